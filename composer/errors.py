@@ -1,0 +1,138 @@
+"""Every failure we expect.
+
+* ComposerError            message, hint, location, exit_code
+  x ProjectError           the Compose file is wrong - the user can fix it; carries every diagnostic
+  x UsageError             the command line asks for something that cannot be
+  x ImageError             an image, layer or archive is missing, damaged or not what it says
+  x ContainerError         a container did not do what was asked            step, errno
+  x HostError              this machine cannot do what we need              the missing feature
+  x StateError             what we find on disk is not ours or is newer than us
+  x EngineError            the engine could not be reached or answered with an error
+
+Anything else is a bug: it is not caught below `composer.__main__`, which prints where to report it.
+
+Errors carry data and are rendered once, by `cli.render.errors`. Messages are lower-case, without a full stop,
+literals in backticks: *what could not be done: why*. `hint` says what to try, in the imperative.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A place in a text the user wrote; `line` and `column` count from 1, `length` is the caret's width."""
+
+    file: str
+    line: int
+    column: int
+    length: int = 1
+    source: str = ""
+    """The source line itself, without its line end; empty when it is not at hand."""
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+class Severity(StrEnum):
+    """Whether a diagnostic stops the command."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One thing to tell about a file: what, where, and what to try."""
+
+    severity: Severity
+    message: str
+    location: Location | None = None
+    label: str = ""
+    """What stands beside the caret."""
+    hint: str = ""
+
+
+class ComposerError(Exception):
+    """A failure with words for the user; see the module docstring for the tree."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str = "", location: Location | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.location = location
+
+    def to_wire(self) -> dict[str, Any]:
+        """The error as JSON-able data, read back by `error_from_wire` on the other side of a socket."""
+        return {
+            "kind": type(self).__name__,
+            "message": self.message,
+            "hint": self.hint,
+            "exit_code": self.exit_code,
+            "location": asdict(self.location) if self.location else None,
+        }
+
+
+class ProjectError(ComposerError):
+    """The Compose file is wrong; `diagnostics` holds every problem in file order."""
+
+    exit_code = 15  # what Docker Compose exits with for a file that does not parse or validate
+
+    def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
+        first = diagnostics[0]
+        super().__init__(first.message, hint=first.hint, location=first.location)
+        self.diagnostics = tuple(diagnostics)
+
+
+class UsageError(ComposerError):
+    """The command line asks for something that cannot be."""
+
+
+class ImageError(ComposerError):
+    """An image, layer or archive is missing, damaged or not what it says."""
+
+
+class ContainerError(ComposerError):
+    """A container did not do what was asked; `step` is the init step or driver call, `errno` the kernel's word."""
+
+    def __init__(
+        self, message: str, *, hint: str = "", step: str = "", errno: int = 0, exit_code: int = 1
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.step = step
+        self.errno = errno
+        self.exit_code = exit_code
+
+
+class HostError(ComposerError):
+    """This machine cannot do what we need, or would let us harm it."""
+
+
+class StateError(ComposerError):
+    """What we find on disk is not ours, is damaged, or is newer than us."""
+
+
+class EngineError(ComposerError):
+    """The engine could not be reached, or failed while working on a request."""
+
+
+_KINDS: dict[str, type[ComposerError]] = {
+    kind.__name__: kind
+    for kind in (ComposerError, UsageError, ImageError, ContainerError, HostError, StateError, EngineError)
+}
+
+
+def error_from_wire(data: Mapping[str, Any]) -> ComposerError:
+    """The error that `to_wire` wrote; an unknown kind comes back as `EngineError`."""
+    kind = _KINDS.get(str(data.get("kind")), EngineError)
+    location = data.get("location")
+    error = kind(str(data.get("message", "")), hint=str(data.get("hint", "")))
+    error.exit_code = int(data.get("exit_code", 1))
+    error.location = Location(**location) if location else None
+    return error

@@ -1,0 +1,116 @@
+"""Every path on disk, and what it is for.
+
+The data directory survives reboots (`COMPOSER_DATA`, else `/var/lib/composer` for root and
+`$XDG_DATA_HOME/composer` for others); the run directory does not (`COMPOSER_RUN`, else `/run/composer` for root
+and `$XDG_RUNTIME_DIR/composer`, or a 0700 directory under /tmp, for others).
+
+    data/state.db                   SQLite: projects, containers, networks, leases, volumes
+    data/images/                    an OCI image layout: oci-layout index.json blobs/sha256/
+    data/snapshots/<chain id>/fs    one unpacked layer each, named by its ChainID
+    data/host-image/                the layer of the embedded image `host`
+    data/volumes/<name>/_data       named and anonymous volumes
+    data/containers/<id>/           upper/ work/ (overlay), etc/ (hosts hostname resolv.conf), log/ (log index)
+    run/engine.sock                 the API, 0600
+    run/keeper.sock                 engine -> keeper, SEQPACKET, 0600
+    run/start.lock                  held by whoever starts the processes
+    run/keeper.pid  run/engine.pid  pid and start time of each
+    run/engine.log  run/keeper.log  what the processes say of themselves
+    run/journal                     exits that the keeper reaped and the engine has not yet recorded
+    run/fifo/<container id>/        stdout stderr: named pipes, directory 0700
+    run/netns/<network id>          bind mounts that pin network namespaces (root only)
+    run/rootfs/                     an empty directory: where a container's init mounts its root, in its own namespace
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """The two roots and the names below them; nothing is created by asking."""
+
+    data: Path
+    run: Path
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str], uid: int) -> Paths:
+        """The directories that apply to user `uid` with `environment`; see the module docstring."""
+        home = Path(environment.get("HOME") or "/")
+        if uid == 0:
+            data, run = Path("/var/lib/composer"), Path("/run/composer")
+        else:
+            data = Path(environment.get("XDG_DATA_HOME") or home / ".local/share") / "composer"
+            runtime = environment.get("XDG_RUNTIME_DIR")
+            run = Path(runtime) / "composer" if runtime else Path(f"/tmp/composer-{uid}")
+        if moved := environment.get("COMPOSER_DATA"):
+            data = Path(moved).absolute()
+        if moved := environment.get("COMPOSER_RUN"):
+            run = Path(moved).absolute()
+        return cls(data, run)
+
+    @classmethod
+    def current(cls) -> Paths:
+        """The directories of this process."""
+        return cls.from_environment(os.environ, os.getuid())
+
+    @property
+    def database(self) -> Path:
+        return self.data / "state.db"
+
+    @property
+    def images(self) -> Path:
+        return self.data / "images"
+
+    @property
+    def snapshots(self) -> Path:
+        return self.data / "snapshots"
+
+    @property
+    def host_image(self) -> Path:
+        return self.data / "host-image"
+
+    @property
+    def volumes(self) -> Path:
+        return self.data / "volumes"
+
+    def container(self, container_id: str) -> Path:
+        return self.data / "containers" / container_id
+
+    @property
+    def engine_socket(self) -> Path:
+        return self.run / "engine.sock"
+
+    @property
+    def keeper_socket(self) -> Path:
+        return self.run / "keeper.sock"
+
+    @property
+    def start_lock(self) -> Path:
+        return self.run / "start.lock"
+
+    @property
+    def engine_log(self) -> Path:
+        return self.run / "engine.log"
+
+    @property
+    def keeper_log(self) -> Path:
+        return self.run / "keeper.log"
+
+    @property
+    def journal(self) -> Path:
+        return self.run / "journal"
+
+    def fifos(self, container_id: str) -> Path:
+        return self.run / "fifo" / container_id
+
+    @property
+    def netns(self) -> Path:
+        return self.run / "netns"
+
+    @property
+    def rootfs(self) -> Path:
+        return self.run / "rootfs"
