@@ -101,9 +101,7 @@ class ImageError(ComposerError):
 class ContainerError(ComposerError):
     """A container did not do what was asked; `step` is the init step or driver call, `errno` the kernel's word."""
 
-    def __init__(
-        self, message: str, *, hint: str = "", step: str = "", errno: int = 0, exit_code: int = 1
-    ) -> None:
+    def __init__(self, message: str, *, hint: str = "", step: str = "", errno: int = 0, exit_code: int = 1) -> None:
         super().__init__(message, hint=hint)
         self.step = step
         self.errno = errno

@@ -1,0 +1,68 @@
+"""One message over a SEQPACKET unix socket: a JSON object, and descriptors beside it (`unix(7)`, SCM_RIGHTS).
+
+A body over 64 KiB travels in a memfd (the first descriptor), so a long environment or many steps never meet the socket's
+packet limit. Whoever receives descriptors owns them and closes them.
+"""
+
+from __future__ import annotations
+
+import array
+import json
+import os
+import socket
+from collections.abc import Sequence
+from typing import Any
+
+LARGEST_PACKET = 65536
+MOST_DESCRIPTORS = 250
+"""The kernel's SCM_MAX_FD is 253."""
+
+_IN_MEMFD = b"M"
+_INLINE = b"J"
+
+
+def send(sock: socket.socket, message: dict[str, Any], fds: Sequence[int] = ()) -> None:
+    """Send one message; `fds` are duplicated by the kernel and stay ours. Raises OSError as `sendmsg(2)` does."""
+    body = json.dumps(message, separators=(",", ":")).encode()
+    if len(body) < LARGEST_PACKET:
+        _sendmsg(sock, _INLINE + body, fds)
+        return
+    memfd = os.memfd_create("composer-message", os.MFD_CLOEXEC)
+    try:
+        view = memoryview(body)
+        while view:
+            view = view[os.write(memfd, view) :]
+        _sendmsg(sock, _IN_MEMFD, (memfd, *fds))
+    finally:
+        os.close(memfd)
+
+
+def receive(sock: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
+    """The next message with its descriptors (close-on-exec), or None at the end of the stream.
+
+    Raises BlockingIOError on a non-blocking socket with nothing to read, ValueError for what is no message.
+    """
+    room = socket.CMSG_SPACE((MOST_DESCRIPTORS + 1) * 4)
+    data, ancillary, _flags, _address = sock.recvmsg(LARGEST_PACKET + 1, room, socket.MSG_CMSG_CLOEXEC)
+    fds = array.array("i")
+    for level, kind, payload in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            fds.frombytes(payload[: len(payload) - len(payload) % fds.itemsize])
+    if not data:
+        return None
+    received = list(fds)
+    if data[:1] == _IN_MEMFD:
+        memfd = received.pop(0)
+        try:
+            data = _INLINE + os.pread(memfd, os.fstat(memfd).st_size, 0)
+        finally:
+            os.close(memfd)
+    message = json.loads(data[1:])
+    if not isinstance(message, dict):
+        raise ValueError("a message is a JSON object")
+    return message, received
+
+
+def _sendmsg(sock: socket.socket, data: bytes, fds: Sequence[int]) -> None:
+    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
+    sock.sendmsg([data], rights)
