@@ -1,6 +1,6 @@
 """One message over a SEQPACKET unix socket: a JSON object, and descriptors beside it (`unix(7)`, SCM_RIGHTS).
 
-A body over 64 KiB travels in a memfd (the first descriptor), so a long environment or many steps never meet the socket's
+A body over 64 KiB travels in a memfd (the first descriptor), so many steps never meet the socket's
 packet limit. Whoever receives descriptors owns them and closes them.
 """
 
