@@ -1,0 +1,9 @@
+"""The engine's messages and its client.
+
+HTTP/1.1 with JSON over the engine's unix socket (0600, the user's own). Long requests answer with a stream of events, one JSON
+object a line; the last is a `Result`. exec and attach upgrade the connection to a raw stream (`stream`).
+
+* `messages` requests, events and answers, as data
+* `client`   the calls, on `http.client`
+* `starter`  finds the engine or starts it
+"""

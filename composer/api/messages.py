@@ -1,0 +1,270 @@
+"""What client and engine say to each other. JSON in `snake_case`; unknown fields are ignored by both sides.
+
+    GET  /version                                   {"version", "api", "pid"}
+    GET  /engine                                    EngineStatus
+    POST /engine/stop            {"force": bool}    events; ends the engine's containers with force, else refuses while any runs
+    GET  /projects?all=1                            [ProjectSummary]
+    POST /projects/NAME/up       UpRequest          events
+    POST /projects/NAME/down     DownRequest        events
+    POST /projects/NAME/stop|start|restart|kill|rm  ServicesRequest -> events
+    GET  /projects/NAME/containers?all=1            [ContainerSummary]
+    GET  /projects/NAME/logs?service=&tail=&since=&follow=1&until=   LogLine per line
+    GET  /projects/NAME/events                      ContainerEvent per line, from now on
+    POST /projects/NAME/exec     ExecRequest        101, then frames of `api.stream`
+    POST /projects/NAME/run      RunRequest         events; the Result's `container` is the created one-off
+    POST /containers/ID/attach   {"start": bool, "stdin": bool, "logs": bool}    101, then frames
+    POST /containers/ID/remove   {"force": bool, "volumes": bool}       Result
+    GET  /containers/ID/wait                        {"exit_code"}
+    GET  /images                                    [ImageSummary]
+    POST /images/import          {"path", "reference", "changes": []}   {"reference", "id"}
+    POST /images/load            {"path"}                               {"references": []}
+    POST /images/remove          {"references": [], "force": bool}      {"removed": []}
+
+A request that cannot be answered: status 4xx or 5xx with {"error": ComposerError.to_wire()}. In a stream: a Result with `error`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+API_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class UpOptions:
+    """The flags of `compose up` and `create` that concern the engine."""
+
+    services: tuple[str, ...] = ()
+    """Named on the command line; empty means all."""
+    force_recreate: bool = False
+    no_recreate: bool = False
+    no_deps: bool = False
+    no_start: bool = False
+    remove_orphans: bool = False
+    renew_anonymous_volumes: bool = False
+    always_recreate_deps: bool = False
+    scale: dict[str, int] = field(default_factory=dict)
+    timeout: float | None = None
+    """Seconds of grace for containers that are replaced."""
+    wait: bool = False
+    wait_timeout: float | None = None
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UpRequest:
+    """`project` is `Project.model_dump(mode="json")`, `origins` what `Origins.to_wire()` wrote."""
+
+    project: dict[str, Any]
+    origins: Any
+    options: UpOptions = UpOptions()
+
+
+@dataclass(frozen=True, slots=True)
+class DownRequest:
+    """`project` may be None: what is recorded under the name is taken down."""
+
+    project: dict[str, Any] | None = None
+    services: tuple[str, ...] = ()
+    volumes: bool = False
+    remove_orphans: bool = False
+    timeout: float | None = None
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ServicesRequest:
+    """`stop`, `start`, `restart`, `kill`, `rm` of services (empty: all)."""
+
+    services: tuple[str, ...] = ()
+    timeout: float | None = None
+    signal: str = "SIGKILL"
+    no_deps: bool = False
+    remove_orphans: bool = False
+    volumes: bool = False
+    stop: bool = False
+    wait: bool = False
+    wait_timeout: float | None = None
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ExecRequest:
+    """A process in a running container."""
+
+    service: str
+    command: tuple[str, ...]
+    index: int = 0
+    """0 is the first running replica."""
+    tty: bool = False
+    environment: tuple[str, ...] = ()
+    user: str = ""
+    working_dir: str = ""
+    detach: bool = False
+    privileged: bool = False
+    rows: int = 24
+    columns: int = 80
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """A one-off container of a service; its dependencies are brought up first unless `no_deps`."""
+
+    project: dict[str, Any]
+    origins: Any
+    service: str
+    command: tuple[str, ...] | None = None
+    entrypoint: tuple[str, ...] | None = None
+    environment: tuple[str, ...] = ()
+    user: str = ""
+    working_dir: str = ""
+    volumes: tuple[dict[str, Any], ...] = ()
+    """As `project.model.Mount`."""
+    publish: tuple[dict[str, Any], ...] = ()
+    service_ports: bool = False
+    use_aliases: bool = False
+    name: str = ""
+    tty: bool = False
+    stdin: bool = False
+    no_deps: bool = False
+    remove: bool = False
+    remove_orphans: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to a resource; enough to draw one line of progress."""
+
+    resource: str
+    """`network`, `volume`, `container`, `image` or `project`."""
+    name: str
+    status: str
+    """`creating created starting started waiting healthy exited stopping stopped removing removed running warning error`."""
+    cause: str = ""
+    detail: str = ""
+    """For `waiting`: whom it waits for; for `warning` and `error`: the sentence."""
+    hint: str = ""
+    seconds: float = 0.0
+    """How long the operation took, for the statuses that end one."""
+    service: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The last line of a stream of events."""
+
+    ok: bool = True
+    changed: int = 0
+    """Operations carried out."""
+    plan: str = ""
+    """`str(plan)` of a dry run."""
+    error: dict[str, Any] | None = None
+    """`ComposerError.to_wire()`."""
+    container: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Publisher:
+    """A published port of a container, as `docker compose ps --format json` names it."""
+
+    url: str
+    target_port: int
+    published_port: int
+    protocol: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerSummary:
+    """A container as `compose ps` shows it; times are seconds since the epoch, 0 for never."""
+
+    id: str
+    name: str
+    project: str
+    service: str
+    number: int
+    image: str
+    command: tuple[str, ...]
+    state: str
+    health: str
+    exit_code: int
+    pid: int
+    created: float
+    started: float
+    finished: float
+    publishers: tuple[Publisher, ...] = ()
+    networks: tuple[str, ...] = ()
+    labels: dict[str, str] = field(default_factory=dict)
+    mounts: tuple[str, ...] = ()
+    one_off: bool = False
+    waiting: str = ""
+    """Whom it waits for, while it does."""
+    restarts: int = 0
+    attach: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """A line (or, for a tty, a chunk) of output; bytes that are not UTF-8 are replaced."""
+
+    container: str
+    service: str
+    number: int
+    stream: str
+    """`stdout`, `stderr`, `tty` or `gap`."""
+    time: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerEvent:
+    """A container's life: `create start die stop kill health_status destroy`."""
+
+    container: str
+    name: str
+    service: str
+    action: str
+    time: float
+    exit_code: int = 0
+    health: str = ""
+    one_off: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectSummary:
+    """A project as `compose ls` shows it."""
+
+    name: str
+    status: str
+    """For instance `running(3)` or `running(2), exited(1)`."""
+    config_files: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSummary:
+    """An image as `compose image ls` shows it; `size` in bytes, `created` in seconds since the epoch."""
+
+    reference: str
+    id: str
+    size: int
+    created: float
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStatus:
+    """`compose engine status`; pids are 0 for what does not run, `uptime` in seconds."""
+
+    version: str
+    socket: str
+    data: str
+    uptime: float
+    engine: int
+    keeper: int
+    data_plane: int
+    pump: int
+    projects: int
+    containers: int
+    running: int
+    rootless: bool
+    notes: tuple[str, ...] = ()
+    """What this machine cannot do, for instance limits that are not enforced."""
