@@ -1,0 +1,146 @@
+"""The engine's records in SQLite: one file, one writer, every change a transaction (https://sqlite.org/wal.html).
+
+Records are JSON in one table a kind, read once at start and kept in memory: the store is the only writer. WAL with
+`synchronous=NORMAL` survives the death of any process; after a power cut the kernel's own state is gone as well. On network
+file systems, where WAL's shared memory does not work, SQLite keeps its rollback journal.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from pydantic import TypeAdapter
+
+from composer.engine.records import ContainerRecord, Lease, NetworkRecord, ProjectRecord, VolumeRecord
+from composer.errors import StateError
+
+SCHEMA_VERSION = 1
+
+_Record = TypeVar("_Record")
+
+
+class Table(Generic[_Record]):
+    """Records of one kind by key, in memory and on disk."""
+
+    def __init__(self, connection: sqlite3.Connection, name: str, record: type[_Record]) -> None:
+        self._connection = connection
+        self._name = name
+        self._adapter: TypeAdapter[_Record] = TypeAdapter(record)
+        connection.execute(f"CREATE TABLE IF NOT EXISTS {name} (key TEXT PRIMARY KEY, record TEXT NOT NULL)")
+        rows = connection.execute(f"SELECT key, record FROM {name} ORDER BY rowid")
+        self._records: dict[str, _Record] = {key: self._adapter.validate_json(record) for key, record in rows}
+
+    def __iter__(self) -> Iterator[_Record]:
+        return iter(list(self._records.values()))
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def get(self, key: str) -> _Record | None:
+        """The record under `key`, or None."""
+        return self._records.get(key)
+
+    def put(self, key: str, record: _Record) -> None:
+        """Write `record` through; when this returns it survives our death. Raises StateError when the disk is full."""
+        document = self._adapter.dump_json(record).decode()
+        self._write(
+            f"INSERT INTO {self._name} VALUES (?, ?) ON CONFLICT(key) DO UPDATE SET record = excluded.record",
+            (key, document),
+        )
+        self._records[key] = record
+
+    def remove(self, key: str) -> None:
+        """Forget the record; one that is not there is fine."""
+        self._write(f"DELETE FROM {self._name} WHERE key = ?", (key,))
+        self._records.pop(key, None)
+
+    def _write(self, statement: str, values: tuple[Any, ...]) -> None:
+        try:
+            self._connection.execute(statement, values)
+        except sqlite3.OperationalError as error:
+            raise StateError(
+                f"cannot write the engine's state: {error}", hint="free some space where the data directory is"
+            ) from error
+
+
+class Store:
+    """All of the engine's records."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or make the database. Raises StateError when it is damaged or newer than we are."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._connection = sqlite3.connect(path, isolation_level=None, timeout=5)
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+            self._connection.execute("CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)")
+            self._check_version(path)
+            self.engine_id = self.meta("engine_id") or self._new_engine_id()
+            self.projects = Table(self._connection, "projects", ProjectRecord)
+            self.containers = Table(self._connection, "containers", ContainerRecord)
+            self.networks = Table(self._connection, "networks", NetworkRecord)
+            self.volumes = Table(self._connection, "volumes", VolumeRecord)
+            self.leases = Table(self._connection, "leases", Lease)
+        except (sqlite3.DatabaseError, ValueError) as error:
+            raise StateError(
+                f"cannot open the engine's state `{path}`: {error}",
+                hint="free some space if the disk is full; move the file away to start from nothing",
+            ) from error
+
+    def close(self) -> None:
+        """Close the file; the store is of no use afterwards."""
+        self._connection.close()
+
+    def meta(self, key: str) -> str:
+        """A single value, "" when it was never set."""
+        row = self._connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return str(row[0]) if row else ""
+
+    def set_meta(self, key: str, value: str) -> None:
+        """Write a single value through."""
+        self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+    def container_named(self, name: str) -> ContainerRecord | None:
+        """The container with this name, of any project."""
+        return next((record for record in self.containers if record.name == name), None)
+
+    def containers_of(self, project: str) -> list[ContainerRecord]:
+        """A project's containers, by service and number."""
+        found = (record for record in self.containers if record.project == project)
+        return sorted(found, key=lambda record: (record.service, record.one_off, record.number, record.created))
+
+    def network_named(self, name: str) -> NetworkRecord | None:
+        """The network with this full name."""
+        return next((record for record in self.networks if record.name == name), None)
+
+    def leases_on(self, network: str) -> list[Lease]:
+        """The addresses given out on a network, by its id."""
+        return [lease for lease in self.leases if lease.network == network]
+
+    def drop_leases(self, leases: Iterable[Lease]) -> None:
+        """Give addresses back."""
+        for lease in leases:
+            self.leases.remove(lease_key(lease))
+
+    def _check_version(self, path: Path) -> None:
+        found = self.meta("schema")
+        if not found:
+            self.set_meta("schema", str(SCHEMA_VERSION))
+        elif int(found) > SCHEMA_VERSION:
+            raise StateError(
+                f"the engine's state `{path}` was written by a newer composer (schema {found})",
+                hint="upgrade composer, or point COMPOSER_DATA to another directory",
+            )
+
+    def _new_engine_id(self) -> str:
+        self.set_meta("engine_id", secrets.token_hex(3))
+        return self.meta("engine_id")
+
+
+def lease_key(lease: Lease) -> str:
+    """The key of a lease: an address is leased once on a network, whatever happens."""
+    return f"{lease.network}/{lease.address}"
