@@ -1,0 +1,81 @@
+"""Who is told that something happened to a container: waiting operations, and clients that follow a project's events."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+
+from composer.api.messages import ContainerEvent
+from composer.errors import EngineError
+
+_LONGEST_QUEUE = 10_000
+"""Events a slow client may be behind by before it is cut off; it can ask again for the state."""
+
+
+class Bus:
+    """Wakes those who wait for a state, and queues events for those who listen."""
+
+    def __init__(self) -> None:
+        self._waiting: set[asyncio.Future[None]] = set()
+        self._listening: dict[asyncio.Queue[ContainerEvent | None], str] = {}
+
+    def changed(self) -> None:
+        """Something is different now: everybody looks again."""
+        waiting, self._waiting = self._waiting, set()
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)
+
+    def publish(self, project: str, event: ContainerEvent) -> None:
+        """Tell the project's listeners, and wake who waits."""
+        for queue, wanted in list(self._listening.items()):
+            if wanted == project:
+                with suppress(asyncio.QueueFull):
+                    queue.put_nowait(event)
+        self.changed()
+
+    async def until(self, true: Callable[[], bool], timeout: float | None = None) -> bool:
+        """Return True as soon as `true()` holds, False when `timeout` seconds passed before."""
+        try:
+            async with asyncio.timeout(timeout):
+                while not true():
+                    future = asyncio.get_running_loop().create_future()
+                    self._waiting.add(future)
+                    try:
+                        await future
+                    finally:
+                        self._waiting.discard(future)
+        except TimeoutError:
+            return true()
+        return True
+
+    def subscribe(self, project: str) -> Subscription:
+        """A project's events from now on; close it when done."""
+        return Subscription(self._listening, project)
+
+    def close(self) -> None:
+        """End every subscription, when the engine stops."""
+        for queue in list(self._listening):
+            with suppress(asyncio.QueueFull):
+                queue.put_nowait(None)
+        self.changed()
+
+
+class Subscription:
+    """An open ear on one project."""
+
+    def __init__(self, listening: dict[asyncio.Queue[ContainerEvent | None], str], project: str) -> None:
+        self._queue: asyncio.Queue[ContainerEvent | None] = asyncio.Queue(_LONGEST_QUEUE)
+        self._listening = listening
+        listening[self._queue] = project
+
+    async def __aiter__(self) -> AsyncIterator[ContainerEvent]:
+        while (event := await self._queue.get()) is not None:
+            if self._queue.full():
+                raise EngineError("this client reads events too slowly", hint="ask again for the current state")
+            yield event
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._listening.pop(self._queue, None)
