@@ -1,0 +1,141 @@
+"""Files of variables: `.env` for interpolation and `env_file` for containers.
+
+The syntax of <https://github.com/compose-spec/compose-spec/blob/main/05-services.md#env_file-format>:
+
+    NAME=value  # comment        surrounding space does not count; `export NAME=…` and `NAME: …` are the same
+    NAME="a\\n$B"                 escapes and variables, may span lines
+    NAME='as it is'              may span lines; only `\\'` is an escape
+    NAME                         taken from the environment, or left out
+
+Variables in values are looked up in the environment first, then among those above in the same file. `format: raw`
+is what `docker run --env-file` reads: `NAME=everything up to the end of the line`.
+"""
+
+from __future__ import annotations
+
+import re
+
+from composer.errors import Diagnostic, ProjectError, Severity
+from composer.project.document import Mark, Text
+from composer.project.interpolate import Lookup, TemplateError, substitute
+
+_SPACE = re.compile(r"(?:\s|#[^\n]*)*")
+_NAME = re.compile(r"(?:export[ \t]+)?([A-Za-z0-9_.\-\[\]]+)[ \t]*")
+_REST = re.compile(r"[ \t\r]*(?:#[^\n]*)?(?=\n|\Z)")
+_COMMENT = re.compile(r"(?:^|[ \t])#.*")
+_ESCAPE = re.compile(r"\\(?:[abcfnrtv$\"\\]|0[0-7]{0,3})")
+_ESCAPED = {"a": "\a", "b": "\b", "c": "", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\", '"': '"'}
+
+
+def parse_dotenv(text: str, name: str, lookup: Lookup) -> dict[str, str]:
+    """The variables that a file sets, in order; `name` is what errors call the file.
+
+    Raises:
+        ProjectError: a line does not follow the syntax; the error shows it.
+    """
+    return _Reader(text.removeprefix("\ufeff").replace("\r\n", "\n"), name, lookup).read()
+
+
+def parse_raw(text: str, lookup: Lookup) -> dict[str, str]:
+    """The variables of a file in `format: raw`."""
+    variables: dict[str, str] = {}
+    for line in text.removeprefix("\ufeff").splitlines():
+        stripped = line.lstrip()
+        if not stripped or stripped.startswith("#"):
+            continue
+        name, given, value = stripped.partition("=")
+        inherited = None if given else lookup(name)
+        if given or inherited is not None:
+            variables[name] = inherited if inherited is not None else value
+    return variables
+
+
+class _Reader:
+    """Reads one file from front to back."""
+
+    def __init__(self, text: str, name: str, lookup: Lookup) -> None:
+        self._text = text
+        self._name = name
+        self._outer = lookup
+        self._position = 0
+        self._variables: dict[str, str] = {}
+
+    def read(self) -> dict[str, str]:
+        while True:
+            self._skip(_SPACE)
+            if self._position >= len(self._text):
+                return self._variables
+            self._statement()
+
+    def _skip(self, pattern: re.Pattern[str]) -> bool:
+        found = pattern.match(self._text, self._position)
+        self._position = found.end() if found else self._position
+        return found is not None
+
+    def _statement(self) -> None:
+        start = self._position
+        found = _NAME.match(self._text, start)
+        if not found:
+            raise self._problem("a variable's name is made of letters, digits and `_`", start)
+        name = found[1]
+        self._position = found.end()
+        sign = self._text[self._position : self._position + 1]
+        if sign and sign in "=:":
+            self._position += 1
+            self._variables[name] = self._value(start)
+        elif self._skip(_REST):
+            inherited = self._lookup(name)
+            if inherited is not None:
+                self._variables[name] = inherited
+        else:
+            raise self._problem(f"`=` is missing after `{name}`", self._position)
+
+    def _value(self, start: int) -> str:
+        while self._text[self._position : self._position + 1] in (" ", "\t"):
+            self._position += 1
+        quote = self._text[self._position : self._position + 1]
+        if quote in ("'", '"') and quote:
+            return self._quoted(quote, start)
+        line, _, _ = self._text[self._position :].partition("\n")
+        self._position += len(line)
+        # Only a `#` after space begins a comment: `pass#word` is a value.
+        return self._substituted(_COMMENT.sub("", line, count=1).strip(), start)
+
+    def _quoted(self, quote: str, start: int) -> str:
+        opening = self._position
+        position = opening + 1
+        while (char := self._text[position : position + 1]) != quote:
+            if not char:
+                raise self._problem(f"the quote {quote} is never closed", opening)
+            position += 2 if char == "\\" else 1
+        inside = self._text[opening + 1 : position]
+        self._position = position + 1
+        if not self._skip(_REST):
+            raise self._problem("only a comment may follow the closing quote", self._position)
+        if quote == "'":
+            return inside.replace("\\'", "'")
+        return self._substituted(_ESCAPE.sub(_unescape, inside), start)
+
+    def _substituted(self, value: str, start: int) -> str:
+        try:
+            return substitute(value, self._lookup) if "$" in value else value
+        except TemplateError as error:
+            raise self._problem(error.message, start, error.hint or "put the value in single quotes") from error
+
+    def _lookup(self, name: str) -> str | None:
+        value = self._outer(name)
+        return self._variables.get(name) if value is None else value
+
+    def _problem(self, message: str, position: int, hint: str = "") -> ProjectError:
+        line = self._text.count("\n", 0, position) + 1
+        column = position - (self._text.rfind("\n", 0, position) + 1) + 1
+        # The line's value may be a secret: the place is named, the line itself not shown.
+        mark = Mark(Text(self._name, ()), line, column)
+        return ProjectError([Diagnostic(Severity.ERROR, f"{self._name}: {message}", mark.location, "", hint)])
+
+
+def _unescape(found: re.Match[str]) -> str:
+    word = found[0][1:]
+    if word == "$":
+        return "$$"  # Substitution makes one of it.
+    return _ESCAPED[word] if word in _ESCAPED else chr(int(word, 8))

@@ -1,0 +1,50 @@
+"""Where the phases leave what they have to say, so that all of it is told at once and in file order."""
+
+from __future__ import annotations
+
+from composer.errors import Diagnostic, ProjectError, Severity
+from composer.project.document import Mark
+
+_NOWHERE = (1 << 30, 0, 0)
+
+
+class Report:
+    """Problems and warnings of one load; the phases share one."""
+
+    def __init__(self) -> None:
+        self._said: dict[tuple[Severity, str, int, int, int], tuple[tuple[int, int, int], Diagnostic]] = {}
+
+    def error(self, message: str, mark: Mark | None, *, label: str = "", hint: str = "") -> None:
+        """Note a problem; loading goes on to find the others and then ends in `raise_errors`."""
+        self._add(Severity.ERROR, message, mark, label, hint)
+
+    def warn(self, message: str, mark: Mark | None, *, label: str = "", hint: str = "") -> None:
+        """Note something to tell that does not stop the command."""
+        self._add(Severity.WARNING, message, mark, label, hint)
+
+    def _add(self, severity: Severity, message: str, mark: Mark | None, label: str, hint: str) -> None:
+        place = (mark.text.order, mark.line, mark.column) if mark else _NOWHERE
+        location = mark.location if mark else None
+        # An aliased node is visited once for each use; what is wrong with it is said once.
+        self._said.setdefault(
+            (severity, message, *place), (place, Diagnostic(severity, message, location, label, hint))
+        )
+
+    def _of(self, severity: Severity) -> tuple[Diagnostic, ...]:
+        said = [entry for entry in self._said.values() if entry[1].severity is severity]
+        return tuple(diagnostic for _, diagnostic in sorted(said, key=lambda entry: entry[0]))
+
+    @property
+    def warnings(self) -> tuple[Diagnostic, ...]:
+        """The warnings so far, in file order."""
+        return self._of(Severity.WARNING)
+
+    @property
+    def errors(self) -> tuple[Diagnostic, ...]:
+        """The problems so far, in file order."""
+        return self._of(Severity.ERROR)
+
+    def raise_errors(self) -> None:
+        """Raise `ProjectError` with every problem noted; return if there is none."""
+        if errors := self.errors:
+            raise ProjectError(errors)

@@ -1,0 +1,80 @@
+"""What a plain YAML scalar means, and how a scalar reads as text.
+
+Docker Compose reads files with go-yaml, whose rules lie between YAML 1.1 and the 1.2 core schema
+<https://yaml.org/spec/1.2.2/#103-core-schema>: `on`, `yes` and `22:22` are strings, `0644` is octal, `1_000` is a
+number. Files must mean the same here. The one difference: dates stay the strings they were written as.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from decimal import Decimal
+
+_NULLS = frozenset({"", "~", "null", "Null", "NULL"})
+_BOOLS = {word: value for value in (True, False) for word in (str(value), str(value).lower(), str(value).upper())}
+_INT = re.compile(r"[-+]?(?:0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO]?[0-7]+|0|[1-9][0-9]*)")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_SPECIAL = re.compile(r"[-+]?\.(?:inf|Inf|INF)")
+_NAN = frozenset({".nan", ".NaN", ".NAN"})
+
+
+def resolve(text: str) -> str | int | float | bool | None:
+    """The value of an unquoted scalar without tag."""
+    if text in _NULLS:
+        return None
+    if text in _BOOLS:
+        return _BOOLS[text]
+    if text[0] not in "0123456789+-.":
+        return text
+    return _number(text)
+
+
+def _number(text: str) -> str | int | float:
+    digits = text.replace("_", "")
+    if len(digits) <= 64 and _INT.fullmatch(digits):
+        value = parse_int(digits)
+        if -(1 << 63) <= value < 1 << 64:
+            return value
+    if _FLOAT.fullmatch(digits):
+        return float(digits)
+    if _SPECIAL.fullmatch(text):
+        return -math.inf if text[0] == "-" else math.inf
+    return math.nan if text in _NAN else text
+
+
+def parse_int(digits: str) -> int:
+    """The integer that `digits` spell as Go's base 0 does: `0x`, `0b`, `0o` and a bare `0` before octals."""
+    sign, digits = (-1, digits[1:]) if digits[0] == "-" else (1, digits.removeprefix("+"))
+    bare_octal = len(digits) > 1 and digits[0] == "0" and digits[1].isdigit()
+    return sign * int(digits, 8 if bare_octal else 0)
+
+
+def as_text(value: str | int | float | bool | None) -> str:
+    """The value as Go prints it, which is how numbers and booleans arrive in `environment` and `labels`."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case float():
+            return _float_text(value)
+        case _:
+            return str(value)
+
+
+def _float_text(value: float) -> str:
+    """Go's `%v`: the shortest digits that read back the same; exponents below 1e-4 and from 1e21."""
+    if not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "+Inf" if value > 0 else "-Inf"
+    sign, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
+    assert isinstance(exponent, int)  # noqa: S101  infinities and NaN were dealt with
+    power = exponent + len(digits) - 1
+    text = "".join(map(str, digits))
+    if not value:
+        text = "0"
+    elif power < -4 or power >= 21:
+        text = f"{text[0]}{'.' + text[1:] if text[1:] else ''}e{power:+03d}"
+    else:
+        text = f"{Decimal((0, digits, exponent)):f}"
+    return "-" * sign + text
