@@ -1,0 +1,1 @@
+"""Builders of test images and projects."""
