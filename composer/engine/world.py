@@ -45,6 +45,9 @@ class Attachment:
     network: str
     aliases: tuple[str, ...] = ()
     ipv4_address: str = ""
+    mac_address: str = ""
+    gateway_priority: int = 0
+    """The highest one gives the default route; among equals the first attachment does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,26 @@ class RestartPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class Ulimit:
+    """One resource limit of a container's processes (`getrlimit(2)`, without `RLIMIT_`); -1 is unlimited."""
+
+    name: str
+    soft: int
+    hard: int
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a container's cgroup may use; zero or "" where nothing is said. Memory in bytes."""
+
+    memory: int = 0
+    cpus: float = 0.0
+    cpu_shares: int = 0
+    cpuset: str = ""
+    pids: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class ContainerConfig:
     """Everything of a container that the Compose file and its image's configuration decide."""
 
@@ -127,6 +150,17 @@ class ContainerConfig:
     tty: bool = False
     stdin_open: bool = False
     read_only: bool = False
+    cap_add: tuple[str, ...] = ()
+    cap_drop: tuple[str, ...] = ()
+    security_opt: tuple[str, ...] = ()
+    sysctls: Mapping[str, str] = field(default_factory=dict)
+    ulimits: tuple[Ulimit, ...] = ()
+    limits: Limits = Limits()
+    shm_size: int = 0
+    """Bytes of /dev/shm; 0 is the default."""
+    dns: tuple[str, ...] = ()
+    dns_search: tuple[str, ...] = ()
+    dns_opt: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +184,8 @@ class DesiredVolume:
     name: str
     external: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
+    driver: str = ""
+    """"" is `local`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +241,8 @@ class ObservedNetwork:
     """What the file asked for when it was made; "" for a default."""
     project: str = ""
     """"" for one that belongs to no project."""
+    wanted_gateway: str | None = None
+    """What the file asked for when it was made; None where that was not recorded, which is then not compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +252,7 @@ class ObservedVolume:
     name: str
     project: str = ""
     anonymous: bool = False
+    driver: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +273,8 @@ class ObservedContainer:
     """Network id it was attached to at its start, by network name."""
     joined: str = ""
     """Id of the container whose network namespace it shares (`network_mode: service:X`)."""
+    needs: tuple[Need, ...] = ()
+    """What it waited for when it was created: the order for `down` and `stop` without a file."""
 
 
 @dataclass(frozen=True, slots=True)
