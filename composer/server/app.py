@@ -17,7 +17,7 @@ from typing import Any
 from aiohttp import web
 
 from composer import __version__
-from composer.api.codec import from_json, to_json
+from composer.api.codec import decode, encode
 from composer.api.messages import (
     API_VERSION,
     DownRequest,
@@ -104,7 +104,7 @@ async def _lines(request: web.Request, items: AsyncIterator[Any]) -> web.StreamR
     await response.prepare(request)
     async with aclosing(items) as source:  # type: ignore[type-var]
         async for item in source:
-            await response.write(json.dumps(to_json(item)).encode() + b"\n")
+            await response.write(json.dumps(encode(item)).encode() + b"\n")
     await response.write_eof()
     return response
 
@@ -152,7 +152,7 @@ async def _version(_request: web.Request) -> web.Response:
 
 
 async def _status(request: web.Request) -> web.Response:
-    return web.json_response(to_json(await request.app[_requests].status()))
+    return web.json_response(encode(await request.app[_requests].status()))
 
 
 async def _engine_stop(request: web.Request) -> web.StreamResponse:
@@ -164,28 +164,28 @@ async def _engine_stop(request: web.Request) -> web.StreamResponse:
 
 
 async def _projects(request: web.Request) -> web.Response:
-    return web.json_response(to_json(request.app[_requests].projects()))
+    return web.json_response(encode(request.app[_requests].projects()))
 
 
 async def _up(request: web.Request) -> web.StreamResponse:
-    body = from_json(UpRequest, await _body(request))
+    body = decode(UpRequest, await _body(request))
     return await _stream(request, lambda emit: request.app[_requests].up(request.match_info["project"], body, emit))
 
 
 async def _down(request: web.Request) -> web.StreamResponse:
-    body = from_json(DownRequest, await _body(request))
+    body = decode(DownRequest, await _body(request))
     return await _stream(request, lambda emit: request.app[_requests].down(request.match_info["project"], body, emit))
 
 
 async def _services(request: web.Request) -> web.StreamResponse:
-    body = from_json(ServicesRequest, await _body(request))
+    body = decode(ServicesRequest, await _body(request))
     project, verb = request.match_info["project"], request.match_info["verb"]
     return await _stream(request, lambda emit: request.app[_requests].services(verb, project, body, emit))
 
 
 async def _containers(request: web.Request) -> web.Response:
     every = request.query.get("all") == "1"
-    return web.json_response(to_json(request.app[_requests].containers(request.match_info["project"], every)))
+    return web.json_response(encode(request.app[_requests].containers(request.match_info["project"], every)))
 
 
 async def _logs(request: web.Request) -> web.StreamResponse:
@@ -206,12 +206,12 @@ async def _events(request: web.Request) -> web.StreamResponse:
 
 
 async def _run(request: web.Request) -> web.StreamResponse:
-    body = from_json(RunRequest, await _body(request))
+    body = decode(RunRequest, await _body(request))
     return await _stream(request, lambda emit: request.app[_requests].run(request.match_info["project"], body, emit))
 
 
 async def _exec(request: web.Request) -> web.StreamResponse:
-    body = from_json(ExecRequest, await _body(request))
+    body = decode(ExecRequest, await _body(request))
     session = await request.app[_requests].exec(request.match_info["project"], body)
     return await upgrade.serve(request, session)
 
@@ -232,7 +232,7 @@ async def _remove_container(request: web.Request) -> web.Response:
     result = await request.app[_requests].remove_container(
         request.match_info["container"], force=bool(body.get("force")), volumes=bool(body.get("volumes"))
     )
-    return web.json_response(to_json(result))
+    return web.json_response(encode(result))
 
 
 async def _wait(request: web.Request) -> web.Response:
@@ -240,7 +240,7 @@ async def _wait(request: web.Request) -> web.Response:
 
 
 async def _images(request: web.Request) -> web.Response:
-    return web.json_response(to_json(await request.app[_requests].images()))
+    return web.json_response(encode(await request.app[_requests].images()))
 
 
 async def _image_import(request: web.Request) -> web.Response:

@@ -1,0 +1,134 @@
+"""The engine's side of the keeper: one link that survives the keeper's death.
+
+Everything that must outlive a process is put into the store of descriptors here; keeper, engine and data plane hold it. When
+the keeper dies, the engine starts another, hands it everything again and lets it watch the containers that are alive.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from composer.errors import EngineError, HostError
+from composer.keeper.client import Exit, Held, Keeper, Run, Started
+from composer.keeper.steps import Step
+
+log = logging.getLogger("composer.engine")
+
+_START_SECONDS = 10.0
+
+
+class Keeping:
+    """The keeper as the rest of the engine uses it."""
+
+    def __init__(self, socket: Path, spawn: Callable[[], None]) -> None:
+        """`spawn` starts a keeper that is told not to start an engine; `socket` is where it will listen."""
+        self._socket = socket
+        self._spawn = spawn
+        self._keeper: Keeper | None = None
+        self._adopt: Callable[[Keeper], Any] | None = None
+        self._restarting: asyncio.Task[None] | None = None
+        self._stopping = False
+        self.on_exit: Callable[[Exit], None] = lambda _exit: None
+
+    @property
+    def keeper(self) -> Keeper:
+        """The live keeper. Raises EngineError while there is none."""
+        if self._keeper is None:
+            raise EngineError("the keeper is being started again", hint="try again in a moment")
+        return self._keeper
+
+    async def connect(self, adopt: Callable[[Keeper], Any]) -> None:
+        """Connect to the running keeper; `adopt(keeper)` is called for every keeper after the first."""
+        self._adopt = adopt
+        await self._connect()
+
+    async def run(self, request: Run) -> Started:
+        """Start a process; see `Keeper.run`."""
+        return await (await self.ready()).run(request)
+
+    async def ready(self) -> Keeper:
+        """The keeper, after waiting for a new one if the old one has just died."""
+        if self._keeper is None and self._restarting is not None:
+            await asyncio.shield(self._restarting)
+        return self.keeper
+
+    async def put(self, name: str, meta: Mapping[str, Any], fds: Sequence[int]) -> None:
+        """Hold `fds` under `name`; they stay the caller's too."""
+        await (await self.ready()).put(name, dict(meta), tuple(fds))
+
+    async def drop(self, name: str) -> None:
+        """Let go of what is held under `name`; nothing there is fine."""
+        keeper = await self.ready()
+        if name in keeper.store:
+            await keeper.drop(name)
+
+    def held(self, name: str) -> Held | None:
+        """What is held under `name`."""
+        return self._keeper.store.get(name) if self._keeper else None
+
+    def names(self, prefix: str) -> list[str]:
+        """The names that begin with `prefix`."""
+        return [name for name in self._keeper.store if name.startswith(prefix)] if self._keeper else []
+
+    async def stop(self) -> None:
+        """End the keeper and all it started; containers must be gone."""
+        self._stopping = True
+        if self._keeper is not None:
+            await self._keeper.stop()
+
+    async def _connect(self) -> None:
+        deadline = asyncio.get_running_loop().time() + _START_SECONDS
+        while True:
+            try:
+                keeper = await Keeper.connect(self._socket)
+                break
+            except (FileNotFoundError, ConnectionRefusedError):
+                if asyncio.get_running_loop().time() > deadline:
+                    raise HostError(
+                        f"no keeper answers at `{self._socket}`", hint="`keeper.log` beside it may say why"
+                    ) from None
+                await asyncio.sleep(0.005)
+        keeper.on_exit = lambda ended: self.on_exit(ended)
+        keeper.on_lost = self._lost
+        self._keeper = keeper
+
+    def _lost(self) -> None:
+        if self._stopping or self._keeper is None:
+            return
+        log.warning("the keeper is gone; starting another")
+        lost, self._keeper = self._keeper, None
+        self._restarting = asyncio.create_task(self._restart(lost))
+
+    async def _restart(self, lost: Keeper) -> None:
+        self._spawn()
+        await self._connect()
+        for name, held in lost.store.items():
+            await self.keeper.put(name, held.meta, held.fds)
+            for fd in held.fds:
+                os.close(fd)
+        if self._adopt is not None:
+            await self._adopt(self.keeper)
+
+
+class Jobs:
+    """Short work in the keeper's children, as `network.driver` asks for it."""
+
+    def __init__(self, keeping: Keeping) -> None:
+        self._keeping = keeping
+
+    async def run(
+        self, steps: Sequence[Step], *, clone: Sequence[str] = (), fds: Mapping[str, int] | None = None
+    ) -> dict[str, int]:
+        """Perform `steps` in a child of its own and return the descriptors it reported, which are the caller's."""
+        job = f"job-{secrets.token_hex(6)}"
+        started = await self._keeping.run(
+            Run(id=job, steps=tuple(steps), clone=tuple(clone), fds=dict(fds or {}), journal=False)
+        )
+        os.close(started.pidfd)
+        return dict(started.reported)

@@ -1,0 +1,93 @@
+"""The engine process: `python -m composer.server`, started by the keeper.
+
+It takes its lock, connects to the keeper, recovers what the records and the kernel say, serves, and leaves a minute after
+the last container and the last request. Output goes to run/engine.log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+
+from aiohttp import web
+
+from composer.errors import ComposerError
+from composer.paths import Paths
+from composer.server.app import make_app
+from composer.server.lifetime import Lifetime
+from composer.server.wiring import build
+
+log = logging.getLogger("composer.server")
+
+IDLE_SECONDS = 60.0
+
+
+def main() -> int:
+    """Run the engine until it is asked to stop or has nothing to do; the exit status."""
+    paths = Paths.current()
+    paths.run.mkdir(parents=True, exist_ok=True)
+    logging.basicConfig(
+        filename=paths.engine_log, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+    lock = _take_lock(paths.run / "engine.lock")
+    if lock < 0:
+        log.info("another engine runs on %s", paths.run)
+        return 0
+    os.umask(0o022)
+    try:
+        asyncio.run(_serve(paths))
+    except ComposerError as error:
+        log.error("%s%s", error.message, f" ({error.hint})" if error.hint else "")
+        return 1
+    except Exception:
+        log.exception("the engine ends")
+        return 1
+    return 0
+
+
+def _take_lock(path: Path) -> int:
+    """A descriptor that holds the lock for as long as we live, -1 when somebody has it."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return -1
+    return descriptor
+
+
+async def _serve(paths: Paths) -> None:
+    engine = await build(paths)
+    await engine.recover()
+    lifetime = Lifetime(engine.busy, float(os.environ.get("COMPOSER_IDLE_SECONDS", IDLE_SECONDS)))
+    app = make_app(engine.requests, lifetime.end)
+    app.middlewares.insert(0, lifetime.middleware)
+    runner = web.AppRunner(app, access_log=None, handle_signals=False)
+    await runner.setup()
+    paths.engine_socket.unlink(missing_ok=True)
+    previous = os.umask(0o177)  # the socket is born 0600: whoever connects may start containers as us
+    try:
+        await web.UnixSite(runner, str(paths.engine_socket)).start()
+    finally:
+        os.umask(previous)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, lifetime.leave)
+    log.info("serving on %s", paths.engine_socket)
+    end_all = await lifetime.over()
+    log.info("leaving%s", "" if end_all else "; containers go on")
+    if end_all:
+        # Whoever connects from here on must start a new engine rather than reach a dying one.
+        paths.engine_socket.unlink(missing_ok=True)
+    await runner.cleanup()
+    await engine.close(everything=end_all)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

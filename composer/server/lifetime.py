@@ -1,0 +1,64 @@
+"""How long the engine stays: as long as a container runs, a request is open, or a minute has not passed since."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+
+class Lifetime:
+    """Counts requests and says when it is over."""
+
+    def __init__(self, busy: Callable[[], bool], idle_seconds: float) -> None:
+        self._busy = busy
+        self._idle_seconds = idle_seconds
+        self._requests = 0
+        self._last = 0.0
+        self._end = asyncio.Event()
+        self._end_all = False
+
+    @property
+    def middleware(self) -> Callable[..., Awaitable[web.StreamResponse]]:
+        """Counts the requests that are open."""
+
+        @web.middleware
+        async def count(
+            request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+        ) -> web.StreamResponse:
+            self._requests += 1
+            try:
+                return await handler(request)
+            finally:
+                self._requests -= 1
+                self._last = asyncio.get_running_loop().time()
+
+        return count
+
+    def end(self) -> None:
+        """End the engine and all that belongs to it: nothing runs any more."""
+        self._end_all = True
+        self._end.set()
+
+    def leave(self) -> None:
+        """End this process only; containers go on and the keeper starts another engine if there are any."""
+        self._end_all = not self._busy()
+        self._end.set()
+
+    async def over(self) -> bool:
+        """Return when the engine shall end: True to end everything, False to leave the containers running."""
+        loop = asyncio.get_running_loop()
+        self._last = loop.time()
+        while not self._end.is_set():
+            if self._requests or self._busy():
+                self._last = loop.time()
+            left = self._last + self._idle_seconds - loop.time()
+            if left <= 0:
+                self.end()
+                break
+            try:
+                await asyncio.wait_for(self._end.wait(), min(left, 5.0))
+            except TimeoutError:
+                continue
+        return self._end_all
