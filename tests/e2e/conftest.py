@@ -1,0 +1,63 @@
+"""Fixtures of the scenarios: an engine of one's own, taken down and counted at the end."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.harness import Engine
+from tests.make.debian import BuildError, build, import_command
+from tests.make.debian_recipes import RECIPES
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Scenarios need a Linux machine and root, as composer's full tests do."""
+    if os.geteuid() != 0:
+        skip = pytest.mark.skip(reason="scenarios that count what is left in the kernel need root")
+        for item in items:
+            if Path(__file__).parent in item.path.parents:
+                item.add_marker(skip)
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    """An engine with its own directories; afterwards everything is taken down and nothing may be left."""
+    engine = Engine()
+    yield engine
+    left = engine.close()
+
+    assert left == [], "left behind:\n" + "\n".join(left)
+
+
+@pytest.fixture(scope="session")
+def image_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A data directory with the images built from Debian packages: busybox:1 debian:12 python:3 redis:7 postgres:15."""
+    try:
+        tars = build(list(RECIPES))
+    except BuildError as error:
+        pytest.fail(str(error))
+    engine = Engine()
+    for name, tar in tars.items():
+        engine.compose(*import_command(RECIPES[name], tar), check=True, timeout=180)
+    engine.compose("engine", "stop", check=True)
+    yield engine.data
+    shutil.rmtree(engine.root)
+
+
+@pytest.fixture
+def stocked(engine: Engine, image_store: Path) -> Engine:
+    """An engine that has those images, by hard links: nothing writes into an image's content."""
+    for part in ("images", "snapshots"):
+        shutil.rmtree(engine.data / part, ignore_errors=True)
+        if (image_store / part).exists():
+            copy_linked(image_store / part, engine.data / part)
+    return engine
+
+
+def copy_linked(source: Path, target: Path) -> None:
+    """Copies a tree; its files are hard links, so it costs no space and little time."""
+    os.spawnvp(os.P_WAIT, "cp", ["cp", "-al", str(source), str(target)])
