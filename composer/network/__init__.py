@@ -1,0 +1,18 @@
+"""Networks: each one is a network namespace with a bridge, a gateway address, its own firewall table and an uplink.
+
+* `spec`       `NetworkSpec`, `Interface`, `Facts`: what is asked for
+* `topology`   pure: the steps that make a network, attach a container, or set up the host
+* `netlink`    rtnetlink messages as bytes (the door to pyroute2); `nftables` the same for firewall rules
+* `ipam`       pure: which subnet, which address; `routes` reads what the host uses already
+* `ports`      opens the listening sockets of published ports, and names the holder of a taken one
+* `driver`     `Networks`: what the engine calls; it runs steps through `Jobs` and keeps descriptors in a `Store`
+* `zone`       pure: the DNS records of a network; `resolv` reads the host's resolvers
+* `dataplane/` a process of its own that relays published ports and answers DNS
+
+Isolation is by construction: two networks share nothing but the host's end of their uplinks, and a rule there drops
+what would go from one uplink to another. Containers attach with one veth pair per network. As root the host also gets
+a table `ip composer-<engine id>` (`nft(8)`); without privileges there is no uplink and the host is not touched.
+
+This room knows nothing of Compose, images or processes. It follows rtnetlink(7), veth(4), network_namespaces(7), nft(8)
+and RFC 1035. This package imports nothing by itself: the data plane lives in it and must start quickly.
+"""

@@ -1,0 +1,113 @@
+"""rtnetlink messages as bytes: the one door to pyroute2, which is used for its encoders only.
+
+Everything here is pure. Whoever sends the messages (a `Netlink` step, in a child of the keeper) opens the socket in the
+namespace that matters and waits for the acknowledgements. pyroute2 takes 150 ms to import, so it is imported at the
+first message. See rtnetlink(7), veth(4), bridge(8).
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Interface
+from typing import Any
+
+ROUTE = 0
+"""NETLINK_ROUTE."""
+
+_NLM_F_REQUEST, _NLM_F_ACK, _NLM_F_EXCL, _NLM_F_CREATE = 0x1, 0x4, 0x200, 0x400
+_RTM_NEWLINK, _RTM_DELLINK, _RTM_NEWADDR, _RTM_NEWROUTE = 16, 17, 20, 24
+_IFF_UP = 1
+_BRIDGE_PORT_DISABLED = 0
+
+_LOOPBACK = 1
+"""Index of `lo` in every network namespace."""
+
+
+def bridge(name: str, index: int, mac: str) -> bytes:
+    """Create a bridge. Its address is set by hand: otherwise it would change with the ports that come and go."""
+    attributes = [("IFLA_IFNAME", name), ("IFLA_ADDRESS", mac), _kind("bridge")]
+    return _link(_RTM_NEWLINK, _NLM_F_CREATE | _NLM_F_EXCL, attributes, index=index)
+
+
+def veth(
+    name: str, index: int, *, peer: str, peer_index: int, peer_pid: int, master: int = 0, peer_mac: str = ""
+) -> bytes:
+    """Create a pair: this end here (up if it has a master), the peer, still down, in the network namespace of `peer_pid`.
+
+    Traps of `drivers/net/veth.c`: a peer created up has no partner to open with (ENOTCONN), and the index of the peer is
+    ours to choose only if this end's is chosen too.
+    """
+    peer_attributes: list[tuple[str, Any]] = [("IFLA_IFNAME", peer), ("IFLA_NET_NS_PID", peer_pid)]
+    if peer_mac:
+        peer_attributes.append(("IFLA_ADDRESS", peer_mac))
+    peer_link = {"index": peer_index, "attrs": peer_attributes}
+    attributes: list[tuple[str, Any]] = [("IFLA_IFNAME", name)]
+    if master:
+        attributes.append(("IFLA_MASTER", master))
+    attributes.append(_kind("veth", {"attrs": [("VETH_INFO_PEER", peer_link)]}))
+    return _link(_RTM_NEWLINK, _NLM_F_CREATE | _NLM_F_EXCL, attributes, index=index, up=bool(master))
+
+
+def up(index: int = _LOOPBACK) -> bytes:
+    """Set the link with this index up."""
+    return _link(_RTM_NEWLINK, 0, [], index=index, up=True)
+
+
+def silence(name: str) -> bytes:
+    """Stop a bridge port from forwarding, at once and without waiting for RCU; ENODEV if there is no such link."""
+    data = {"attrs": [("IFLA_BRPORT_STATE", _BRIDGE_PORT_DISABLED)]}
+    slave = {"attrs": [("IFLA_INFO_SLAVE_KIND", "bridge"), ("IFLA_INFO_SLAVE_DATA", data)]}
+    return _link(_RTM_NEWLINK, 0, [("IFLA_IFNAME", name), ("IFLA_LINKINFO", slave)])
+
+
+def delete(name: str) -> bytes:
+    """Delete a link; this takes the kernel 20 ms, so prefer to let its namespace die."""
+    return _link(_RTM_DELLINK, 0, [("IFLA_IFNAME", name)])
+
+
+def address(index: int, value: IPv4Interface) -> bytes:
+    """Give the link with this index an address and, by its prefix, the route to the subnet."""
+    from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
+
+    message = ifaddrmsg()
+    message["family"], message["prefixlen"], message["index"] = 2, value.network.prefixlen, index
+    message["attrs"] = [("IFA_LOCAL", str(value.ip)), ("IFA_ADDRESS", str(value.ip))]
+    if value.network.prefixlen < 31:
+        message["attrs"].append(("IFA_BROADCAST", str(value.network.broadcast_address)))
+    return _encode(message, _RTM_NEWADDR, _NLM_F_CREATE | _NLM_F_EXCL)
+
+
+def default_route(gateway: IPv4Address, index: int) -> bytes:
+    """The default route by way of `gateway`, which the link with this index reaches."""
+    from pyroute2.netlink.rtnl.rtmsg import rtmsg
+
+    message = rtmsg()
+    # main table, protocol boot, scope universe, unicast
+    message["family"], message["table"], message["proto"], message["scope"], message["type"] = 2, 254, 3, 0, 1
+    message["attrs"] = [("RTA_TABLE", 254), ("RTA_GATEWAY", str(gateway)), ("RTA_OIF", index)]
+    return _encode(message, _RTM_NEWROUTE, _NLM_F_CREATE | _NLM_F_EXCL)
+
+
+def _kind(kind: str, data: dict[str, Any] | None = None) -> tuple[str, Any]:
+    attributes: list[tuple[str, Any]] = [("IFLA_INFO_KIND", kind)]
+    if data is not None:
+        attributes.append(("IFLA_INFO_DATA", data))
+    return "IFLA_LINKINFO", {"attrs": attributes}
+
+
+def _link(kind: int, flags: int, attributes: list[tuple[str, Any]], *, index: int = 0, up: bool = False) -> bytes:
+    from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
+
+    message = ifinfmsg()
+    message["index"] = index
+    if up:
+        message["flags"] = message["change"] = _IFF_UP
+    message["attrs"] = attributes
+    return _encode(message, kind, flags)
+
+
+def _encode(message: Any, kind: int, flags: int) -> bytes:
+    message["header"]["type"] = kind
+    message["header"]["flags"] = _NLM_F_REQUEST | _NLM_F_ACK | flags
+    message["header"]["sequence_number"] = 1
+    message.encode()
+    return bytes(message.data)
