@@ -1,0 +1,192 @@
+"""One service and its image, worked into the configuration of one container.
+
+Which of the two decides follows the Compose Specification (`command`, `entrypoint`) and, where that is silent, what Docker
+does when it creates a container: <https://github.com/compose-spec/compose-spec/blob/main/05-services.md>. `EXPOSE` is
+documentation and changes nothing. Whatever order means nothing (mounts, variables, labels) is sorted, so that moving lines
+in the file is no reason to interrupt a container.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable
+from typing import Protocol
+
+from composer.engine import world
+from composer.errors import Diagnostic, ProjectError, Severity
+from composer.oci.config import Healthcheck as ImageHealthcheck
+from composer.oci.config import ImageConfig
+from composer.project.model import Healthcheck, Mount, Port, Project, Service
+
+
+class Image(Protocol):
+    """What an image decides about a container."""
+
+    @property
+    def id(self) -> str:
+        """The image's digest, "" for the embedded image `host`."""
+        ...
+
+    @property
+    def config(self) -> ImageConfig: ...
+
+
+def image_reference(project: Project, service: Service) -> str:
+    """The image a service runs: the one it names, or the name its build gets."""
+    return service.image or f"{project.name}-{service.name}"
+
+
+def configure(project: Project, service: Service, image: Image, *, aliases: tuple[str, ...]) -> world.ContainerConfig:
+    """The configuration of a container of `service`, known on its networks by `aliases` too.
+
+    Raises:
+        ProjectError: neither the service nor its image says what to run.
+    """
+    defaults = image.config
+    return world.ContainerConfig(
+        image=image_reference(project, service),
+        image_id=image.id,
+        arguments=_arguments(service, defaults, image_reference(project, service)),
+        environment=dict(sorted({**_variables(defaults.env), **service.environment}.items())),
+        working_dir=service.working_dir or defaults.working_dir or "/",
+        user=service.user if service.user is not None else defaults.user,
+        hostname=service.hostname or "",
+        domainname=service.domainname or "",
+        labels=dict(sorted({**defaults.labels, **service.labels}.items())),
+        mounts=_mounts(project, service, defaults.volumes),
+        networks=_attachments(project, service, aliases),
+        network_mode=service.network_mode or "",
+        ports=tuple(_publish(port) for port in service.ports),
+        extra_hosts=service.extra_hosts,
+        health=_health(service.healthcheck, defaults.healthcheck),
+        restart=world.RestartPolicy(service.restart.policy, service.restart.max_retries),
+        stop_signal=service.stop_signal or defaults.stop_signal or "SIGTERM",
+        stop_grace_period=service.stop_grace_period,
+        init=service.init,
+        tty=service.tty,
+        stdin_open=service.stdin_open,
+        read_only=service.read_only,
+        cap_add=tuple(sorted(service.cap_add)),
+        cap_drop=tuple(sorted(service.cap_drop)),
+        security_opt=service.security_opt,
+        sysctls=dict(sorted(service.sysctls.items())),
+        ulimits=tuple(world.Ulimit(name, limit.soft, limit.hard) for name, limit in sorted(service.ulimits.items())),
+        limits=_limits(service),
+        shm_size=service.shm_size or 0,
+        dns=service.dns,
+        dns_search=service.dns_search,
+        dns_opt=service.dns_opt,
+    )
+
+
+def _arguments(service: Service, image: ImageConfig, reference: str) -> tuple[str, ...]:
+    """Entrypoint and command; an entrypoint in the file, even an empty one, drops the image's command too."""
+    entrypoint = image.entrypoint if service.entrypoint is None else service.entrypoint
+    default = image.cmd if service.entrypoint is None else ()
+    command = default if service.command is None else service.command
+    if arguments := (*entrypoint, *command):
+        return arguments
+    message = f"cannot run `{service.name}`: image `{reference}` has no command"
+    hint = f"add `command:` to service `{service.name}`"
+    raise ProjectError([Diagnostic(Severity.ERROR, message, hint=hint)])
+
+
+def _variables(entries: Iterable[str]) -> dict[str, str]:
+    return {name: value for name, _, value in (entry.partition("=") for entry in entries)}
+
+
+def _mounts(project: Project, service: Service, image_volumes: Iterable[str]) -> tuple[world.MountPoint, ...]:
+    """All mounts, parents before what lies below them; an image's volume gives way to a mount at the same place."""
+    mounts = [_mount(project, mount) for mount in service.volumes]
+    for entry in service.tmpfs:
+        target, _, options = entry.partition(":")
+        mounts.append(world.MountPoint("tmpfs", posixpath.normpath(target), tmpfs_options=options))
+    taken = {mount.target for mount in mounts}
+    for path in map(posixpath.normpath, image_volumes):
+        if path not in taken:
+            taken.add(path)
+            mounts.append(world.MountPoint("volume", path))
+    return tuple(sorted(mounts, key=lambda mount: mount.target.split("/")))
+
+
+def _mount(project: Project, mount: Mount) -> world.MountPoint:
+    source = mount.source or ""
+    if mount.type == "volume" and source:
+        source = project.volumes[source].name
+    return world.MountPoint(
+        kind=mount.type,
+        target=posixpath.normpath(mount.target),
+        source=source,
+        read_only=mount.read_only,
+        create_host_path=mount.create_host_path,
+        propagation=mount.propagation or "",
+        nocopy=mount.nocopy,
+        subpath=mount.subpath or "",
+        tmpfs_size=mount.tmpfs_size or 0,
+        tmpfs_mode=0o1777 if mount.tmpfs_mode is None else mount.tmpfs_mode,
+    )
+
+
+def _attachments(project: Project, service: Service, aliases: tuple[str, ...]) -> tuple[world.Attachment, ...]:
+    """The networks in the order of the interfaces: by priority, then by key, as Docker Compose does."""
+    if service.network_mode not in (None, "bridge"):
+        return ()
+    ordered = sorted(service.networks.items(), key=lambda item: (-item[1].priority, item[0]))
+    return tuple(
+        world.Attachment(
+            network=project.networks[key].name,
+            aliases=tuple(dict.fromkeys((*aliases, *attachment.aliases))),
+            ipv4_address=attachment.ipv4_address or "",
+            mac_address=attachment.mac_address or "",
+            gateway_priority=attachment.gw_priority,
+        )
+        for key, attachment in ordered
+    )
+
+
+def _publish(port: Port) -> world.Publish:
+    host_port = port.published or ""
+    if port.published_range and not host_port:
+        first, last = port.published_range
+        host_port = f"{first}-{last}"
+    return world.Publish(port.target, port.protocol, port.host_ip or "", host_port)
+
+
+def _health(service: Healthcheck | None, image: ImageHealthcheck | None) -> world.HealthTest | None:
+    """The check in force: each part from the file, else the image, else Docker's default; zero counts as unsaid."""
+    service = service or Healthcheck()
+    image = image or ImageHealthcheck()
+    test = service.test or image.test
+    if not test or test[0] == "NONE":
+        return None
+
+    return world.HealthTest(
+        test=test,
+        interval=service.interval or image.interval_seconds or 30.0,
+        timeout=service.timeout or image.timeout_seconds or 30.0,
+        retries=service.retries or image.retries or 3,
+        start_period=service.start_period or image.start_period_seconds or 0.0,
+        start_interval=service.start_interval or image.start_interval_seconds or 5.0,
+    )
+
+
+def _limits(service: Service) -> world.Limits:
+    return world.Limits(
+        memory=service.mem_limit or 0,
+        cpus=service.cpus or 0.0,
+        cpu_shares=service.cpu_shares or 0,
+        cpuset=service.cpuset or "",
+        pids=service.pids_limit or 0,
+    )
+
+
+def used_volumes(configs: Iterable[world.ContainerConfig]) -> frozenset[str]:
+    """The full names of the named volumes that these containers mount."""
+    return frozenset(
+        mount.source for config in configs for mount in config.mounts if mount.kind == "volume" and mount.source
+    )
+
+
+def used_networks(configs: Iterable[world.ContainerConfig]) -> frozenset[str]:
+    """The full names of the networks that these containers are on."""
+    return frozenset(attachment.network for config in configs for attachment in config.networks)
