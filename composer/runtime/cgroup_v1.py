@@ -144,8 +144,8 @@ def hierarchies(mountinfo: str, position: str) -> dict[str, Path]:
     for line in position.splitlines():
         _number, controllers, path = line.split(":", 2)
         names = frozenset(controllers.split(","))
-        for options, (point, root) in mounts.items():
-            if controllers and names <= options:
+        for mounted, (point, root) in mounts.items():
+            if controllers and names <= mounted:
                 inside = Path(path).is_relative_to(root)
                 found[controllers] = point / Path(path).relative_to(root) if inside else point
     return found

@@ -97,16 +97,21 @@ def _missing(what: str, wanted: str, names: Iterable[str]) -> ContainerError:
 
 def _accounts(passwd: str) -> Iterator[_Account]:
     for fields in _entries(passwd, 4):
-        if fields[2].isdecimal() and fields[3].isdecimal():
+        if _is_id(fields[2]) and _is_id(fields[3]):
             home = fields[5] if len(fields) > 5 else ""
             yield _Account(fields[0], int(fields[2]), int(fields[3]), home or "/")
 
 
 def _groups(group: str) -> Iterator[_Group]:
     for fields in _entries(group, 3):
-        if fields[2].isdecimal():
+        if _is_id(fields[2]):
             members = fields[3].split(",") if len(fields) > 3 else ()
             yield _Group(fields[0], int(fields[2]), tuple(filter(None, (member.strip() for member in members))))
+
+
+def _is_id(text: str) -> bool:
+    """Whether an image's file gives a real id: 4294967295 would be -1, which `setresuid(2)` takes for "unchanged"."""
+    return len(text) < 11 and _NUMBER.fullmatch(text) is not None and int(text) <= _LARGEST_ID
 
 
 def _entries(text: str, least: int) -> Iterator[list[str]]:
