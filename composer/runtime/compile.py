@@ -102,8 +102,8 @@ def _container(spec: Spec, bundle: Bundle, host: HostFacts, network: tuple[Step,
         yield _terminal(process, console=True)
     if spec.hostname or spec.domainname:
         yield steps.Hostname(spec.hostname, spec.domainname)
-    if linux.readonly_paths:
-        yield steps.ReadOnly(linux.readonly_paths)
+    if read_only := (*linux.readonly_paths, *_cgroup_folders(spec, bundle.cgroup)):
+        yield steps.ReadOnly(read_only)
     if linux.masked_paths:
         yield steps.Mask(linux.masked_paths)
     if spec.root.readonly:
@@ -170,6 +170,12 @@ def _cgroup_mounts(target: str, cgroup: Cgroup) -> Iterator[Step]:
         # Co-mounted controllers (`cpu,cpuacct`) are also found by each name.
         if "," in place:
             yield from (steps.Symlink(f"{target}/{name}", place) for name in place.split(","))
+
+
+def _cgroup_folders(spec: Spec, cgroup: Cgroup) -> Iterator[str]:
+    """Where `_cgroup_mounts` put a tmpfs: it is complete only after its binds, so it becomes read-only late."""
+    if any(place for place, _directory in cgroup.views):
+        yield from (mount.destination for mount in spec.mounts if mount.type == "cgroup")
 
 
 def _representable(option: str, host: HostFacts) -> bool:

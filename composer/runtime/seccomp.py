@@ -27,12 +27,11 @@ _FORMAT = 1
 """Raised when this module compiles the same filter to another program."""
 
 _BINARY_TREE = 2
-_X32_BIT = 0x40000000
 _RET_ERRNO, _DATA = 0x00050000, 0xFFFF
 
 # struct sock_filter and the classic BPF instructions used here (linux/bpf_common.h)
 _INSTRUCTION = struct.Struct("HBBI")
-_LOAD, _JUMP_EQUAL, _JUMP_GREATER, _JUMP_AT_LEAST, _RETURN = 0x20, 0x15, 0x25, 0x35, 0x06
+_LOAD, _JUMP_EQUAL, _JUMP_GREATER, _RETURN = 0x20, 0x15, 0x25, 0x06
 _NUMBER_OFFSET, _ARCHITECTURE_OFFSET = 0, 4  # struct seccomp_data
 
 
@@ -79,7 +78,7 @@ def compile_filter(wanted: LinuxSeccomp) -> bytes:
                 compiler.add_rule(action, number, *args)
                 for architecture in architectures:
                     newest[architecture] = max(newest[architecture], seccomp.resolve_syscall(architecture, name))
-        return _prologue(newest, seccomp.Arch.X86_64, seccomp.Arch.X32) + _export(compiler)
+        return _prologue(newest) + _export(compiler)
     except (OSError, AttributeError) as error:
         raise HostError(f"cannot compile the system call filter: {error}", hint="libseccomp 2.5 is needed") from error
 
@@ -129,21 +128,20 @@ def _export(compiler: Any) -> bytes:
         return file.read()
 
 
-def _prologue(newest: dict[int, int], x86_64: int, x32: int) -> bytes:
+def _prologue(newest: dict[int, int]) -> bytes:
     """ENOSYS for numbers above the newest that the filter knows on each architecture; else fall through.
 
-    x32 says it is x86_64 and sets a bit in the number, so both are told apart in one section.
+    x32 says it is x86_64 and sets a high bit in the number, so it gets ENOSYS too: what a kernel without x32 says.
     """
     out = _INSTRUCTION.pack(_LOAD, 0, 0, _ARCHITECTURE_OFFSET)
     for architecture, largest in newest.items():
-        if architecture == x32:
-            continue
-        body = [(_LOAD, 0, 0, _NUMBER_OFFSET)]
-        if architecture == x86_64 and x32 in newest:
-            body += [(_JUMP_AT_LEAST, 0, 1, _X32_BIT), (_JUMP_GREATER, 1, 2, newest[x32] | _X32_BIT)]
-        body += [(_JUMP_GREATER, 0, 1, largest), (_RETURN, 0, 0, _RET_ERRNO | (ENOSYS & _DATA))]
-        # Every section ends with the architecture back in the accumulator, for the next comparison.
-        body += [(_LOAD, 0, 0, _ARCHITECTURE_OFFSET)]
+        body = [
+            (_LOAD, 0, 0, _NUMBER_OFFSET),
+            (_JUMP_GREATER, 0, 1, largest),
+            (_RETURN, 0, 0, _RET_ERRNO | (ENOSYS & _DATA)),
+            # The architecture back in the accumulator, for the next comparison.
+            (_LOAD, 0, 0, _ARCHITECTURE_OFFSET),
+        ]
         out += _INSTRUCTION.pack(_JUMP_EQUAL, 0, len(body), architecture)
         out += b"".join(_INSTRUCTION.pack(*instruction) for instruction in body)
     return out
