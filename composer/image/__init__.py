@@ -1,0 +1,1 @@
+"""Images at rest: stored, checked, unpacked; never run."""

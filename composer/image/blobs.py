@@ -1,0 +1,115 @@
+"""Content by digest: `blobs/<algorithm>/<hex>` of an OCI image layout.
+
+A blob is written beside its place, synchronised, and renamed: under its name there is the whole content or nothing,
+whatever crashes. Storing what is stored is fine and changes nothing.
+<https://github.com/opencontainers/image-spec/blob/main/image-layout.md>
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from composer.errors import ImageError
+from composer.image.staging import staging
+from composer.oci.descriptor import Descriptor
+from composer.oci.digest import Digest
+from composer.oci.fields import MAX_DOCUMENT
+
+
+class Blobs:
+    """The blobs of the image layout at `layout`."""
+
+    def __init__(self, layout: Path) -> None:
+        self._layout = layout
+
+    def path(self, digest: Digest) -> Path:
+        """Where the content is, if it is."""
+        return self._layout / "blobs" / digest.algorithm / digest.hex
+
+    def has(self, descriptor: Descriptor) -> bool:
+        """Whether the content is there in full length."""
+        try:
+            return self.path(descriptor.digest).stat().st_size == descriptor.size
+        except FileNotFoundError:
+            return False
+
+    def put(self, data: bytes) -> Digest:
+        """Store `data`."""
+        digest = Digest.of(data)
+        if not self.path(digest).exists():
+            with staging(self._layout) as directory:
+                path = directory / digest.hex
+                path.write_bytes(data)
+                self.adopt(path, digest)
+        return digest
+
+    def adopt(self, path: Path, digest: Digest) -> None:
+        """Move a complete file, whose content was found to be `digest`, to its place."""
+        target = self.path(digest)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        synchronise(path)
+        path.replace(target)
+        synchronise(target.parent)
+
+    def open(self, descriptor: Descriptor) -> BinaryIO:
+        """The content as a file. Raises ImageError where it is missing."""
+        try:
+            return self.path(descriptor.digest).open("rb")
+        except FileNotFoundError as error:
+            raise ImageError(
+                f"cannot read {descriptor.digest}: it is missing from the image store",
+                hint="import or load the image again",
+            ) from error
+
+    def document(self, descriptor: Descriptor) -> bytes:
+        """A manifest or config, checked against digest and size. Raises ImageError where it is not what it should be."""
+        with self.open(descriptor) as file:
+            return read_document(file, descriptor)
+
+    def all(self) -> Iterator[Digest]:
+        """Every blob there is; files that are none are left alone."""
+        for algorithm in ("sha256", "sha512"):
+            directory = self._layout / "blobs" / algorithm
+            for path in sorted(directory.iterdir()) if directory.is_dir() else ():
+                try:
+                    yield Digest.parse(f"{algorithm}:{path.name}")
+                except ImageError:
+                    continue
+
+    def remove(self, digest: Digest) -> None:
+        """Drop a blob; nothing there is fine."""
+        self.path(digest).unlink(missing_ok=True)
+
+
+def read_document(file: BinaryIO, descriptor: Descriptor) -> bytes:
+    """A manifest or config from anywhere, checked against its descriptor. Raises ImageError."""
+    if descriptor.size > MAX_DOCUMENT:
+        raise ImageError(f"cannot read {descriptor.digest}: {descriptor.size} bytes are too many for a document")
+    data = file.read(descriptor.size + 1)
+    digest = hashlib.new(descriptor.digest.algorithm, data).hexdigest()
+    if len(data) != descriptor.size or digest != descriptor.digest.hex:
+        raise ImageError(f"cannot use {descriptor.digest}: the content is not what the digest or size says")
+    return data
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Replace the file `path` by `data`, so that readers and crashes see the old or the new content, never a part."""
+    with staging(path.parent) as directory:
+        temporary = directory / path.name
+        temporary.write_bytes(data)
+        synchronise(temporary)
+        temporary.replace(path)
+        synchronise(path.parent)
+
+
+def synchronise(path: Path) -> None:
+    """`fsync(2)` of a file or directory."""
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
