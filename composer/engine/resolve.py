@@ -66,8 +66,8 @@ def resolve_one_off(project: Project, images: Mapping[str, Image], request: RunR
     config = replace(config, restart=RestartPolicy())
     needs = () if request.no_deps else _needs(service, frozenset(dependencies(service)))
     container = DesiredContainer(name, service.name, 1, config, config_hash(config), needs, one_off=True)
-    scope = frozenset({service.name})
-    return _desired(project, [labelled(container, project, slug)], scope, scope)
+    # An empty scope: the service's own containers are none of this request's business.
+    return _desired(project, [labelled(container, project, slug)], frozenset(), frozenset())
 
 
 def _replica(project: Project, service: Service, number: int, image: Image, scope: frozenset[str]) -> DesiredContainer:
