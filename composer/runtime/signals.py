@@ -8,7 +8,7 @@ import signal
 
 from composer.errors import ContainerError
 
-_BY_NAME = {item.name: item.value for item in signal.Signals}
+_BY_NAME = {name: item.value for name, item in signal.Signals.__members__.items()}  # aliases (SIGCLD) too
 _FIRST_REALTIME, _LAST_REALTIME = int(signal.SIGRTMIN), int(signal.SIGRTMAX)
 _REALTIME = re.compile(r"SIGRT(MIN|MAX)(?:([+-])(\d{1,2}))?", re.ASCII)
 

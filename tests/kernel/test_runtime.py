@@ -15,7 +15,7 @@ import pytest
 from composer.keeper import child, steps, wire
 from composer.kernel import clone
 from composer.oci.runtime_spec import LinuxMemory, LinuxPids, LinuxResources, Mount, Process, Rlimit, Spec, User
-from composer.runtime import cgroup, seccomp
+from composer.runtime import capabilities, cgroup, seccomp
 from composer.runtime import facts as host_facts
 from composer.runtime.bundle import Bundle
 from composer.runtime.cgroups import open_cgroups
@@ -131,9 +131,7 @@ def perform(
 
 
 def test_a_container_has_dockers_capabilities_and_a_filter(bundle: Bundle, host: HostFacts) -> None:
-    filtered = replace(
-        bundle, seccomp=seccomp.program(seccomp.default_filter(default_process(()).capabilities.bounding))
-    )  # type: ignore[union-attr]
+    filtered = replace(bundle, seccomp=seccomp.program(seccomp.default_filter(capabilities.DEFAULT)))
 
     status, text = run(default_spec(sh("cat /proc/1/status")), filtered, host)
 
