@@ -33,7 +33,7 @@ from composer.engine.world import (
 from composer.errors import ContainerError
 
 
-class Impossible(AssertionError):
+class ImpossibleError(AssertionError):
     """An operation that the real world would refuse: a plan that asks for it is wrong."""
 
 
@@ -145,7 +145,7 @@ class FakeWorld:
         for place in container.config.networks:
             network = self.networks.get(place.network)
             if network is None or not network.alive:
-                raise Impossible(f"{container.name} starts on {place.network}, which is not there")
+                raise ImpossibleError(f"{container.name} starts on {place.network}, which is not there")
             networks[place.network] = network.id
         exit_code = self.one_shots.get(container.service)
         health = Health.NONE
@@ -228,4 +228,4 @@ class FakeWorld:
 
     def _need(self, holds: bool, otherwise: str) -> None:
         if not holds:
-            raise Impossible(otherwise)
+            raise ImpossibleError(otherwise)
