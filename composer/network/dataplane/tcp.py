@@ -1,0 +1,187 @@
+"""Relays connections to a published port into the network's namespace.
+
+The listening socket is the published port: the kernel shows it to `ss -l` and to firewalls, and queues connections
+while nobody relays. For each connection another one is made to the container, from a socket inside the namespace.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import select
+import socket
+import struct
+from collections.abc import Callable
+
+from composer.network.dataplane.flow import Flow, Pipes
+from composer.network.dataplane.inside import Inside
+from composer.network.dataplane.loop import EDGES, READABLE, WRITABLE, Loop
+
+_ACCEPT_AT_ONCE = 64
+_PAUSE = 0.1
+"""Seconds until the next try after accept failed for want of descriptors or memory."""
+_RESET = struct.pack("ii", 1, 0)
+"""`SO_LINGER` on, zero seconds: close sends RST (`socket(7)`)."""
+
+
+class TcpRelay:
+    """One published TCP port; `listener` and `inside` belong to it."""
+
+    def __init__(
+        self, loop: Loop, pipes: Pipes, listener: socket.socket, inside: Inside, target: tuple[str, int]
+    ) -> None:
+        self._loop = loop
+        self._pipes = pipes
+        self._listener = listener
+        self._inside = inside
+        self._target = target
+        self._connections: set[Connection] = set()
+        listener.setblocking(False)
+        loop.watch(listener.fileno(), self._accept)
+
+    def replace(self, listener: socket.socket, inside: Inside, target: tuple[str, int]) -> None:
+        """Lead new connections elsewhere; those that are there go on."""
+        self._stop_listening()
+        self._listener, self._inside, self._target = listener, inside, target
+        listener.setblocking(False)
+        self._loop.watch(listener.fileno(), self._accept)
+
+    def close(self) -> None:
+        """Stop, and end every connection: their sockets would keep the network's namespace alive."""
+        self._stop_listening()
+        for connection in list(self._connections):
+            connection.abort()
+
+    def _stop_listening(self) -> None:
+        self._loop.forget(self._listener.fileno())
+        self._listener.close()
+        self._inside.close()
+
+    def _accept(self, _mask: int) -> None:
+        for _ in range(_ACCEPT_AT_ONCE):
+            try:
+                client, _address = self._listener.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+                    self._pause()
+                    return
+                continue  # the client gave up before we came: accept(2) reports its network errors
+            try:
+                upstream = self._inside.stream()
+            except OSError:
+                _reset(client)
+                self._pause()
+                return
+            connection = Connection(self._loop, self._pipes, client, upstream, self._connections.discard)
+            self._connections.add(connection)
+            connection.connect(self._target)
+
+    def _pause(self) -> None:
+        listener = self._listener
+        self._loop.forget(listener.fileno())
+
+        def resume() -> None:
+            if listener.fileno() >= 0 and listener is self._listener:
+                self._loop.watch(listener.fileno(), self._accept)
+
+        self._loop.later(_PAUSE, resume)
+
+
+class Connection:
+    """A client, the connection made for it, and the flows between them."""
+
+    __slots__ = ("_back", "_client", "_connected", "_forth", "_gone", "_loop", "_resumed", "_upstream")
+
+    def __init__(
+        self,
+        loop: Loop,
+        pipes: Pipes,
+        client: socket.socket,
+        upstream: socket.socket,
+        gone: Callable[[Connection], None],
+    ) -> None:
+        self._loop = loop
+        self._client = client
+        self._upstream = upstream
+        self._gone = gone
+        self._connected = False
+        self._resumed = False
+        self._forth = Flow(client, upstream, pipes)
+        self._back = Flow(upstream, client, pipes)
+        client.setblocking(False)
+        for sock in (client, upstream):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+    def connect(self, target: tuple[str, int]) -> None:
+        """Begin; the rest happens as the sockets become ready."""
+        if self._upstream.connect_ex(target) in (0, errno.EINPROGRESS):
+            self._loop.watch(self._upstream.fileno(), self._on_upstream, EDGES)
+        else:
+            self.abort()
+
+    def abort(self) -> None:
+        """Reset both sides: a client should see that the container is gone, not a tidy end."""
+        for sock in (self._client, self._upstream):
+            self._loop.forget(sock.fileno())
+            _reset(sock)
+        self._forth.close()
+        self._back.close()
+        self._gone(self)
+
+    def _on_upstream(self, mask: int) -> None:
+        if not self._connected and not self._establish(mask):
+            return
+        self._advance(self._back if mask & READABLE else None, self._forth if mask & WRITABLE else None)
+
+    def _on_client(self, mask: int) -> None:
+        self._advance(self._forth if mask & READABLE else None, self._back if mask & WRITABLE else None)
+
+    def _establish(self, mask: int) -> bool:
+        if self._upstream.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            self.abort()
+            return False
+        if not mask & select.EPOLLOUT:
+            return False
+        self._connected = True
+        self._loop.watch(self._client.fileno(), self._on_client, EDGES)
+        return True
+
+    def _advance(self, read: Flow | None, write: Flow | None) -> None:
+        """Move bytes: of the flow whose source has something, and of the one that waited for its sink."""
+        again = False
+        try:
+            if read is not None and not read.done and not read.blocked:
+                again = read.pump()
+            if write is not None and write.blocked:
+                again = write.pump() or again
+        except OSError:
+            self.abort()
+            return
+        if self._forth.done and self._back.done:
+            self._close()
+        elif again and not self._resumed:
+            self._resumed = True
+            self._loop.soon(self._resume)
+
+    def _resume(self) -> None:
+        self._resumed = False
+        if self._client.fileno() < 0:
+            return
+        for flow in (self._forth, self._back):
+            if self._client.fileno() >= 0:
+                self._advance(flow, None)
+
+    def _close(self) -> None:
+        for sock in (self._client, self._upstream):
+            self._loop.forget(sock.fileno())
+            sock.close()
+        self._gone(self)
+
+
+def _reset(sock: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+    sock.close()
