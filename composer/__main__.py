@@ -1,0 +1,75 @@
+"""`compose`: runs a command and turns every way it can end into an exit code and, where something went wrong, words.
+
+0    done            1    an expected failure, rendered        14-16  a file that is missing or wrong, a wrong command line
+130  Ctrl-C          143  SIGTERM                              others what a container or command exited with
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+USAGE = 16  # Docker Compose's code for a command line that does not parse
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line; the exit code. Nothing but a broken interpreter escapes as an exception."""
+    try:
+        code = _run(list(sys.argv[1:] if arguments is None else arguments))
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output has gone. What is still buffered must not raise again when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1
+    except Exception as error:  # what is left is a bug, and is told as one
+        return _tell(error)
+    return code
+
+
+def _run(arguments: list[str]) -> int:
+    import typer
+
+    from composer.cli.app import app
+
+    command = typer.main.get_command(app)
+    try:
+        with command.make_context("compose", arguments) as context:
+            code = command.invoke(context)
+            return code if isinstance(code, int) else 0
+    except typer.Exit as end:
+        return end.exit_code
+    except _wrong_command_line() as error:
+        error.show()
+        return USAGE
+
+
+def _wrong_command_line() -> Any:
+    """click's base class of usage errors; typer carries click inside since 0.20, and names only some of its classes."""
+    import typer
+
+    return next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+
+
+def _tell(error: Exception) -> int:
+    """Print an error where errors go; its exit code."""
+    from composer.cli.render.errors import show_bug, show_error
+    from composer.cli.render.terminal import Screen
+    from composer.errors import ComposerError
+
+    screen = Screen.of(sys.stderr, os.environ, os.environ.get("COMPOSE_ANSI", "auto"))
+    if isinstance(error, ComposerError):
+        show_error(screen, error)
+        return error.exit_code
+    show_bug(screen, error)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,134 @@
+"""The root command: global options, and the table of commands.
+
+A command's module is imported when the command is called, so that `compose version` does not pay for `compose up`. The
+table carries the one-line help, so that `compose --help` imports none of them either.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from composer.cli.session import Globals, Session
+
+_COMMANDS = {
+    "config": "Check and print the project as it was understood",
+    "create": "Create containers without starting them",
+    "down": "Stop and remove containers and networks",
+    "engine": "Show, stop or read the engine behind the commands",
+    "exec": "Run a command in a running container",
+    "image": "Import, load, list and remove images",
+    "images": "List the images that the containers use",
+    "kill": "Send a signal to containers",
+    "logs": "Show what containers wrote",
+    "ls": "List projects",
+    "port": "Print the public address of a published port",
+    "ps": "List containers",
+    "restart": "Restart containers",
+    "rm": "Remove stopped containers",
+    "run": "Run a one-off command on a service",
+    "start": "Start containers that exist",
+    "stop": "Stop containers",
+    "top": "Show the processes of containers",
+    "up": "Create and start containers",
+    "version": "Show the version",
+    "wait": "Wait until containers stop, and exit with their code",
+}
+_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
+
+class LazyGroup(TyperGroup):
+    """A group whose commands are modules of `composer.cli.commands`, each with an `app` of its own."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Every command, in alphabetical order."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command, its module imported now; None for a name that is not one."""
+        if cmd_name not in _COMMANDS:
+            return None
+        if cmd_name not in self.commands:
+            module = importlib.import_module(f"composer.cli.commands.{cmd_name}")
+            command = typer.main.get_command(module.app)
+            command.name = cmd_name
+            self.commands[cmd_name] = command
+        return self.commands[cmd_name]
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """The table, for `--help`."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command; a name that is none gets a suggestion."""
+        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
+            close = get_close_matches(args[0], _COMMANDS, n=1)
+            ctx.fail(f"`{args[0]}` is not a command" + (f"; did you mean `{close[0]}`?" if close else ""))
+        return super().resolve_command(ctx, args)
+
+
+app = typer.Typer(
+    cls=LazyGroup,
+    name="compose",
+    help="Define and run multi-container applications, without Docker.",
+    context_settings=_SETTINGS,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    invoke_without_command=True,
+    options_metavar="[OPTIONS]",
+    subcommand_metavar="COMMAND",
+)
+
+
+@app.callback()
+def root(
+    ctx: typer.Context,
+    file: Annotated[
+        list[str] | None, typer.Option("--file", "-f", metavar="FILE", help="Compose files, merged in this order")
+    ] = None,
+    project_name: Annotated[str, typer.Option("--project-name", "-p", metavar="NAME", help="Project name")] = "",
+    profile: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Enable a profile; `*` enables all")] = None,
+    env_file: Annotated[
+        list[str] | None, typer.Option(metavar="FILE", help="Files of variables, instead of `.env`")
+    ] = None,
+    project_directory: Annotated[str, typer.Option(metavar="DIRECTORY", help="What relative paths start from")] = "",
+    progress: Annotated[
+        str, typer.Option(metavar="MODE", help="How to show progress: auto, tty, plain, json, quiet")
+    ] = "",
+    ansi: Annotated[str, typer.Option(metavar="WHEN", help="When to use colours: never, always, auto")] = "",
+    version: Annotated[bool, typer.Option("--version", "-v", help="Show the version")] = False,
+) -> None:
+    """Define and run multi-container applications, without Docker."""
+    if version:
+        from composer.cli.commands.version import version as show
+
+        raise typer.Exit(show())
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help())
+        raise typer.Exit
+    ctx.obj = Session(
+        Globals(
+            files=tuple(file or ()),
+            project_name=project_name,
+            profiles=tuple(profile or ()),
+            env_files=tuple(env_file or ()),
+            project_directory=project_directory,
+            progress=progress,
+            ansi=ansi,
+        )
+    )
+
+
+def command_app(**settings: Any) -> typer.Typer:
+    """An empty typer application with our settings, for one command."""
+    context = {**_SETTINGS, **settings}
+    return typer.Typer(
+        context_settings=context, rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False
+    )

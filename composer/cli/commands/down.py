@@ -1,0 +1,41 @@
+"""`compose down`: take a project away, with or without its file."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from composer.api.messages import DownRequest
+from composer.cli.app import command_app
+from composer.cli.follow import follow
+from composer.cli.options import DryRun, Services, Timeout
+from composer.cli.render.answer import say_plan
+from composer.cli.session import Session
+
+app = command_app()
+
+
+@app.command()
+def down(
+    ctx: typer.Context,
+    services: Services = None,
+    volumes: Annotated[bool, typer.Option("--volumes", "-v", help="Also named and anonymous volumes")] = False,
+    remove_orphans: Annotated[bool, typer.Option("--remove-orphans", help="Also of services not in the file")] = False,
+    timeout: Timeout = None,
+    dry_run: DryRun = False,
+) -> int:
+    """Stop and remove containers and networks."""
+    session: Session = ctx.obj
+    request = DownRequest(
+        project=None if session.recorded else session.wire_project,
+        services=session.check_services(services),
+        volumes=volumes,
+        remove_orphans=remove_orphans,
+        timeout=timeout,
+        dry_run=dry_run,
+    )
+    result = follow(session.client.down(session.name, request), session.progress)
+    if dry_run:
+        say_plan(result.plan)
+    return 0

@@ -1,0 +1,38 @@
+"""`compose start`: start containers that exist, dependencies first."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from composer.api.messages import ServicesRequest
+from composer.cli.app import command_app
+from composer.cli.follow import follow
+from composer.cli.options import DryRun, Services
+from composer.cli.render.answer import say_plan
+from composer.cli.session import Session
+
+app = command_app()
+
+
+@app.command()
+def start(
+    ctx: typer.Context,
+    services: Services = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Return once everything is running or healthy")] = False,
+    wait_timeout: Annotated[float | None, typer.Option(metavar="SECONDS", help="Seconds to wait at most")] = None,
+    dry_run: DryRun = False,
+) -> int:
+    """Start containers that exist."""
+    session: Session = ctx.obj
+    request = ServicesRequest(
+        services=session.check_services(services),
+        wait=wait,
+        wait_timeout=wait_timeout,
+        dry_run=dry_run,
+    )
+    result = follow(session.client.act("start", session.name, request), session.progress)
+    if dry_run:
+        say_plan(result.plan)
+    return 0

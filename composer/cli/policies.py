@@ -1,0 +1,36 @@
+"""What cannot be done yet, said before anything is begun."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from composer.errors import UsageError
+
+if TYPE_CHECKING:
+    from composer.project.model import Project
+
+PULL_POLICIES = ("policy", "missing", "if_not_present", "never", "always", "build")
+
+
+def check_build(project: Project, named: Sequence[str], *, asked: bool, forbidden: bool = False) -> None:
+    """Refuse `--build` where there is something to build. Raises UsageError."""
+    if asked and forbidden:
+        raise UsageError("`--build` and `--no-build` cannot be combined")
+    building = [name for name in named or project.services if name in project.services and project.services[name].build]
+    if asked and building:
+        raise UsageError(
+            f"cannot build {', '.join(f'`{name}`' for name in building)}: building images is not there yet",
+            hint="build elsewhere and take the image in with `compose image load`, or leave `--build` away",
+        )
+
+
+def check_pull(policy: str) -> None:
+    """Refuse `--pull always`, and values that are none. Raises UsageError."""
+    if policy not in PULL_POLICIES:
+        raise UsageError(f"`--pull {policy}` is not known", hint=f"use one of {', '.join(PULL_POLICIES)}")
+    if policy == "always":
+        raise UsageError(
+            "cannot pull images: there is no registry client yet",
+            hint="take images in with `compose image load` or `compose image import`",
+        )

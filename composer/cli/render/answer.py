@@ -1,0 +1,30 @@
+"""What a command answers on stdout: text, JSON, tables."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from composer.cli.render.table import table
+
+
+def say(*lines: str) -> None:
+    """Print lines."""
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+
+
+def say_json(value: Any) -> None:
+    """Print one value on one line."""
+    say(json.dumps(value, ensure_ascii=False))
+
+
+def say_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print aligned columns."""
+    sys.stdout.write(table(headings, rows))
+
+
+def say_plan(plan: str) -> None:
+    """Print a plan, or that there is nothing in it."""
+    say(plan.rstrip("\n") if plan.strip() else "nothing to do")

@@ -1,0 +1,97 @@
+"""Errors, diagnostics and warnings as the user reads them.
+
+error: services.web.ports[1]: `8080:80/tpc` has an unknown protocol
+  ┌ compose.yaml:14:9
+  │
+14│       - "8080:80/tpc"
+  │                 ^^^ expected `tcp`, `udp` or `sctp`
+
+hint: did you mean `tcp`?
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterable
+from pathlib import Path
+
+from composer import errors
+from composer.cli.render.terminal import BLUE, BOLD, CYAN, RED, YELLOW, Screen, clean, clean_line, width_of
+from composer.errors import ComposerError, Diagnostic, Location, ProjectError, Severity
+
+REPORT_AT = "this is a bug in composer; report it with the lines above and what you ran"
+_COLOURS = {Severity.ERROR: RED, Severity.WARNING: YELLOW}
+
+
+def show_error(screen: Screen, error: ComposerError) -> None:
+    """Print an error; one that carries diagnostics prints each."""
+    if isinstance(error, ProjectError):
+        show_diagnostics(screen, error.diagnostics)
+    else:
+        show_diagnostics(screen, [Diagnostic(Severity.ERROR, error.message, error.location, hint=error.hint)])
+
+
+def show_diagnostics(screen: Screen, diagnostics: Iterable[Diagnostic]) -> None:
+    """Print diagnostics in the order given, a blank line between those that have a source line."""
+    blocks = [_diagnostic(screen, diagnostic) for diagnostic in diagnostics]
+    text = ""
+    for index, block in enumerate(blocks):
+        apart = index and ("\n" in block.rstrip("\n") or "\n" in blocks[index - 1].rstrip("\n"))
+        text += ("\n" if apart else "") + block
+    screen.write(text)
+
+
+def show_warning(screen: Screen, message: str, hint: str = "") -> None:
+    """Print one warning without a place."""
+    show_diagnostics(screen, [Diagnostic(Severity.WARNING, message, hint=hint)])
+
+
+def show_bug(screen: Screen, error: BaseException) -> None:
+    """Print a failure nobody expected, with all that is needed to find it."""
+    screen.write("".join(traceback.format_exception(error)) + f"\n{REPORT_AT}\n")
+
+
+def _diagnostic(screen: Screen, diagnostic: Diagnostic) -> str:
+    colour = _COLOURS[diagnostic.severity]
+    first, *rest = diagnostic.message.splitlines() or [""]
+    lines = [f"{screen.paint(diagnostic.severity.value, BOLD, colour)}: {clean(first)}", *map(clean_line, rest)]
+    if diagnostic.location:
+        lines += _excerpt(screen, diagnostic.location, diagnostic.label, colour)
+    if diagnostic.hint:
+        lines += [""] if diagnostic.location else []
+        lines.append(f"{screen.paint('hint', BOLD, CYAN)}: {clean(diagnostic.hint)}")
+    return "\n".join(lines) + "\n"
+
+
+def _excerpt(screen: Screen, location: errors.Location, label: str, colour: str) -> list[str]:
+    number = str(location.line)
+    margin = " " * max(len(number), 2)
+
+    def bar(sign: str) -> str:
+        return screen.paint(sign, BLUE)
+
+    lines = [f"{margin}{bar('┌')} {clean(_shown_path(location))}"]
+    if location.source:
+        before = location.source[: location.column - 1]
+        marked = location.source[location.column - 1 : location.column - 1 + location.length]
+        indent = " " * width_of(_spaced(before))
+        caret = "^" * max(width_of(_spaced(marked)), 1)
+        lines += [
+            f"{margin}{bar('│')}",
+            f"{screen.paint(number.rjust(len(margin)), BLUE)}{bar('│')} {_spaced(location.source).rstrip()}",
+            f"{margin}{bar('│')} {indent}{screen.paint(f'{caret} {clean(label)}'.rstrip(), colour)}",
+        ]
+    return lines
+
+
+def _spaced(text: str) -> str:
+    """A piece of source with tabs as wide as the caret line counts them."""
+    return clean_line(text.replace("\t", "    "))
+
+
+def _shown_path(location: Location) -> str:
+    """file:line:column, relative where the file lies under the working directory."""
+    try:
+        return f"{Path(location.file).relative_to(Path.cwd())}:{location.line}:{location.column}"
+    except (ValueError, OSError):
+        return str(location)

@@ -1,0 +1,82 @@
+"""Signals as something to select on, and a terminal in raw mode that is always put back."""
+
+from __future__ import annotations
+
+import os
+import signal
+import termios
+import tty
+from types import FrameType, TracebackType
+from typing import Any
+
+
+class Signals:
+    """While entered, these signals interrupt nothing: they are readable at `fileno` (signal.set_wakeup_fd)."""
+
+    def __init__(self, *numbers: signal.Signals) -> None:
+        self._numbers = numbers
+        self._previous: dict[signal.Signals, Any] = {}
+        self._read = self._write = self._wakeup = -1
+
+    def __enter__(self) -> Signals:
+        self._read, self._write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._wakeup = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
+        for number in self._numbers:
+            self._previous[number] = signal.signal(number, _noted)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(self._wakeup)
+        os.close(self._read)
+        os.close(self._write)
+
+    def fileno(self) -> int:
+        """For selectors: readable when a signal has come."""
+        return self._read
+
+    def take(self) -> list[signal.Signals]:
+        """The signals that have come since the last call, in order."""
+        try:
+            data = os.read(self._read, 4096)
+        except BlockingIOError:
+            return []
+        return [signal.Signals(number) for number in data if number in self._numbers]
+
+
+def _noted(_number: int, _frame: FrameType | None) -> None:
+    """The interpreter has written the number to the wakeup descriptor already."""
+
+
+class RawTerminal:
+    """While entered, the terminal hands over every key as it is pressed; afterwards it is as it was, whatever happened."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._before: list[Any] = []
+
+    def __enter__(self) -> RawTerminal:
+        self._before = termios.tcgetattr(self._descriptor)
+        tty.setraw(self._descriptor, termios.TCSANOW)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # TCSANOW: waiting for output to drain could wait for ever on a stopped terminal.
+        termios.tcsetattr(self._descriptor, termios.TCSANOW, self._before)
+
+
+def window_size() -> tuple[int, int]:
+    """Rows and columns of the terminal, 24 by 80 where there is none."""
+    for descriptor in (1, 0, 2):
+        try:
+            size = os.get_terminal_size(descriptor)
+        except OSError:
+            continue
+        if size.lines and size.columns:
+            return size.lines, size.columns
+    return 24, 80
