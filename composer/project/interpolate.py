@@ -133,6 +133,12 @@ class Interpolator:
             self.used[name] = value
         return value
 
+    def within(self, environment: Mapping[str, str]) -> Interpolator:
+        """One for an included project with variables of its own; what it uses counts here too."""
+        inner = Interpolator(environment, self._report)
+        inner.used = self.used
+        return inner
+
     def interpolate(self, node: Node, path: Path = ()) -> Node:
         """The tree with every value filled in; problems go to the report."""
         done = self._done.get(id(node))

@@ -260,17 +260,9 @@ class Project(Frozen):
     disabled: dict[str, Service] = Field(default_factory=dict)
     """Those whose profiles are not active."""
     networks: dict[str, Network] = Field(default_factory=dict)
-    """Those that a service uses (enabled or not), by key."""
+    """All that are declared, and `default` where a service needs it; `select` leaves those that it uses."""
     volumes: dict[str, Volume] = Field(default_factory=dict)
+    """All that are declared; `select` leaves those that it uses."""
     environment_used: dict[str, str] = Field(default_factory=dict)
     """The variables that interpolation and `KEY`-only entries took, with their values; never shown."""
     extensions: dict[str, Any] = Field(default_factory=dict)
-
-
-HONOURED_BY_MODEL_ONLY = frozenset(
-    {
-        "annotations", "build", "volumes_from", "group_add", "runtime", "privileged", "devices", "ipc", "pid", "uts",
-        "cgroup_parent", "memswap_limit", "mem_reservation", "oom_score_adj",
-    }
-)  # fmt: skip
-"""Service attributes that are parsed into the model and that nothing acts on yet; the loader warns where they are."""

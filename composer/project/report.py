@@ -30,6 +30,12 @@ class Report:
             (severity, message, *place), (place, Diagnostic(severity, message, location, label, hint))
         )
 
+    def take(self, error: ProjectError, order: int) -> None:
+        """Note what another reader found in the text of that `order`."""
+        for found in error.diagnostics:
+            place = (order, found.location.line, found.location.column) if found.location else _NOWHERE
+            self._said.setdefault((found.severity, found.message, *place), (place, found))
+
     def _of(self, severity: Severity) -> tuple[Diagnostic, ...]:
         said = [entry for entry in self._said.values() if entry[1].severity is severity]
         return tuple(diagnostic for _, diagnostic in sorted(said, key=lambda entry: entry[0]))

@@ -68,7 +68,7 @@ def _float_text(value: float) -> str:
     if not math.isfinite(value):
         return "NaN" if math.isnan(value) else "+Inf" if value > 0 else "-Inf"
     sign, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
-    assert isinstance(exponent, int)  # noqa: S101  infinities and NaN were dealt with
+    assert isinstance(exponent, int), "infinities and NaN were dealt with"
     power = exponent + len(digits) - 1
     text = "".join(map(str, digits))
     if not value:

@@ -64,10 +64,16 @@ class _Dumper(yaml.SafeDumper):
 
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     style = "|" if "\n" in text and text.strip() == text.rstrip("\n") else None
-    is_text = isinstance(resolve(text), str) and dumper.resolve(yaml.ScalarNode, text, (True, False)) == f"{_CORE}str"
-    if style is None and not is_text:  # By our own rules or by those of YAML 1.1 readers.
+    if style is None and not (isinstance(resolve(text), str) and _is_text_elsewhere(text)):
         style = '"'
     return dumper.represent_scalar(f"{_CORE}str", text, style=style)
+
+
+def _is_text_elsewhere(text: str) -> bool:
+    """Whether readers of YAML 1.1, who know `on` and `22:22` as something else, take the bare `text` for a string."""
+    first = text[:1]
+    resolvers = _Dumper.yaml_implicit_resolvers.get(first, []) + _Dumper.yaml_implicit_resolvers.get(None, [])
+    return not any(expression.match(text) for _, expression in resolvers)
 
 
 _Dumper.add_representer(str, _represent_text)

@@ -1,0 +1,243 @@
+"""From the merged, checked tree to the model: defaults filled in, names completed, implicit dependencies made explicit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping as Dict
+from pathlib import Path
+from typing import Any
+
+from composer.project.check import (
+    dependencies,
+    entries_of,
+    items_of,
+    replicas_of,
+    section,
+    services_of,
+    text_of,
+)
+from composer.project.document import Mapping, Node, Scalar, is_null, plain
+from composer.project.environment import pairs, service_environment
+from composer.project.interpolate import Lookup
+from composer.project.model import Network, Project, Service, Volume
+from composer.project.report import Report
+
+_AS_WRITTEN = frozenset(
+    {
+        "image", "command", "entrypoint", "container_name", "hostname", "domainname", "expose", "volumes_from", "tmpfs",
+        "links", "stop_signal", "stop_grace_period", "user", "group_add", "working_dir", "init", "tty", "stdin_open",
+        "read_only", "profiles", "attach", "pull_policy", "platform", "runtime", "privileged", "cap_add", "cap_drop",
+        "security_opt", "ulimits", "devices", "dns", "dns_search", "dns_opt", "ipc", "pid", "uts", "cgroup_parent",
+        "shm_size", "mem_limit", "mem_reservation", "memswap_limit", "cpus", "cpu_shares", "cpuset", "pids_limit",
+        "oom_score_adj",
+    }
+)  # fmt: skip
+"""Service attributes whose canonical form is the model's."""
+
+
+class Assembler:
+    """Builds the parts of one project."""
+
+    def __init__(self, name: str, lookup: Lookup, shown_from: Path, report: Report) -> None:
+        self._name = name
+        self._lookup = lookup
+        self._shown_from = shown_from
+        self._report = report
+
+    def project(
+        self, tree: Mapping, directory: Path, files: tuple[str, ...], profiles: frozenset[str], used: Dict[str, str]
+    ) -> Project | None:
+        """The project; `None` if that brought up problems, which are in the report."""
+        every = {name: self.service(name, node) for name, node in services_of(tree).items()}
+        networks = {key: self.network(key, node) for key, node in section(tree, "networks").items()}
+        if "default" not in networks and any("default" in service.networks for service in every.values()):
+            networks["default"] = self.network("default", None)
+        volumes = {key: self.volume(key, node) for key, node in section(tree, "volumes").items()}
+        if self._report.errors:
+            return None
+        enabled = {name for name, service in every.items() if is_enabled(service, profiles)}
+        return Project(
+            name=self._name,
+            working_dir=str(directory),
+            compose_files=files,
+            services={name: service for name, service in every.items() if name in enabled},
+            disabled={name: service for name, service in every.items() if name not in enabled},
+            networks=networks,
+            volumes=volumes,
+            environment_used=dict(sorted(used.items())),
+            extensions=_extensions(tree),
+        )
+
+    def service(self, name: str, node: Mapping) -> Service:
+        """One service."""
+        fields: dict[str, Any] = {
+            key: plain(value) for key, value in node.entries.items() if key in _AS_WRITTEN and not is_null(value)
+        }
+        mode = text_of(node, "network_mode")
+        fields |= {
+            "name": name,
+            "environment": service_environment(name, node, self._lookup, self._shown_from, self._report),
+            "labels": _texts(node, "labels"),
+            "annotations": _texts(node, "annotations"),
+            "sysctls": _texts(node, "sysctls"),
+            "ports": [_port(item) for item in items_of(node, "ports") if isinstance(item, Mapping)],
+            "volumes": [_mount(item) for item in items_of(node, "volumes") if isinstance(item, Mapping)],
+            "depends_on": _depends_on(node),
+            "network_mode": None if mode == "bridge" else mode,
+            "networks": _attachments(node),
+            "replicas": replicas_of(node),
+            "extra_hosts": _hosts(node),
+            "extensions": _extensions(node),
+        }
+        build, healthcheck, restart = node.get("build"), node.get("healthcheck"), text_of(node, "restart")
+        if isinstance(build, Mapping):
+            fields["build"] = self._build(build)
+        if isinstance(healthcheck, Mapping):
+            fields["healthcheck"] = _healthcheck(healthcheck)
+        if restart is not None:
+            policy, _, count = restart.partition(":")
+            fields["restart"] = {"policy": policy, "max_retries": int(count or 0)}
+        for limit, field in (("memory", "mem_limit"), ("cpus", "cpus"), ("pids", "pids_limit")):
+            value = _limits(node).get(limit)
+            if value is not None:
+                fields.setdefault(field, plain(value))
+        return Service.model_validate(fields)
+
+    def _build(self, node: Mapping) -> dict[str, Any]:
+        fields: dict[str, Any] = {
+            key: plain(value) for key, value in node.entries.items() if not key.startswith("x-") and not is_null(value)
+        }
+        known = {"dockerfile", "dockerfile_inline", "target", "cache_from", "cache_to", "no_cache", "pull", "network",
+                 "shm_size", "platforms", "tags"}  # fmt: skip
+        return {
+            **{key: value for key, value in fields.items() if key in known},
+            "context": text_of(node, "context") or str(self._shown_from),
+            "args": {key: self._lookup(key) if value is None else value for key, value in pairs(node, "args").items()},
+            "labels": _texts(node, "labels"),
+            "additional_contexts": _texts(node, "additional_contexts"),
+            "extra_hosts": _hosts(node),
+        }
+
+    def network(self, key: str, node: Mapping | None) -> Network:
+        """One network; `None` for the implicit `default`."""
+        fields = self._named(key, node)
+        if node is not None:
+            fields |= {
+                name: plain(value)
+                for name in ("internal", "attachable", "enable_ipv6", "driver")
+                if (value := node.get(name)) is not None
+            }
+            ipam = node.get("ipam")
+            for entry in items_of(ipam, "config")[:1] if isinstance(ipam, Mapping) else ():
+                if isinstance(entry, Mapping):
+                    names = ("subnet", "gateway", "ip_range")
+                    fields |= {name: text for name in names if (text := text_of(entry, name)) is not None}
+        return Network.model_validate(fields)
+
+    def volume(self, key: str, node: Mapping) -> Volume:
+        """One named volume."""
+        driver = text_of(node, "driver")
+        return Volume.model_validate(self._named(key, node) | ({"driver": driver} if driver else {}))
+
+    def _named(self, key: str, node: Mapping | None) -> dict[str, Any]:
+        if node is None:
+            return {"key": key, "name": f"{self._name}_{key}"}
+        external = node.get("external")
+        inside = text_of(external, "name") if isinstance(external, Mapping) else None
+        is_external = external is not None and not (isinstance(external, Scalar) and external.value is False)
+        name = text_of(node, "name") or inside or (key if is_external else f"{self._name}_{key}")
+        return {
+            "key": key,
+            "name": name,
+            "external": is_external,
+            "labels": _texts(node, "labels"),
+            "driver_opts": _texts(node, "driver_opts"),
+            "extensions": _extensions(node),
+        }
+
+
+def is_enabled(service: Service, profiles: frozenset[str]) -> bool:
+    """Whether a service with its profiles takes part when `profiles` are active."""
+    return not service.profiles or "*" in profiles or not profiles.isdisjoint(service.profiles)
+
+
+def _texts(node: Mapping, key: str) -> dict[str, str]:
+    return {name: value or "" for name, value in pairs(node, key).items()}
+
+
+def _extensions(node: Mapping) -> dict[str, Any]:
+    return {key: plain(value) for key, value in node.entries.items() if key.startswith("x-")}
+
+
+def _port(node: Mapping) -> dict[str, Any]:
+    fields: dict[str, Any] = {key: plain(value) for key, value in node.entries.items() if not key.startswith("x-")}
+    first, dash, last = str(fields.get("published") or "").partition("-")
+    if dash:
+        fields |= {"published": None, "published_range": (int(first), int(last))}
+    return fields
+
+
+def _mount(node: Mapping) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    for key, value in node.entries.items():
+        if key in ("bind", "volume") and isinstance(value, Mapping):
+            kept = ("propagation", "create_host_path", "selinux", "nocopy", "subpath")
+            fields |= {
+                name: plain(option) for name, option in value.entries.items() if name in kept and not is_null(option)
+            }
+        elif key == "tmpfs" and isinstance(value, Mapping):
+            options = value.entries.items()
+            fields |= {f"tmpfs_{name}": plain(option) for name, option in options if name in ("size", "mode")}
+        elif key in ("type", "source", "target", "read_only") and not is_null(value):
+            fields[key] = plain(value)
+    if fields["type"] == "tmpfs":
+        fields.pop("source", None)
+    fields["target"] = "/" + re.sub(r"/+", "/", fields["target"]).strip("/")
+    return fields
+
+
+def _depends_on(node: Mapping) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for other, attribute, _ in dependencies(node):
+        if attribute == "depends_on":
+            entry = entries_of(node, "depends_on")[other]
+            fields = {} if is_null(entry) else plain(entry)
+            found[other] = {key: value for key, value in fields.items() if not key.startswith("x-")}
+        else:
+            # A container that shares another's network or volumes is recreated and restarted with it.
+            found.setdefault(other, {"restart": attribute != "links"})
+    return found
+
+
+def _attachments(node: Mapping) -> dict[str, Any]:
+    mode = text_of(node, "network_mode")
+    if mode is not None and mode != "bridge":
+        return {}
+    known = ("aliases", "ipv4_address", "ipv6_address", "mac_address", "priority", "gw_priority")
+    found = {
+        key: {name: plain(value) for name, value in _entries(entry) if name in known and not is_null(value)}
+        for key, entry in entries_of(node, "networks").items()
+        if not key.startswith("x-")
+    }
+    return found or {"default": {}}
+
+
+def _entries(node: Node) -> list[tuple[str, Node]]:
+    return list(node.entries.items()) if isinstance(node, Mapping) else []
+
+
+def _healthcheck(node: Mapping) -> dict[str, Any]:
+    said = {key: value for key, value in _entries(node) if not key.startswith("x-") and not is_null(value)}
+    fields: dict[str, Any] = {key: plain(value) for key, value in said.items()}
+    return {"test": ["NONE"]} if fields.pop("disable", False) else fields
+
+
+def _hosts(node: Mapping) -> list[tuple[str, str]]:
+    lines = [str(item.value) for item in items_of(node, "extra_hosts") if isinstance(item, Scalar)]
+    return [(name, address) for name, _, address in (line.partition("=") for line in lines)]
+
+
+def _limits(service: Mapping) -> dict[str, Node]:
+    deploy = service.get("deploy")
+    resources = deploy.get("resources") if isinstance(deploy, Mapping) else None
+    return entries_of(resources, "limits") if isinstance(resources, Mapping) else {}

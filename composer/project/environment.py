@@ -1,0 +1,78 @@
+"""A service's environment: its `env_file`s in order, and `environment` over them.
+
+A `KEY` without value is taken from the variables of the project, or left out. References in a file see the project's
+variables first, then the service's own `environment`, then the file.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from composer.errors import ProjectError
+from composer.project.check import entries_of, items_of, text_of
+from composer.project.discover import show
+from composer.project.document import Mapping, Mark, Scalar
+from composer.project.dotenv import parse_dotenv, parse_raw
+from composer.project.interpolate import Lookup
+from composer.project.report import Report
+
+
+def service_environment(
+    name: str, service: Mapping, lookup: Lookup, shown_from: Path, report: Report
+) -> dict[str, str]:
+    """The variables of the service's containers; what is wrong with a file is reported where it is named."""
+    own = pairs(service, "environment")
+
+    def resolve(key: str) -> str | None:
+        value = lookup(key)
+        return own.get(key) if value is None else value
+
+    environment: dict[str, str] = {}
+    for index, entry in enumerate(items_of(service, "env_file")):
+        if isinstance(entry, Mapping):
+            where = f"services.{name}.env_file[{index}]"
+            environment |= _file(entry, where, resolve, shown_from, report)
+    for key, value in own.items():
+        given = lookup(key) if value is None else value
+        if given is not None:
+            environment[key] = given
+        else:
+            environment.pop(key, None)
+    return environment
+
+
+def pairs(node: Mapping, key: str) -> dict[str, str | None]:
+    """A canonical `Pairs` attribute as plain data."""
+    found = entries_of(node, key)
+    return {
+        name: None if value.value is None else str(value.value)
+        for name, value in found.items()
+        if isinstance(value, Scalar)
+    }
+
+
+def _file(entry: Mapping, where: str, resolve: Lookup, shown_from: Path, report: Report) -> dict[str, str]:
+    path = text_of(entry, "path")
+    if path is None:
+        return {}
+    mark: Mark = entry.entries["path"].mark
+    required = entry.get("required")
+    try:
+        text = Path(path).read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        if not isinstance(required, Scalar) or required.value is not False:
+            hint = f"create `{show(Path(path), shown_from)}`, or say `required: false`"
+            report.error(f"{where}: there is no file `{path}`", mark, hint=hint)
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        reason = str(error.strerror).lower() if isinstance(error, OSError) else "it is not UTF-8"
+        report.error(f"{where}: cannot read `{path}`: {reason}", mark)
+        return {}
+    if text_of(entry, "format") == "raw":
+        return parse_raw(text, resolve)
+    try:
+        return parse_dotenv(text, show(Path(path), shown_from), resolve)
+    except ProjectError as error:
+        place = f", line {error.location.line}" if error.location else ""
+        report.error(f"{where}: {error.message}{place}", mark, hint=error.hint)
+        return {}

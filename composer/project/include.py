@@ -1,0 +1,77 @@
+"""`include`: other Compose files whose services, networks and volumes join this project.
+
+After <https://github.com/compose-spec/compose-spec/blob/main/14-include.md>: each is a project of its own, with its own
+directory and variables; what it declares may not be declared differently here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as Dict
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from composer.project.discover import read_text, show
+from composer.project.document import Mapping, Node, Scalar, Sequence, plain
+from composer.project.dotenv import parse_dotenv
+from composer.project.merge import settle
+from composer.project.report import Report
+
+SECTIONS = ("services", "networks", "volumes", "secrets", "configs", "models")
+"""What an included file adds to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Included:
+    """One entry of `include`."""
+
+    files: tuple[Path, ...]
+    directory: Path
+    """What relative paths in it are relative to."""
+    env_files: tuple[Path, ...]
+
+    @classmethod
+    def of(cls, entry: Node) -> Included | None:
+        """What a canonical entry says; `None` if it names no file."""
+        paths = _paths(entry, "path")
+        if not paths:
+            return None
+        directory = next(iter(_paths(entry, "project_directory")), paths[0].parent)
+        return cls(paths, directory, _paths(entry, "env_file"))
+
+    def variables(self, outer: Dict[str, str], shown_from: Path) -> dict[str, str]:
+        """The variables for its interpolation: those of the including project go before its own files'.
+
+        Raises:
+            ProjectError: a variable file is missing or wrong.
+        """
+        default = self.directory / ".env"
+        paths = self.env_files or ((default,) if default.is_file() else ())
+        below: dict[str, str] = {}
+        for path in paths:
+            known = {**below, **outer}
+            below |= parse_dotenv(read_text(path, "the variables"), show(path, shown_from), known.get)
+        return {**below, **outer}
+
+
+def adopt(tree: Mapping, included: Mapping, name: str, report: Report) -> Mapping:
+    """`tree` with what an included file declares; one name for two different things is reported."""
+    for section in SECTIONS:
+        theirs = included.get(section)
+        if not isinstance(theirs, Mapping):
+            continue
+        ours = tree.get(section)
+        if not isinstance(ours, Mapping):
+            ours = replace(theirs, entries={}, keys={})
+        for key in theirs.entries.keys() & ours.entries.keys():
+            if plain(settle(ours.entries[key])) != plain(theirs.entries[key]):
+                hint = "change what is included in an override file, or rename this one"
+                report.error(f"{section}.{key} is also declared in the included `{name}`", ours.key(key), hint=hint)
+        both = replace(ours, entries={**theirs.entries, **ours.entries}, keys={**theirs.keys, **ours.keys})
+        tree = replace(tree, entries={**tree.entries, section: both}, keys={section: theirs.mark, **tree.keys})
+    return tree
+
+
+def _paths(entry: Node, key: str) -> tuple[Path, ...]:
+    node = entry.get(key) if isinstance(entry, Mapping) else None
+    items = node.items if isinstance(node, Sequence) else (node,)
+    return tuple(Path(str(item.value)) for item in items if isinstance(item, Scalar) and item.value is not None)

@@ -1,0 +1,127 @@
+"""Files become one canonical tree.
+
+    text -parse→ documents -interpolate→ -validate→ canonical -rebase→ absolute -extend, include→ -merge→ tree
+
+Validation stands before merging, so that every problem is reported where it was written and merging meets one form of
+each attribute. What needs the whole project is checked afterwards, in `check`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from collections.abc import Mapping as Dict
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from composer.errors import ProjectError
+from composer.project.attributes import COMPOSE
+from composer.project.discover import read_text, show
+from composer.project.document import Mapping, Node, Scalar, Sequence
+from composer.project.extends import Extender
+from composer.project.include import Included, adopt
+from composer.project.interpolate import Interpolator
+from composer.project.merge import merge, settle
+from composer.project.options import LoadOptions
+from composer.project.rebase import Rebaser
+from composer.project.report import Report
+from composer.project.source import parse
+
+Source = tuple[Path | None, tuple[Node, ...]]
+"""A file (`None`: standard input) and its documents."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What holds for the files of one project, the main one or an included one."""
+
+    directory: Path
+    """What relative paths are relative to."""
+    variables: Dict[str, str]
+    interpolator: Interpolator
+    trail: tuple[Path, ...] = ()
+    """The files that include this one."""
+
+
+class Layers:
+    """Reads files and keeps count of them; one for each load."""
+
+    def __init__(self, options: LoadOptions, report: Report) -> None:
+        self._options = options
+        self._report = report
+        self._count = 0
+
+    def read(self, path: Path | None) -> Source:
+        """A file and its documents; none, and a report, if it cannot be read."""
+        self._count += 1
+        try:
+            text = self._options.read_stdin() if path is None else read_text(path, "the project")
+            return path, parse(text, "(stdin)" if path is None else self._show(path), self._count)
+        except ProjectError as error:
+            self._report.take(error, self._count)
+            return path, ()
+
+    def merge(self, sources: Iterable[Source], scope: Scope) -> Mapping | None:
+        """The documents as one canonical tree; `None` if there is nothing in them."""
+        tree: Node | None = None
+        for path, documents in sources:
+            for document in documents:
+                layer = self._layer(document, path, scope)
+                if layer is not None:
+                    tree = settle(layer) if tree is None else merge(tree, layer)
+        return tree if isinstance(tree, Mapping) else None
+
+    def _layer(self, document: Node, path: Path | None, scope: Scope) -> Mapping | None:
+        canonical = self._canonical(document, scope)
+        if canonical is None:
+            return None
+        tree = Extender(canonical, str(path), lambda file: self._open(Path(file), scope), self._report).apply()
+        includes = tree.get("include")
+        tree = replace(tree, entries={key: value for key, value in tree.entries.items() if key != "include"})
+        inner = replace(scope, trail=(*scope.trail, path) if path else scope.trail)
+        for entry in includes.items if isinstance(includes, Sequence) else ():
+            tree = self._include(tree, entry, inner)
+        return tree
+
+    def _canonical(self, document: Node, scope: Scope) -> Mapping | None:
+        read = COMPOSE.read(scope.interpolator.interpolate(document), (), self._report)
+        tree = Rebaser(scope.directory, scope.variables.get("HOME", "/")).tree(read) if read else None
+        return tree if isinstance(tree, Mapping) else None
+
+    def _open(self, path: Path, scope: Scope) -> Mapping | None:
+        """Another file as `extends` needs it: canonical, its paths relative to its own directory."""
+        tree: Node | None = None
+        for document in self.read(path)[1]:
+            layer = self._canonical(document, replace(scope, directory=path.parent))
+            if layer is not None:
+                tree = layer if tree is None else merge(tree, layer)
+        return tree if isinstance(tree, Mapping) else None
+
+    def _include(self, tree: Mapping, entry: Node, scope: Scope) -> Mapping:
+        included = Included.of(entry)
+        if included is None:
+            return tree
+        again = next((path for path in included.files if path in scope.trail), None)
+        if again is not None:
+            steps = (*scope.trail[scope.trail.index(again) :], again)
+            circle = " → ".join(f"`{self._show(step)}`" for step in steps)
+            self._report.error(f"`include` goes round in a circle: {circle}", entry.mark)
+            return tree
+        sources = [self.read(path) for path in included.files]
+        try:
+            variables = included.variables(scope.variables, self._options.directory)
+        except ProjectError as error:
+            self._report.error(error.message, entry.mark, hint=error.hint)
+            return tree
+        inner = Scope(included.directory, variables, scope.interpolator.within(variables), scope.trail)
+        theirs = self.merge(sources, inner)
+        return tree if theirs is None else adopt(tree, theirs, self._show(included.files[0]), self._report)
+
+    def _show(self, path: Path) -> str:
+        return show(path, self._options.directory)
+
+
+def written_name(sources: Iterable[Source]) -> Scalar | None:
+    """The last `name:` of the files, not interpolated yet."""
+    documents = [document for _, several in sources for document in several if isinstance(document, Mapping)]
+    names = [document.get("name") for document in documents]
+    return next((name for name in reversed(names) if isinstance(name, Scalar)), None)

@@ -1,0 +1,104 @@
+"""Loading a project, from the command line's options to the model.
+
+    discover   which files, which directory, which variables                       discover, dotenv
+    read       each file to a tree with positions                                  source
+    merge      interpolated, validated, made canonical, extended, merged           layers and what it names
+    check      what must be true of the whole                                      check
+    assemble   environments, defaults, full names, the model                       environment, assemble
+
+Problems are gathered and raised together, in file order, before the next phase would stumble over them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from composer.errors import Diagnostic, ProjectError, Severity
+from composer.project.assemble import Assembler
+from composer.project.check import check
+from composer.project.discover import discover, project_name
+from composer.project.document import Scalar
+from composer.project.interpolate import Interpolator, TemplateError, substitute
+from composer.project.layers import Layers, Scope, written_name
+from composer.project.model import Project
+from composer.project.options import LoadOptions
+from composer.project.origins import Origins
+from composer.project.report import Report
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What loading gives."""
+
+    project: Project
+    warnings: tuple[Diagnostic, ...]
+    """What is worth telling, in file order."""
+    origins: Origins
+
+
+def load_project(options: LoadOptions, environment: Mapping[str, str]) -> Loaded:
+    """The project that `options` and `environment` name.
+
+    Raises:
+        ProjectError: something is wrong with it; carries every problem found.
+    """
+    report = Report()
+    found = discover(options, environment)
+    for warning in found.warnings:
+        report.warn(warning, None)
+    layers = Layers(options, report)
+    sources = [layers.read(path) for path in found.files]
+    report.raise_errors()
+    name = project_name(options, found, _name(written_name(sources), found.variables))
+    variables = {**found.variables, "COMPOSE_PROJECT_NAME": name}
+    interpolator = Interpolator(variables, report)
+    tree = layers.merge(sources, Scope(found.directory, variables, interpolator))
+    if tree is None:
+        report.raise_errors()
+        empty = [
+            Diagnostic(
+                Severity.ERROR, "the Compose file is empty", hint="declare at least one service under `services:`"
+            )
+        ]
+        raise ProjectError(empty)
+    version = tree.entries.get("version")
+    if version is not None:
+        report.warn("`version` has no meaning any more", tree.key("version"), hint="remove it")
+    check(tree, report)
+    profiles = options.profiles or _listed(variables.get("COMPOSE_PROFILES", ""))
+    files = tuple("-" if path is None else str(path) for path in found.files)
+    assembler = Assembler(name, interpolator.lookup, options.directory, report)
+    try:
+        project = assembler.project(tree, found.directory, files, frozenset(profiles), interpolator.used)
+    except ValidationError as error:
+        report.raise_errors()  # The model stumbles over what was reported already.
+        raise _unforeseen(error) from error
+    report.raise_errors()
+    assert project is not None, "the assembler gives up only with a report"
+    return Loaded(project, report.warnings, Origins.of(tree))
+
+
+def _name(written: Scalar | None, variables: Mapping[str, str]) -> str | None:
+    if written is None or not isinstance(written.value, str):
+        return None
+    try:
+        return substitute(written.value, variables.get)
+    except TemplateError:
+        return None  # Reported when the file as a whole is interpolated.
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _unforeseen(error: ValidationError) -> ProjectError:
+    """What the model refuses although no phase before it did."""
+    return ProjectError(
+        [
+            Diagnostic(Severity.ERROR, f"{error.title}.{'.'.join(map(str, problem['loc']))}: {problem['msg'].lower()}")
+            for problem in error.errors()
+        ]
+    )

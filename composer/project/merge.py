@@ -1,0 +1,133 @@
+"""Several files made one: later ones add to and replace what earlier ones say.
+
+After <https://github.com/compose-spec/compose-spec/blob/main/13-merge.md>, on canonical trees, where lists of
+`NAME=VALUE` are mappings already: scalars replace, mappings merge, lists append, and `MERGE_RULES` names what is
+different. `!reset` takes away what stood before, `!override` replaces it whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import replace
+
+from composer.project.document import Mapping, Node, Path, Scalar, Sequence, is_null
+
+Rule = Callable[[Node, Node, Path], Node]
+
+
+def merge(base: Node, over: Node, path: Path = ()) -> Node:
+    """`base` with `over` on top; neither is changed."""
+    if over.tag == "!override":
+        return replace(over, tag="")
+    rule = rule_of(path)
+    if rule:
+        return rule(base, over, path)
+    match base, over:
+        case Mapping(), Mapping():
+            return merge_mappings(base, over, path)
+        case Sequence(), Sequence():
+            return replace(base, items=base.items + over.items)
+        case ((Mapping() | Sequence()), Scalar(value=None)):
+            return base
+        case _:
+            return settle(over, path)
+
+
+def merge_mappings(base: Mapping, over: Mapping, path: Path) -> Mapping:
+    """Key by key; what is new comes last, what is reset goes."""
+    entries = dict(base.entries)
+    keys = {**base.keys, **over.keys}
+    for key, value in over.entries.items():
+        if value.tag == "!reset":
+            entries.pop(key, None)
+            keys.pop(key, None)
+        elif key in entries and not key.startswith("x-"):
+            entries[key] = merge(entries[key], value, (*path, key))
+        else:
+            entries[key] = settle(value, (*path, key))
+    return replace(base, entries=entries, keys=keys)
+
+
+def settle(node: Node, path: Path = ()) -> Node:
+    """The tree as it is when nothing was before it: no tags left, and no entry twice in lists that hold it once."""
+    match node:
+        case Mapping():
+            kept = {key: value for key, value in node.entries.items() if value.tag != "!reset"}
+            entries = {key: settle(value, (*path, key)) for key, value in kept.items()}
+            return replace(node, entries=entries, tag="")
+        case Sequence():
+            settled = replace(node, items=tuple(settle(item, (*path, i)) for i, item in enumerate(node.items)), tag="")
+            unique = UNIQUE.get(pattern(path))
+            return once(settled, unique) if unique else settled
+        case Scalar():
+            return replace(node, tag="")
+
+
+Pattern = tuple[str, ...]
+
+
+def pattern(path: Path) -> Pattern:
+    """The path with the names that users choose as `*`."""
+    return tuple("*" if index == 1 else str(step) for index, step in enumerate(path))
+
+
+def rule_of(path: Path) -> Rule | None:
+    """The rule for what stands at `path`, if it is not the general one."""
+    shape = pattern(path)
+    return MERGE_RULES.get(shape) or (_merge_unique if shape in UNIQUE else None)
+
+
+def _replace(base: Node, over: Node, path: Path) -> Node:
+    return settle(over, path)
+
+
+def _merge_unique(base: Node, over: Node, path: Path) -> Node:
+    if is_null(over):
+        return base
+    if not isinstance(base, Sequence) or not isinstance(over, Sequence):
+        return settle(over, path)
+    return once(replace(base, items=base.items + over.items), UNIQUE[pattern(path)])
+
+
+def once(node: Sequence, identity: Callable[[Node], Hashable]) -> Sequence:
+    """The list with one entry for each identity: the last, in the place of the first."""
+    items: dict[Hashable, Node] = {}
+    for item in node.items:
+        items[identity(item)] = item
+    return replace(node, items=tuple(items.values()))
+
+
+def _value(node: Node) -> Hashable:
+    return node.value if isinstance(node, Scalar) else id(node)
+
+
+def _fields(*names: str) -> Callable[[Node], Hashable]:
+    def identity(node: Node) -> Hashable:
+        if not isinstance(node, Mapping):
+            return _value(node)
+        values = [node.get(name) for name in names]
+        return tuple(value.value if isinstance(value, Scalar) else None for value in values)
+
+    return identity
+
+
+MERGE_RULES: dict[Pattern, Rule] = {
+    ("services", "*", "command"): _replace,
+    ("services", "*", "entrypoint"): _replace,
+    ("services", "*", "healthcheck", "test"): _replace,
+    ("services", "*", "build", "context"): _replace,
+}
+
+UNIQUE: dict[Pattern, Callable[[Node], Hashable]] = {
+    ("services", "*", "ports"): _fields("host_ip", "target", "published", "protocol"),
+    ("services", "*", "volumes"): _fields("target"),
+    ("services", "*", "env_file"): _fields("path"),
+    **{
+        ("services", "*", name): _value
+        for name in (
+            "cap_add", "cap_drop", "devices", "dns", "dns_opt", "dns_search", "expose", "extra_hosts", "group_add",
+            "links", "profiles", "security_opt", "tmpfs", "volumes_from",
+        )
+    },
+}  # fmt: skip
+"""Lists that hold an entry once, and what makes two entries the same."""

@@ -1,0 +1,154 @@
+"""The forms of a service's `volumes`.
+
+Short: `[SOURCE:]TARGET[:OPTIONS]` <https://github.com/compose-spec/compose-spec/blob/main/05-services.md#volumes>. A
+source that begins with `.`, `/` or `~` is a path of the host, any other names a volume.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from composer.project.document import Mapping, Mark, Node, Path, Scalar, say
+from composer.project.quantities import parse_size
+from composer.project.report import Report
+from composer.project.shapes import (
+    Attribute,
+    Flag,
+    FormError,
+    MapOf,
+    Parsed,
+    Record,
+    Schema,
+    Status,
+    Text,
+    Whole,
+    derived,
+    did_you_mean,
+    failed,
+    mismatch,
+)
+
+_PROPAGATIONS = ("private", "rprivate", "shared", "rshared", "slave", "rslave")
+_IGNORED = ("cached", "delegated", "consistent")
+"""About file sharing with virtual machines on macOS; without meaning on Linux."""
+_OPTIONS = ("ro", "rw", "z", "Z", "nocopy", *_PROPAGATIONS, *_IGNORED)
+
+LONG_MOUNT = Record(
+    {
+        "type": Attribute(
+            Text(choices=("bind", "volume", "tmpfs", "image", "npipe", "cluster")), "What is mounted.", required=True
+        ),
+        "source": Attribute(Text(), "The host's path, or the volume's name; an anonymous volume has none."),
+        "target": Attribute(Text(), "Where it appears in the container.", required=True),
+        "read_only": Attribute(Flag(), "Mount it read-only."),
+        "consistency": Attribute(Text(), "Without meaning on Linux."),
+        "bind": Attribute(
+            Record(
+                {
+                    "propagation": Attribute(Text(choices=_PROPAGATIONS), "See mount_namespaces(7)."),
+                    "create_host_path": Attribute(Flag(), "Create a missing directory on the host."),
+                    "selinux": Attribute(Text(choices=("z", "Z")), "Relabel for SELinux, shared or private."),
+                    "recursive": Attribute(Text(), status=Status.KNOWN),
+                }
+            ),
+            "Options of a bind mount.",
+        ),
+        "volume": Attribute(
+            Record(
+                {
+                    "nocopy": Attribute(Flag(), "Do not seed a new volume with what the image has there."),
+                    "subpath": Attribute(Text(), "Mount only this directory of the volume."),
+                    "labels": Attribute(MapOf(Text(numbers=True)), status=Status.KNOWN),
+                }
+            ),
+            "Options of a volume.",
+        ),
+        "tmpfs": Attribute(
+            Record(
+                {
+                    "size": Attribute(Parsed("a size", parse_size, ("64m",)), "The most it may hold."),
+                    "mode": Attribute(Whole(0), "Its permissions, in octal."),
+                }
+            ),
+            "Options of a tmpfs.",
+        ),
+        "image": Attribute(Record({"subpath": Attribute(Text())}), status=Status.KNOWN),
+    }
+)
+
+
+@dataclass(frozen=True)
+class MountEntry:
+    """One entry of `volumes`; canonical is the long form."""
+
+    def read(self, node: Node, path: Path, report: Report) -> Node | None:
+        if isinstance(node, Scalar) and isinstance(node.value, str):
+            try:
+                return _short(node.value, node.mark)
+            except FormError as error:
+                failed(error, node, path, report)
+                return None
+        if not isinstance(node, Mapping):
+            mismatch("a volume like `./data:/data`", node, path, report)
+            return None
+        read = LONG_MOUNT.read(node, path, report)
+        return _completed(read, path, report) if isinstance(read, Mapping) else None
+
+    def schema(self) -> Schema:
+        short = {"type": "string", "examples": ["data:/var/lib/data", "./src:/app/src:ro", "/var/cache"]}
+        return {"oneOf": [short, LONG_MOUNT.schema()]}
+
+
+def _short(text: str, mark: Mark) -> Mapping:
+    pieces = text.split(":")
+    if len(pieces) > 3 or not all(pieces):
+        raise FormError(f"`{text}` is not a volume", label="expected `[SOURCE:]TARGET[:OPTIONS]`")
+    if len(pieces) == 1:
+        return _mapping({"type": "volume", "target": text}, mark)
+    source, target = pieces[:2]
+    options = pieces[2].split(",") if len(pieces) == 3 else []
+    for option in options:
+        if option not in _OPTIONS:
+            label = "expected `ro`, `rw` or another option"
+            raise FormError(
+                f"`{text}` has an unknown option", part=option, label=label, hint=did_you_mean(option, _OPTIONS)
+            )
+    is_bind = source[0] in "./~"
+    entry = _mapping({"type": "bind" if is_bind else "volume", "source": source, "target": target}, mark)
+    if "ro" in options:
+        entry.entries["read_only"] = derived(True, mark)
+    details: dict[str, str | bool] = {"create_host_path": True} if is_bind else {}
+    for option in options:
+        if is_bind and option in _PROPAGATIONS:
+            details["propagation"] = option
+        elif is_bind and option in ("z", "Z"):
+            details["selinux"] = option
+        elif option == "nocopy" and not is_bind:
+            details["nocopy"] = True
+    if details:
+        entry.entries["bind" if is_bind else "volume"] = _mapping(details, mark)
+    return entry
+
+
+def _mapping(entry: dict[str, str | bool], mark: Mark) -> Mapping:
+    return Mapping({key: derived(value, mark.part(str(value))) for key, value in entry.items()}, mark)
+
+
+def _completed(entry: Mapping, path: Path, report: Report) -> Mapping | None:
+    kind = entry.get("type")
+    for needed in ("type", "target"):
+        if needed not in entry.keys:
+            report.error(f"{say(path)} has no `{needed}`", entry.mark)
+    if not isinstance(kind, Scalar) or entry.get("target") is None:
+        return None
+    if kind.value in ("image", "npipe", "cluster"):
+        report.error(f"{say(path)}: volumes of type `{kind.value}` are not supported yet", kind.mark)
+        return None
+    if kind.value == "bind" and "source" not in entry.keys:
+        report.error(f"{say(path)} has no `source`", entry.mark, hint="a bind mount needs the host's path as `source`")
+        return None
+    for other in ("bind", "volume", "tmpfs"):
+        if other != kind.value and other in entry.entries:
+            message = f"{say(path)}: `{other}` options have no effect on a mount of type `{kind.value}`"
+            report.warn(message, entry.key(other))
+    return replace(entry, entries={key: value for key, value in entry.entries.items() if key != "consistency"})

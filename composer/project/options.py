@@ -1,0 +1,27 @@
+"""What the command line says about which project is meant."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+def _read_stdin() -> str:
+    return sys.stdin.read()
+
+
+@dataclass(frozen=True, slots=True)
+class LoadOptions:
+    """The global options; what is left out is taken from the environment, then from the usual places."""
+
+    files: tuple[str, ...] = ()
+    """`-f`, in merge order; `-` is standard input."""
+    project_name: str | None = None
+    project_directory: str | None = None
+    profiles: tuple[str, ...] = ()
+    env_files: tuple[str, ...] = ()
+    directory: Path = field(default_factory=Path.cwd)
+    """Where the command runs: relative names start here, and the search for a file too."""
+    read_stdin: Callable[[], str] = _read_stdin

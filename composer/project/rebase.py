@@ -1,0 +1,86 @@
+"""Paths in a file made absolute, before the file is merged with others that lie elsewhere.
+
+On canonical trees: bind sources, `env_file`, build contexts, and the files that `extends` and `include` name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from composer.project.document import Mapping, Node, Scalar, Sequence
+
+_REMOTE = re.compile(r"[a-z][a-z0-9+.-]*://|git@|github\.com/")
+
+
+class Rebaser:
+    """Resolves relative paths against one directory, and `~` against the user's home."""
+
+    def __init__(self, directory: Path, home: str) -> None:
+        self._directory = directory
+        self._home = home
+
+    def path(self, text: str) -> str:
+        """The absolute path that `text` means."""
+        if text == "~" or text.startswith("~/"):
+            text = self._home + text[1:]
+        parts: list[str] = []
+        for part in (self._directory / text).parts:
+            if part != "..":
+                parts.append(part)
+            elif len(parts) > 1:
+                parts.pop()
+        return str(Path(*parts))
+
+    def tree(self, tree: Node) -> Node:
+        """The whole file with its paths absolute."""
+        tree = _at(tree, "services", lambda services: _each(services, self._service))
+        return _at(tree, "include", lambda entries: _items(entries, self._include))
+
+    def _service(self, service: Node) -> Node:
+        service = _at(service, "volumes", lambda volumes: _items(volumes, self._mount))
+        service = _at(service, "env_file", lambda files: _items(files, lambda file: _at(file, "path", self._scalar)))
+        service = _at(service, "extends", lambda extends: _at(extends, "file", self._scalar))
+        return _at(service, "build", self._build)
+
+    def _build(self, build: Node) -> Node:
+        build = _at(build, "context", self._local)
+        return _at(build, "additional_contexts", lambda contexts: _each(contexts, self._local))
+
+    def _mount(self, mount: Node) -> Node:
+        kind = mount.get("type") if isinstance(mount, Mapping) else None
+        is_bind = isinstance(kind, Scalar) and kind.value == "bind"
+        return _at(mount, "source", self._scalar) if is_bind else mount
+
+    def _include(self, entry: Node) -> Node:
+        entry = _at(entry, "path", lambda paths: _items(paths, self._scalar))
+        entry = _at(entry, "env_file", lambda paths: _items(paths, self._scalar))
+        return _at(entry, "project_directory", self._scalar)
+
+    def _scalar(self, node: Node) -> Node:
+        if isinstance(node, Scalar) and isinstance(node.value, str):
+            return replace(node, value=self.path(node.value))
+        return node
+
+    def _local(self, node: Node) -> Node:
+        text = node.value if isinstance(node, Scalar) else None
+        is_elsewhere = isinstance(text, str) and (_REMOTE.match(text) or text.startswith("service:"))
+        return node if is_elsewhere else self._scalar(node)
+
+
+def _at(node: Node, key: str, change: Callable[[Node], Node]) -> Node:
+    if not isinstance(node, Mapping) or node.get(key) is None:
+        return node
+    return replace(node, entries={**node.entries, key: change(node.entries[key])})
+
+
+def _each(node: Node, change: Callable[[Node], Node]) -> Node:
+    if not isinstance(node, Mapping):
+        return node
+    return replace(node, entries={key: change(value) for key, value in node.entries.items()})
+
+
+def _items(node: Node, change: Callable[[Node], Node]) -> Node:
+    return replace(node, items=tuple(map(change, node.items))) if isinstance(node, Sequence) else node
