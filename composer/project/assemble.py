@@ -109,7 +109,9 @@ class Assembler:
         }
         known = {"dockerfile", "dockerfile_inline", "target", "cache_from", "cache_to", "no_cache", "pull", "network",
                  "shm_size", "platforms", "tags"}  # fmt: skip
+        default = {} if "dockerfile_inline" in fields else {"dockerfile": "Dockerfile"}
         return {
+            **default,
             **{key: value for key, value in fields.items() if key in known},
             "context": text_of(node, "context") or str(self._shown_from),
             "args": {key: self._lookup(key) if value is None else value for key, value in pairs(node, "args").items()},

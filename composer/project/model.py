@@ -45,6 +45,7 @@ class Build(Frozen):
     context: str
     """An absolute directory, or a URL as written."""
     dockerfile: str | None = None
+    """Relative to the context; `None` only where `dockerfile_inline` is given."""
     dockerfile_inline: str | None = None
     target: str | None = None
     args: dict[str, str | None] = Field(default_factory=dict)
