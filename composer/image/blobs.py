@@ -7,7 +7,6 @@ whatever crashes. Storing what is stored is fine and changes nothing.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,12 +29,16 @@ class Blobs:
         """Where the content is, if it is."""
         return self._layout / "blobs" / digest.algorithm / digest.hex
 
+    def size(self, digest: Digest) -> int | None:
+        """Bytes of the content; None where it is not there."""
+        try:
+            return self.path(digest).stat().st_size
+        except FileNotFoundError:
+            return None
+
     def has(self, descriptor: Descriptor) -> bool:
         """Whether the content is there in full length."""
-        try:
-            return self.path(descriptor.digest).stat().st_size == descriptor.size
-        except FileNotFoundError:
-            return False
+        return self.size(descriptor.digest) == descriptor.size
 
     def put(self, data: bytes) -> Digest:
         """Store `data`."""
@@ -72,13 +75,12 @@ class Blobs:
 
     def all(self) -> Iterator[Digest]:
         """Every blob there is; files that are none are left alone."""
-        for algorithm in ("sha256", "sha512"):
-            directory = self._layout / "blobs" / algorithm
-            for path in sorted(directory.iterdir()) if directory.is_dir() else ():
-                try:
-                    yield Digest.parse(f"{algorithm}:{path.name}")
-                except ImageError:
-                    continue
+        directory = self._layout / "blobs" / "sha256"
+        for path in sorted(directory.iterdir()) if directory.is_dir() else ():
+            try:
+                yield Digest.parse(f"sha256:{path.name}")
+            except ImageError:
+                continue
 
     def remove(self, digest: Digest) -> None:
         """Drop a blob; nothing there is fine."""
@@ -90,8 +92,7 @@ def read_document(file: BinaryIO, descriptor: Descriptor) -> bytes:
     if descriptor.size > MAX_DOCUMENT:
         raise ImageError(f"cannot read {descriptor.digest}: {descriptor.size} bytes are too many for a document")
     data = file.read(descriptor.size + 1)
-    digest = hashlib.new(descriptor.digest.algorithm, data).hexdigest()
-    if len(data) != descriptor.size or digest != descriptor.digest.hex:
+    if len(data) != descriptor.size or Digest.of(data) != descriptor.digest:
         raise ImageError(f"cannot use {descriptor.digest}: the content is not what the digest or size says")
     return data
 

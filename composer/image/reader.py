@@ -8,20 +8,37 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import Protocol
 
 from composer.errors import ImageError
 from composer.image import sparse
 from composer.image.header import BLOCK, Header, Kind, apply_pax, parse_header, parse_pax, printable
-from composer.image.stream import LayerStream, Limits
+from composer.image.stream import Limits
 
 _PAX, _PAX_SOLARIS, _PAX_GLOBAL, _GNU_NAME, _GNU_LINK, _GNU_VOLUME = b"x", b"X", b"g", b"L", b"K", b"V"
 _DESCRIBING = (_PAX, _PAX_SOLARIS, _PAX_GLOBAL, _GNU_NAME, _GNU_LINK)
 
 
+class Bytes(Protocol):
+    """Where an archive comes from; each method raises ImageError where it ends too early."""
+
+    def read(self, size: int) -> bytes:
+        """Exactly `size` bytes."""
+
+    def skip(self, size: int) -> None:
+        """Pass over `size` bytes."""
+
+    def copy_to(self, descriptor: int, size: int) -> None:
+        """Write `size` bytes to a file."""
+
+    def at_end(self) -> bool:
+        """Whether nothing is left."""
+
+
 class TarReader:
     """The entries of the archive in `stream`."""
 
-    def __init__(self, stream: LayerStream, limits: Limits) -> None:
+    def __init__(self, stream: Bytes, limits: Limits) -> None:
         self._stream = stream
         self._limits = limits
         self._global: dict[bytes, bytes] = {}

@@ -166,9 +166,14 @@ class ImageConfig:
         return encode(document)
 
 
+def chain_id(below: Digest | None, diff_id: Digest) -> Digest:
+    """The ChainID of a layer upon the chain `below`: what the file system is after applying it (config.md)."""
+    return Digest.of(f"{below} {diff_id}".encode()) if below else diff_id
+
+
 def chain_ids(diff_ids: Sequence[Digest]) -> tuple[Digest, ...]:
-    """The ChainID of every layer, from the bottom up: what the file system is after applying that one (config.md)."""
-    chain = list(diff_ids[:1])
-    for diff_id in diff_ids[1:]:
-        chain.append(Digest.of(f"{chain[-1]} {diff_id}".encode()))
+    """The ChainID of every layer, from the bottom up."""
+    chain: list[Digest] = []
+    for diff_id in diff_ids:
+        chain.append(chain_id(chain[-1] if chain else None, diff_id))
     return tuple(chain)

@@ -1,0 +1,51 @@
+"""What the rest of composer sees of an image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from composer.oci.config import ImageConfig
+from composer.oci.digest import Digest
+from composer.oci.reference import Reference
+
+
+@dataclass(frozen=True, slots=True)
+class HostBind:
+    """Something of this machine that is part of the image `host`; never set-user-id, never devices."""
+
+    source: Path
+    target: str
+    read_only: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image at rest, enough to make a container of it."""
+
+    id: str
+    """The config's digest; empty for the embedded image `host`, which has none."""
+    reference: Reference | None
+    """The name it was found by; None for an image without a name."""
+    manifest: Digest | None
+    config: ImageConfig
+    layers: tuple[Path, ...]
+    """Snapshot directories, topmost first, as overlay takes them. `Store.unpack` makes those that are missing."""
+    binds: tuple[HostBind, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """How people call it."""
+        return self.reference.familiar() if self.reference else self.id.removeprefix("sha256:")[:12]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRecord:
+    """One line of a listing of images."""
+
+    reference: Reference | None
+    id: str
+    size: int
+    """Bytes of its layers, unpacked where they are, else as blobs."""
+    created: float
+    """Seconds since the epoch; 0 where the image does not say."""

@@ -1,0 +1,105 @@
+"""Which images there are, by name: the `index.json` of an OCI image layout.
+
+<https://github.com/opencontainers/image-spec/blob/main/image-layout.md>. An image has an entry for each of its names,
+which stand in two annotations: `org.opencontainers.image.ref.name`, that skopeo and umoci go by, and
+`io.containerd.image.name`. An image that lost its last name keeps an entry without any: a container may still use it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from composer.errors import ImageError, StateError
+from composer.image.blobs import write_atomically
+from composer.image.locks import locked
+from composer.oci import fields
+from composer.oci.descriptor import Descriptor
+from composer.oci.manifest import Index, encode
+from composer.oci.reference import Reference, parse
+
+REF_NAME = "org.opencontainers.image.ref.name"
+CONTAINERD_NAME = "io.containerd.image.name"
+
+_LAYOUT_VERSION = "imageLayoutVersion"
+_VERSION = "1.0.0"
+
+
+class IndexFile:
+    """The index of the image layout at `layout`; a missing one is empty."""
+
+    def __init__(self, layout: Path) -> None:
+        self._layout = layout
+        self._path = layout / "index.json"
+
+    def read(self) -> tuple[Descriptor, ...]:
+        """Every entry. Raises StateError where the file is damaged or of another version."""
+        try:
+            data = self._path.read_bytes()
+        except FileNotFoundError:
+            return ()
+        try:
+            layout = fields.parse_object((self._layout / "oci-layout").read_bytes(), "oci-layout")
+            version = fields.text(layout, _LAYOUT_VERSION)
+            entries = Index.parse(data).manifests
+        except (ImageError, FileNotFoundError) as error:
+            raise StateError(f"cannot read the image store `{self._layout}`: {error}") from error
+        if version != _VERSION:
+            raise StateError(f"cannot read the image store `{self._layout}`: its layout version is `{version}`")
+        return entries
+
+    def name(self, entry: Descriptor, reference: Reference) -> None:
+        """Make `reference` the name of the manifest `entry`; the image that had it so far stays, without the name."""
+        with self._changing() as entries:
+            self._unname(entries, reference)
+            entries[:] = [other for other in entries if other.digest != entry.digest or reference_of(other)]
+            annotations = {REF_NAME: str(reference), CONTAINERD_NAME: str(reference)}
+            entries.append(replace(entry, annotations=annotations))
+
+    def keep(self, entry: Descriptor) -> None:
+        """Have an entry for the manifest, without a name unless it has one already."""
+        with self._changing() as entries:
+            if all(other.digest != entry.digest for other in entries):
+                entries.append(replace(entry, annotations={}))
+
+    def unname(self, reference: Reference) -> None:
+        """Take the name from whatever image has it; the image stays."""
+        with self._changing() as entries:
+            self._unname(entries, reference)
+
+    def drop(self, entry: Descriptor) -> None:
+        """Forget a manifest and all its names."""
+        with self._changing() as entries:
+            entries[:] = [other for other in entries if other.digest != entry.digest]
+
+    @contextmanager
+    def _changing(self) -> Iterator[list[Descriptor]]:
+        with locked(self._layout / ".index.lock"):
+            before = self.read()
+            entries = list(before)
+            yield entries
+            if tuple(entries) != before:
+                if not self._path.exists():
+                    write_atomically(self._layout / "oci-layout", encode({_LAYOUT_VERSION: _VERSION}))
+                write_atomically(self._path, Index(tuple(entries)).to_bytes())
+
+    @staticmethod
+    def _unname(entries: list[Descriptor], reference: Reference) -> None:
+        for entry in [entry for entry in entries if reference_of(entry) == reference]:
+            entries.remove(entry)
+            if all(other.digest != entry.digest for other in entries):
+                entries.append(replace(entry, annotations={}))
+
+
+def reference_of(entry: Descriptor) -> Reference | None:
+    """The name in an entry's annotations; None where there is none, or only a tag without a repository."""
+    for key in (CONTAINERD_NAME, REF_NAME):
+        name = entry.annotations.get(key, "")
+        if "/" in name or ":" in name:
+            try:
+                return parse(name)
+            except ImageError:
+                continue
+    return None

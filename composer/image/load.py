@@ -1,0 +1,198 @@
+"""`compose image load`: images that another tool saved, as an OCI image layout or a Docker archive.
+
+* OCI: `oci-layout`, `index.json` and blobs, in a directory or a tar
+  <https://github.com/opencontainers/image-spec/blob/main/image-layout.md>
+* Docker: a tar with `manifest.json`, layers and configs wherever that says
+  <https://github.com/moby/docker-image-spec/blob/main/spec.md>; since Docker 25 `docker save` writes both into one
+
+Nothing is believed: digest and size of every blob, and every layer's DiffID, are computed from the content.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from composer.errors import ImageError
+from composer.image.archive import Archive, document, open_archive
+from composer.image.blobs import read_document
+from composer.image.image import Image
+from composer.image.importing import LAYER_TYPES
+from composer.image.index import REF_NAME, reference_of
+from composer.image.staging import staging
+from composer.image.store import Store, check, refuse_reserved
+from composer.oci import fields, media_types
+from composer.oci.config import ImageConfig, chain_id
+from composer.oci.descriptor import Descriptor
+from composer.oci.digest import Digest
+from composer.oci.manifest import Index, Manifest, choose, this_platform
+from composer.oci.reference import Reference, parse
+
+_MAX_NESTING = 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """One image in an archive, before its layers were read."""
+
+    references: tuple[Reference, ...]
+    config_data: bytes
+    layers: tuple[tuple[str, Descriptor | None], ...]
+    """Name in the archive and, unless only the DiffID is known, what the layer should be."""
+    manifest: bytes = b""
+    """As it was saved; empty where the archive has none."""
+
+
+def load(store: Store, path: Path) -> tuple[Image, ...]:
+    """Load every image at `path` that runs on this platform; one entry for each of their names.
+
+    An image without a name comes back without a reference: it can be used by its id. Blocks as long as reading and
+    unpacking takes. Raises ImageError where anything is not what it says; images before that one stay loaded.
+    """
+    try:
+        with store.adding(), open_archive(path, _existing(store.layout)) as archive:
+            found = tuple(_images(archive, path))
+            for reference in (reference for one in found for reference in one.references):
+                refuse_reserved(str(reference))
+            return tuple(image for one in found for image in _take(store, archive, one))
+    except OSError as error:
+        raise ImageError(f"cannot load `{path}`: {(error.strerror or str(error)).lower()}") from error
+    except ImageError as error:
+        raise ImageError(f"cannot load `{path}`: {error.message}", hint=error.hint) from error
+
+
+def _images(archive: Archive, path: Path) -> Iterator[_Found]:
+    names = _docker_names(archive) if archive.has("manifest.json") else {}
+    if archive.has("index.json") and archive.has("oci-layout"):
+        yield from _oci_images(archive, path, names)
+    elif archive.has("manifest.json"):
+        yield from _docker_images(archive)
+    else:
+        raise ImageError(
+            "it has neither `index.json` nor `manifest.json`",
+            hint=f"for a root file system: `compose image import {path} NAME`",
+        )
+
+
+def _oci_images(archive: Archive, path: Path, docker_names: Mapping[Digest, tuple[Reference, ...]]) -> Iterator[_Found]:
+    names: dict[Digest, list[Reference]] = {}
+    manifests: dict[Digest, bytes] = {}
+    for entry in Index.parse(document(archive, "index.json")).manifests:
+        if entry.platform and entry.platform.os == "unknown":
+            continue  # what BuildKit attests about the other entries
+        chosen = _for_this_platform(archive, entry)
+        manifests[chosen.digest] = _blob(archive, chosen)
+        config = Manifest.parse(manifests[chosen.digest]).config
+        known = docker_names.get(config.digest) or tuple(filter(None, [_name(entry, path)]))
+        names.setdefault(chosen.digest, []).extend(known)
+    for digest, data in manifests.items():
+        manifest = Manifest.parse(data)
+        layers = tuple((_blob_name(layer), layer) for layer in manifest.layers)
+        yield _Found(tuple(dict.fromkeys(names[digest])), _blob(archive, manifest.config), layers, data)
+
+
+def _for_this_platform(archive: Archive, entry: Descriptor) -> Descriptor:
+    for _ in range(_MAX_NESTING):
+        if entry.media_type not in media_types.INDEXES:
+            return entry
+        chosen = choose(Index.parse(_blob(archive, entry)).manifests, this_platform())
+        if chosen is None:
+            raise ImageError(f"image {entry.digest} is not there for {this_platform()}")
+        entry = chosen
+    raise ImageError(f"index {entry.digest} is nested too deep")
+
+
+def _name(entry: Descriptor, path: Path) -> Reference | None:
+    """The name an entry has; where it is only a tag, as umoci and skopeo write it, the archive's name comes before."""
+    if reference := reference_of(entry):
+        return reference
+    tag = entry.annotations.get(REF_NAME, "latest")
+    stem = path.resolve().name.split(".")[0]
+    try:
+        return parse(f"{stem}:{tag}")
+    except ImageError:
+        return None
+
+
+def _docker_names(archive: Archive) -> dict[Digest, tuple[Reference, ...]]:
+    """Config digest -> names, from a combined archive."""
+    names = {}
+    for item in _docker_manifest(archive):
+        config = Digest.of(document(archive, fields.text(item, "Config")))
+        names[config] = tuple(parse(tag) for tag in fields.texts(item, "RepoTags"))
+    return names
+
+
+def _docker_images(archive: Archive) -> Iterator[_Found]:
+    for item in _docker_manifest(archive):
+        name = fields.text(item, "Config")
+        data = document(archive, name)
+        stem = name.rpartition("/")[2].removesuffix(".json")
+        if len(stem) == 64 and stem != Digest.of(data).hex:
+            raise ImageError(f"config `{name}` has the digest {Digest.of(data)}")
+        layers = tuple((layer, None) for layer in fields.texts(item, "Layers"))
+        yield _Found(tuple(parse(tag) for tag in fields.texts(item, "RepoTags")), data, layers)
+
+
+def _docker_manifest(archive: Archive) -> list[Mapping[str, Any]]:
+    try:
+        items = json.loads(document(archive, "manifest.json"))
+    except (ValueError, RecursionError) as error:
+        raise ImageError(f"`manifest.json` is not JSON ({error})") from error
+    if not isinstance(items, list):
+        raise ImageError("`manifest.json` is no list of images")
+    return [fields.expect_object(item, "`manifest.json`") for item in items]
+
+
+def _take(store: Store, archive: Archive, found: _Found) -> Iterator[Image]:
+    config = ImageConfig.parse(found.config_data)
+    if config.os not in ("", "linux"):
+        raise ImageError(f"the image is for {config.os}, not for Linux")
+    if len(found.layers) != len(config.diff_ids):
+        raise ImageError(f"the image has {len(found.layers)} layers, its config names {len(config.diff_ids)}")
+    layers: list[Descriptor] = []
+    below: Digest | None = None
+    for (name, wanted), diff_id in zip(found.layers, config.diff_ids, strict=True):
+        layers.append(_take_layer(store, archive, name, wanted, diff_id, below))
+        below = chain_id(below, diff_id)
+    store.blobs.put(found.config_data)
+    manifest = Manifest(Descriptor.of(media_types.OCI_CONFIG, found.config_data), tuple(layers))
+    for reference in found.references or (None,):
+        yield store.add(found.manifest or manifest.to_bytes(), reference)
+
+
+def _take_layer(
+    store: Store, archive: Archive, name: str, wanted: Descriptor | None, diff_id: Digest, below: Digest | None
+) -> Descriptor:
+    """Store and unpack one layer, unless it is there already; the descriptor of what is stored."""
+    known = wanted
+    if known is None and (size := store.blobs.size(diff_id)) is not None:
+        known = Descriptor(media_types.OCI_LAYER, diff_id, size)  # `docker save` does not compress layers
+    if known and store.blobs.has(known) and store.snapshots.has(chain_id(below, diff_id)):
+        return known
+    with archive.open(name) as source, staging(store.layout) as directory:
+        blob = directory / "layer"
+        with blob.open("wb") as copy:
+            unpacked = store.snapshots.unpack(source, below, copy, expected=diff_id)
+        content = unpacked.content
+        if wanted:
+            check(wanted, content.digest, content.size)
+        store.blobs.adopt(blob, content.digest)
+    return wanted or Descriptor(LAYER_TYPES[unpacked.compression], content.digest, content.size)
+
+
+def _blob(archive: Archive, descriptor: Descriptor) -> bytes:
+    with archive.open(_blob_name(descriptor)) as file:
+        return read_document(file, descriptor)
+
+
+def _blob_name(descriptor: Descriptor) -> str:
+    return f"blobs/{descriptor.digest.algorithm}/{descriptor.digest.hex}"
+
+
+def _existing(directory: Path) -> Path:
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return directory

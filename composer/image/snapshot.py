@@ -1,0 +1,93 @@
+"""Unpacked layers: `<ChainID>/fs`, one directory each, from which overlay stacks a root file system.
+
+A layer is unpacked beside its place and renamed, so what is there is whole. `<ChainID>/size` holds the bytes of the
+uncompressed layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from composer.errors import ImageError
+from composer.image.compression import Readable
+from composer.image.layer import DEFAULT_LIMITS, Unpacked, unpack
+from composer.image.ownership import Ownership
+from composer.image.removal import discard
+from composer.image.staging import staging, sweep
+from composer.image.stream import Limits
+from composer.oci.config import chain_id, chain_ids
+from composer.oci.digest import Digest
+
+
+class Snapshots:
+    """The snapshots below `root`, made with the rights of `ownership`."""
+
+    def __init__(self, root: Path, ownership: Ownership, limits: Limits = DEFAULT_LIMITS) -> None:
+        self._root = root
+        self._ownership = ownership
+        self._limits = limits
+
+    def path(self, chain: Digest) -> Path:
+        """Where the snapshot's files are, if they are."""
+        return self._root / chain.hex / "fs"
+
+    def lowers(self, diff_ids: Sequence[Digest]) -> tuple[Path, ...]:
+        """The directories of an image with these layers, topmost first."""
+        return tuple(self.path(chain) for chain in reversed(chain_ids(diff_ids)))
+
+    def has(self, chain: Digest) -> bool:
+        """Whether the snapshot is there."""
+        return self.path(chain).is_dir()
+
+    def size(self, chain: Digest) -> int | None:
+        """Bytes of the uncompressed layer; None where the snapshot is not there."""
+        try:
+            return int((self._root / chain.hex / "size").read_text())
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def unpack(
+        self,
+        source: Readable,
+        below: Digest | None = None,
+        copy: BinaryIO | None = None,
+        expected: Digest | None = None,
+    ) -> Unpacked:
+        """Unpack a layer upon the chain `below` and write its blob to `copy`; one that is there already stays.
+
+        With `expected`, a layer with another DiffID is refused. Raises ImageError, and leaves nothing then.
+        """
+        with staging(self._root) as directory:
+            made = directory / "layer"
+            made.mkdir(mode=0o755)
+            unpacked = unpack(source, made / "fs", self._ownership, self._limits, copy)
+            diff_id = unpacked.content.diff_id
+            if expected and diff_id != expected:
+                raise ImageError(f"cannot use the layer: its content is {diff_id}, the image's config says {expected}")
+            (made / "size").write_text(str(unpacked.content.uncompressed))
+            chain = chain_id(below, diff_id)
+            if not self.has(chain):
+                try:
+                    made.rename(self._root / chain.hex)
+                except OSError:
+                    if not self.has(chain):  # or somebody else was quicker
+                        raise
+        return unpacked
+
+    def all(self) -> Iterator[Digest]:
+        """The ChainID of every snapshot there is."""
+        for path in sorted(self._root.iterdir()) if self._root.is_dir() else ():
+            try:
+                yield Digest.parse(f"sha256:{path.name}")
+            except ImageError:
+                continue
+
+    def remove(self, chain: Digest) -> None:
+        """Delete a snapshot; nothing there is fine."""
+        discard(self._root / chain.hex)
+
+    def sweep(self) -> None:
+        """Delete what interrupted work left."""
+        sweep(self._root)

@@ -1,0 +1,299 @@
+"""The image store: an OCI image layout for content and names, and the snapshots unpacked from it.
+
+Other tools read the layout in place: `skopeo inspect oci:<directory>:docker.io/library/redis:7`. Several processes may
+use it at once: whoever adds content shares a lock that whoever deletes content holds alone, so that nothing vanishes
+between being written and being named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from composer.errors import ImageError
+from composer.image import host
+from composer.image.blobs import Blobs
+from composer.image.image import Image, ImageRecord
+from composer.image.index import IndexFile, reference_of
+from composer.image.locks import locked
+from composer.image.ownership import Ownership
+from composer.image.snapshot import Snapshots
+from composer.image.staging import sweep
+from composer.oci import media_types
+from composer.oci.config import ImageConfig, chain_ids
+from composer.oci.descriptor import Descriptor
+from composer.oci.digest import Digest
+from composer.oci.manifest import Index, Manifest, choose, this_platform
+from composer.oci.reference import Reference, parse
+from composer.paths import Paths
+
+InUse = Mapping[str, Sequence[str]]
+"""Image id -> names of the containers made from it."""
+
+_SHORTEST_ID = 4
+
+
+class Store:
+    """Every image this engine has."""
+
+    def __init__(self, paths: Paths, ownership: Ownership | None = None) -> None:
+        self.layout = paths.images
+        self.blobs = Blobs(paths.images)
+        self.snapshots = Snapshots(paths.snapshots, ownership or Ownership.of_this_process())
+        self._host_image = paths.host_image
+        self._index = IndexFile(paths.images)
+
+    def list(self) -> tuple[ImageRecord, ...]:
+        """A record for every name and every image without one, by name; the embedded image is not among them."""
+        records = []
+        for entry in self._index.read():
+            _, manifest = self._manifest(entry)
+            config = ImageConfig.parse(self.blobs.document(manifest.config))
+            size = self._size(manifest, config)
+            records.append(ImageRecord(reference_of(entry), str(manifest.config.digest), size, _created(config)))
+        return tuple(sorted(records, key=lambda record: (str(record.reference or "~"), record.id)))
+
+    def find(self, reference: str) -> Image | None:
+        """The image called `reference`, a name or the beginning of an id; None where there is none.
+
+        Raises ImageError for what is neither, and for an image whose manifest or config is damaged.
+        """
+        if host.is_reserved(reference):
+            return host.image(self._host_image)
+        entry = self._entry(reference)
+        return self._image(entry) if entry else None
+
+    def add(self, manifest: bytes, reference: Reference | None) -> Image:
+        """Record an image whose config and layers are stored, and give it a name; the name may have been another's.
+
+        To be called while `adding`. Raises ImageError for the reserved name, and for what is no manifest.
+        """
+        if reference:
+            refuse_reserved(str(reference))
+        entry = Descriptor.of(Manifest.parse(manifest).media_type, manifest)
+        image = self._image(replace(entry, digest=self.blobs.put(manifest)), reference)
+        if reference:
+            self._index.name(entry, reference)
+        else:
+            self._index.keep(entry)
+        return image
+
+    def tag(self, source: str, reference: str) -> Image:
+        """Give the image `source` one more name. Raises ImageError where it is missing or the name is reserved."""
+        refuse_reserved(source)
+        refuse_reserved(reference)
+        with self.adding():
+            entry = self._entry(source)
+            if entry is None:
+                raise missing(source)
+            target = parse(reference)
+            self._index.name(entry, target)
+        return self._image(entry, target)
+
+    def unpack(self, image: Image) -> None:
+        """Make the snapshots of `image` that are missing; those that are there stay.
+
+        Raises ImageError where a layer is missing or is not what its digest, size or DiffID says.
+        """
+        if image.manifest is None or all(layer.is_dir() for layer in image.layers):
+            return
+        with self.adding():
+            manifest = Manifest.parse(self.blobs.path(image.manifest).read_bytes())
+            check_layers(manifest, image.config)
+            below: Digest | None = None
+            chains = chain_ids(image.config.diff_ids)
+            for layer, diff_id, chain in zip(manifest.layers, image.config.diff_ids, chains, strict=True):
+                if not self.snapshots.has(chain):
+                    with self.blobs.open(layer) as blob:
+                        content = self.snapshots.unpack(blob, below, expected=diff_id).content
+                    check(layer, content.digest, content.size)
+                below = chain
+
+    def remove(self, reference: str, in_use: InUse | None = None, force: bool = False) -> tuple[str, ...]:
+        """Take a name from its image, and delete the image with its last name; what was removed, in words of names.
+
+        An image that containers in `in_use` were made from keeps its content: its last name goes only with `force`.
+        An id removes all names. Raises ImageError where it is missing or in use.
+        """
+        if host.is_reserved(reference):
+            raise ImageError("cannot remove `host`: it is part of composer")
+        with locked(self._content_lock):
+            entry = self._entry(reference)
+            if entry is None:
+                raise missing(reference)
+            image, name = self._image(entry), reference_of(entry)
+            names = [
+                other for item in self._index.read() if item.digest == entry.digest and (other := reference_of(item))
+            ]
+            if name is None or _is_id(reference, image.id):
+                name = None  # all that leads to the image goes
+            users = (in_use or {}).get(image.id, ())
+            if users and (name is None or len(names) == 1) and not (force and name):
+                raise _in_use(image, users)
+            if name and (users or len(names) > 1):
+                self._index.unname(name)
+                return (name.familiar(),)
+            self._index.drop(entry)
+            self._collect()
+            return (*(other.familiar() for other in names), image.id)
+
+    def prune(self, in_use: InUse | None = None) -> tuple[str, ...]:
+        """Delete every image without a name that no container was made from; the ids of those deleted."""
+        with locked(self._content_lock):
+            removed = []
+            for entry in self._index.read():
+                image = self._image(entry)
+                if reference_of(entry) is None and image.id not in (in_use or {}):
+                    self._index.drop(entry)
+                    removed.append(image.id)
+            self._collect()
+            return tuple(removed)
+
+    def sweep(self) -> None:
+        """Delete what interrupted imports and removals left; what others are working on stays."""
+        sweep(self.layout)
+        self.snapshots.sweep()
+
+    @contextmanager
+    def adding(self) -> Iterator[None]:
+        """While this is held nothing is deleted, so that content may be stored before the index names it."""
+        with locked(self._content_lock, shared=True):
+            yield
+
+    @property
+    def _content_lock(self) -> Path:
+        return self.layout / ".content.lock"
+
+    def _entry(self, reference: str) -> Descriptor | None:
+        entries = self._index.read()
+        try:
+            wanted = parse(reference)
+        except ImageError:
+            wanted = None
+        if wanted:
+            for entry in entries:
+                if _means(wanted, entry):
+                    return entry
+        found = {entry.digest: entry for entry in entries if _is_id(reference, self._id(entry))}
+        if len(found) > 1:
+            raise ImageError(f"cannot find image `{reference}`: {len(found)} ids begin like this")
+        if not found and wanted is None and not _is_id(reference, reference):
+            parse(reference)  # says what is wrong with it
+        return next(iter(found.values()), None)
+
+    def _id(self, entry: Descriptor) -> str:
+        return str(self._manifest(entry)[1].config.digest)
+
+    def _manifest(self, entry: Descriptor) -> tuple[Digest, Manifest]:
+        """The image behind an entry; other tools may have put an index of several platforms there."""
+        if entry.media_type in media_types.INDEXES:
+            manifests = Index.parse(self.blobs.document(entry)).manifests
+            chosen = choose(manifests, this_platform())
+            if chosen is None or chosen.media_type in media_types.INDEXES:
+                raise ImageError(f"cannot use {entry.digest}: it has no image for {this_platform()}")
+            entry = chosen
+        return entry.digest, Manifest.parse(self.blobs.document(entry))
+
+    def _image(self, entry: Descriptor, reference: Reference | None = None) -> Image:
+        digest, manifest = self._manifest(entry)
+        config = ImageConfig.parse(self.blobs.document(manifest.config))
+        check_layers(manifest, config)
+        return Image(
+            id=str(manifest.config.digest),
+            reference=reference or reference_of(entry),
+            manifest=digest,
+            config=config,
+            layers=self.snapshots.lowers(config.diff_ids),
+        )
+
+    def _size(self, manifest: Manifest, config: ImageConfig) -> int:
+        sizes = [self.snapshots.size(chain) for chain in chain_ids(config.diff_ids)]
+        return sum(layer.size if size is None else size for layer, size in zip(manifest.layers, sizes, strict=False))
+
+    def _collect(self) -> None:
+        """Delete the blobs and snapshots that no entry of the index leads to."""
+        blobs: set[Digest] = set()
+        chains: set[Digest] = set()
+        for entry in self._index.read():
+            blobs.add(entry.digest)
+            platforms = [entry]
+            if entry.media_type in media_types.INDEXES:
+                platforms = [item for item in Index.parse(self.blobs.document(entry)).manifests if self.blobs.has(item)]
+            for item in platforms:
+                manifest = Manifest.parse(self.blobs.document(item))
+                config = ImageConfig.parse(self.blobs.document(manifest.config))
+                blobs.update((item.digest, manifest.config.digest, *(layer.digest for layer in manifest.layers)))
+                chains.update(chain_ids(config.diff_ids))
+        for chain in set(self.snapshots.all()) - chains:
+            self.snapshots.remove(chain)
+        for digest in set(self.blobs.all()) - blobs:
+            self.blobs.remove(digest)
+
+
+def missing(reference: str) -> ImageError:
+    """The error for an image that is not there."""
+    return ImageError(
+        f"cannot find image `{reference}`: it is not in the image store",
+        hint=f"import or load it: `compose image import ROOTFS.tar {reference}`; "
+        "pulling from registries is not available yet",
+    )
+
+
+def refuse_reserved(reference: str) -> None:
+    """Raise ImageError if `reference` is the embedded image's."""
+    if host.is_reserved(reference):
+        raise ImageError(
+            "cannot use the name `host` for an image: it is reserved for the embedded image",
+            hint="choose another name",
+        )
+
+
+def check(layer: Descriptor, digest: Digest, size: int) -> None:
+    """Raise ImageError if content with `digest` and `size` is not what `layer` describes."""
+    if digest != layer.digest:
+        raise ImageError(f"cannot use layer {layer.digest}: its content has the digest {digest}")
+    if size != layer.size:
+        raise ImageError(f"cannot use layer {layer.digest}: it has {size} bytes instead of {layer.size}")
+
+
+def check_layers(manifest: Manifest, config: ImageConfig) -> None:
+    """Raise ImageError if the config does not name as many layers as the manifest."""
+    if len(manifest.layers) != len(config.diff_ids):
+        raise ImageError(
+            f"cannot use image {manifest.config.digest}: its manifest has {len(manifest.layers)} layers, "
+            f"its config {len(config.diff_ids)}"
+        )
+
+
+def _means(wanted: Reference, entry: Descriptor) -> bool:
+    name = reference_of(entry)
+    if name is None or name.name != wanted.name:
+        return False
+    return entry.digest == wanted.digest if wanted.digest else name == wanted
+
+
+def _is_id(text: str, image_id: str) -> bool:
+    """Whether `text` is how people shorten `image_id`."""
+    identifier = text.removeprefix("sha256:")
+    if len(identifier) < _SHORTEST_ID or identifier.strip("0123456789abcdef"):
+        return False
+    return image_id.removeprefix("sha256:").startswith(identifier)
+
+
+def _in_use(image: Image, users: Sequence[str]) -> ImageError:
+    names = ", ".join(f"`{name}`" for name in users)
+    return ImageError(
+        f"cannot remove image `{image.name}`: {'containers' if len(users) > 1 else 'container'} {names} "
+        f"{'were' if len(users) > 1 else 'was'} made from it",
+        hint="remove them first with `compose down` or `compose rm`",
+    )
+
+
+def _created(config: ImageConfig) -> float:
+    try:
+        return datetime.fromisoformat(config.created).timestamp()
+    except (ValueError, OverflowError):
+        return 0

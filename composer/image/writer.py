@@ -1,0 +1,188 @@
+"""A directory tree as a tar archive, always the same bytes for the same tree.
+
+Entries are sorted, owners are numbers, and what ustar cannot say (long names, large numbers, fractions of seconds,
+extended attributes) stands in pax headers, as umoci and BuildKit write them. What lies on other file systems, a
+`/proc` left mounted for instance, stays out; sockets have no meaning in an archive and stay out, too.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from composer.image.header import BLOCK
+from composer.image.layer import DEFAULT_LIMITS
+
+_CHUNK = 512 * 1024
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_OTHERS = {stat.S_IFLNK: b"2", stat.S_IFCHR: b"3", stat.S_IFBLK: b"4", stat.S_IFIFO: b"6"}
+
+
+class TreeArchive:
+    """Reads as the archive of the tree at `root`. Raises OSError for what cannot be read or changes while it is."""
+
+    def __init__(self, root: Path) -> None:
+        self._chunks = _archive(root)
+
+    def read(self, size: int, /) -> bytes:
+        """The next part of the archive, of whatever length suits it; empty at the end."""
+        return next(self._chunks, b"")
+
+
+def _archive(root: Path) -> Iterator[bytes]:
+    """Small entries are gathered, so that whoever hashes and parses gets large pieces."""
+    pending: list[bytes] = []
+    size = 0
+    for piece in _pieces(root.resolve()):
+        pending.append(piece)
+        size += len(piece)
+        if size >= _CHUNK:
+            yield b"".join(pending)
+            pending, size = [], 0
+    yield b"".join([*pending, bytes(2 * BLOCK)])
+
+
+def _pieces(root: Path) -> Iterator[bytes]:
+    """Headers and contents in order, by way of descriptors: nobody can put a symlink in the way of the next step."""
+    links: dict[tuple[int, int], bytes] = {}
+    levels = [_Level(os.open(root, _DIRECTORY), b"")]
+    try:
+        top = os.fstat(levels[0].descriptor)
+        yield from _header(b"", top, b"5", b"", _attributes(levels[0].descriptor))
+        while levels:
+            level = levels[-1]
+            if not level.names:
+                os.close(levels.pop().descriptor)
+                continue
+            name = level.names.pop()
+            path = level.path + name
+            status = os.stat(name, dir_fd=level.descriptor, follow_symlinks=False)
+            first = links.setdefault((status.st_dev, status.st_ino), path) if status.st_nlink > 1 else path
+            if stat.S_ISDIR(status.st_mode):
+                if len(levels) > DEFAULT_LIMITS.depth:
+                    raise OSError(errno.ELOOP, "directories are nested too deep", os.fsdecode(path))
+                child = _Level(
+                    os.open(name, _DIRECTORY, dir_fd=level.descriptor), path + b"/", status.st_dev == top.st_dev
+                )
+                levels.append(child)
+                yield from _header(path, status, b"5", b"", _attributes(child.descriptor))
+            elif first != path:
+                yield from _header(path, status, b"1", first, {})
+            elif stat.S_ISREG(status.st_mode):
+                yield from _file(path, os.open(name, _FILE, dir_fd=level.descriptor))
+            elif flag := _OTHERS.get(stat.S_IFMT(status.st_mode)):
+                link = os.readlink(name, dir_fd=level.descriptor) if flag == b"2" else b""
+                yield from _header(path, status, flag, link, {})
+    finally:
+        for level in levels:
+            os.close(level.descriptor)
+
+
+class _Level:
+    """A directory on the way down: what is left of its names, the next one last."""
+
+    def __init__(self, descriptor: int, path: bytes, look_inside: bool = True) -> None:
+        self.descriptor = descriptor
+        self.path = path
+        names = [os.fsencode(name) for name in os.listdir(descriptor)] if look_inside else []
+        self.names = sorted(names, reverse=True)
+
+
+def _file(path: bytes, descriptor: int) -> Iterator[bytes]:
+    try:
+        status = os.fstat(descriptor)
+        yield from _header(path, status, b"0", b"", _attributes(descriptor))
+        left = status.st_size
+        while left:
+            data = os.read(descriptor, min(left, _CHUNK))
+            if not data:
+                raise OSError(errno.ESTALE, "a file shrank while it was read", os.fsdecode(path))
+            left -= len(data)
+            yield data
+    finally:
+        os.close(descriptor)
+    if padding := -status.st_size % BLOCK:
+        yield bytes(padding)
+
+
+def _header(name: bytes, status: os.stat_result, flag: bytes, link: bytes, xattrs: dict[str, bytes]) -> Iterator[bytes]:
+    shown = (name or b".") + (b"/" if flag == b"5" else b"")
+    size = status.st_size if flag == b"0" else 0
+    seconds, fraction = divmod(status.st_mtime_ns, 1_000_000_000)
+    records: dict[bytes, bytes] = {}
+    if len(shown) > 100 or not shown.isascii():
+        records[b"path"] = shown
+    if len(link) > 100 or not link.isascii():
+        records[b"linkpath"] = link
+    if size >= 1 << 33:
+        records[b"size"] = b"%d" % size
+    for key, value in ((b"uid", status.st_uid), (b"gid", status.st_gid)):
+        if value >= 1 << 21:
+            records[key] = b"%d" % value
+    if fraction or not 0 <= seconds < 1 << 33:
+        records[b"mtime"] = _time(status.st_mtime_ns)
+    records |= {b"SCHILY.xattr." + os.fsencode(key): value for key, value in xattrs.items()}
+    if records:
+        body = b"".join(_record(key, records[key]) for key in sorted(records))
+        yield _block(b"PaxHeaders/" + shown.rstrip(b"/")[-80:], 0o644, 0, 0, len(body), 0, b"x", b"", (0, 0))
+        yield body + bytes(-len(body) % BLOCK)
+    device = (os.major(status.st_rdev), os.minor(status.st_rdev)) if flag in (b"3", b"4") else (0, 0)
+    mode = stat.S_IMODE(status.st_mode)
+    yield _block(shown, mode, status.st_uid, status.st_gid, size, max(seconds, 0), flag, link, device)
+
+
+def _block(
+    name: bytes, mode: int, uid: int, gid: int, size: int, mtime: int, flag: bytes, link: bytes, device: tuple[int, int]
+) -> bytes:
+    fields = (
+        name[:100].ljust(100, b"\0"),
+        b"%07o\0" % mode,
+        _octal(uid, 8),
+        _octal(gid, 8),
+        _octal(size, 12),
+        _octal(mtime, 12),
+        b" " * 8,
+        flag,
+        link[:100].ljust(100, b"\0"),
+        b"ustar\x0000",
+        bytes(64),
+        b"%07o\0" % device[0],
+        b"%07o\0" % device[1],
+        bytes(167),
+    )
+    block = b"".join(fields)
+    return block[:148] + b"%06o\0 " % sum(block) + block[156:]
+
+
+def _octal(value: int, width: int) -> bytes:
+    """The number, or zero where it does not fit and a pax record says it."""
+    return b"%0*o\0" % (width - 1, value if value < 1 << 3 * (width - 1) else 0)
+
+
+def _record(key: bytes, value: bytes) -> bytes:
+    """`<length> <key>=<value>\\n`, where the length counts its own digits."""
+    rest = len(key) + len(value) + 3
+    length = rest + len(str(rest))
+    length = rest + len(str(length))
+    return b"%d %s=%s\n" % (length, key, value)
+
+
+def _time(nanoseconds: int) -> bytes:
+    sign = b"-" if nanoseconds < 0 else b""
+    seconds, fraction = divmod(abs(nanoseconds), 1_000_000_000)
+    return sign + (b"%d.%09d" % (seconds, fraction)).rstrip(b"0").rstrip(b".")
+
+
+def _attributes(descriptor: int) -> dict[str, bytes]:
+    try:
+        names = os.listxattr(descriptor)
+        wanted = [name for name in names if name == "security.capability" or name.startswith("user.")]
+        return {name: os.getxattr(descriptor, name) for name in wanted}
+    except OSError as error:
+        if error.errno in (errno.ENOTSUP, errno.ENODATA, errno.EPERM):
+            return {}
+        raise
