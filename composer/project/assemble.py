@@ -7,7 +7,10 @@ from collections.abc import Mapping as Dict
 from pathlib import Path
 from typing import Any
 
-from composer.project.check import (
+from composer.project.document import Mapping, Node, Scalar, is_null, plain
+from composer.project.environment import pairs, service_environment
+from composer.project.interpolate import Lookup
+from composer.project.merged import (
     dependencies,
     entries_of,
     items_of,
@@ -16,9 +19,6 @@ from composer.project.check import (
     services_of,
     text_of,
 )
-from composer.project.document import Mapping, Node, Scalar, is_null, plain
-from composer.project.environment import pairs, service_environment
-from composer.project.interpolate import Lookup
 from composer.project.model import Network, Project, Service, Volume
 from composer.project.report import Report
 

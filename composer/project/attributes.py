@@ -11,20 +11,8 @@ from composer.project import forms
 from composer.project.mounts import MountEntry
 from composer.project.ports import Ports, parse_exposed
 from composer.project.quantities import parse_duration, parse_size
-from composer.project.shapes import (
-    Anything,
-    Attribute,
-    Flag,
-    ListOf,
-    MapOf,
-    Parsed,
-    Real,
-    Record,
-    Shape,
-    Status,
-    Text,
-    Whole,
-)
+from composer.project.records import Attribute, ListOf, MapOf, Record, Status
+from composer.project.shapes import Anything, Flag, Parsed, Real, Shape, Text, Whole
 
 NOT_HONOURED_YET = frozenset(
     {

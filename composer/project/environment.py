@@ -9,11 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from composer.errors import ProjectError
-from composer.project.check import entries_of, items_of, text_of
 from composer.project.discover import show
 from composer.project.document import Mapping, Mark, Scalar
 from composer.project.dotenv import parse_dotenv, parse_raw
 from composer.project.interpolate import Lookup
+from composer.project.merged import entries_of, items_of, text_of
 from composer.project.report import Report
 
 

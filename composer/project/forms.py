@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 
 from composer.project.document import Mapping, Mark, Node, Path, Scalar, Sequence, is_null, say
 from composer.project.quantities import parse_duration
+from composer.project.records import ListOf
 from composer.project.report import Report
-from composer.project.shapes import FormError, ListOf, Schema, Shape, Text, Whole, derived, did_you_mean, mismatch
+from composer.project.shapes import FormError, Schema, Shape, Text, Whole, derived, did_you_mean, mismatch
 from composer.project.words import split_words
 
 

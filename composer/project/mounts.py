@@ -10,16 +10,13 @@ from dataclasses import dataclass, replace
 
 from composer.project.document import Mapping, Mark, Node, Path, Scalar, say
 from composer.project.quantities import parse_size
+from composer.project.records import Attribute, MapOf, Record, Status
 from composer.project.report import Report
 from composer.project.shapes import (
-    Attribute,
     Flag,
     FormError,
-    MapOf,
     Parsed,
-    Record,
     Schema,
-    Status,
     Text,
     Whole,
     derived,

@@ -12,20 +12,10 @@ import re
 from dataclasses import dataclass, replace
 
 from composer.project.document import Mapping, Mark, Node, Path, Scalar, Sequence, say
+from composer.project.records import Attribute, Record
 from composer.project.report import Report
 from composer.project.scalars import as_text
-from composer.project.shapes import (
-    Attribute,
-    FormError,
-    Parsed,
-    Record,
-    Schema,
-    Text,
-    derived,
-    did_you_mean,
-    failed,
-    mismatch,
-)
+from composer.project.shapes import FormError, Parsed, Schema, Text, derived, did_you_mean, failed, mismatch
 
 _SHORT = re.compile(r"(?:(?P<ip>\[[^\]]*\]|[^:]*):)??(?:(?P<host>[^:]*):)?(?P<container>[^:]*)")
 _PROTOCOLS = ("tcp", "udp")

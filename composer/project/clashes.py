@@ -1,0 +1,183 @@
+"""Checks that what is asked for can be had together."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from composer.project.document import Mapping, Scalar
+from composer.project.merged import (
+    entries_of,
+    items_of,
+    key_mark,
+    replicas_of,
+    section,
+    services_of,
+    subnet_of,
+    text_of,
+)
+from composer.project.report import Report
+
+
+def has_services(tree: Mapping, report: Report) -> None:
+    """There must be something to start."""
+    if "services" not in tree.keys and "services" not in tree.entries:
+        report.error("the project has no `services`", tree.mark, hint="services stand below a top-level `services:`")
+
+
+def images(tree: Mapping, report: Report) -> None:
+    """Every service needs a root file system, from one source."""
+    for name, service in services_of(tree).items():
+        # Where something could not be read, that may have been the image.
+        unread = service.keys.keys() - service.entries.keys()
+        if not unread and not {"image", "build", "provider"} & service.entries.keys():
+            message = f"services.{name} has neither an image nor a build context"
+            report.error(message, key_mark(tree, "services", name), hint="add `image:` or `build:`")
+        build = service.get("build")
+        if isinstance(build, Mapping) and {"dockerfile", "dockerfile_inline"} <= build.entries.keys():
+            message = f"services.{name}.build has both `dockerfile` and `dockerfile_inline`"
+            report.error(message, build.key("dockerfile_inline"))
+
+
+def replicas(tree: Mapping, report: Report) -> None:
+    """What can exist only once does not go with several replicas."""
+    for name, service in services_of(tree).items():
+        scale, deploy = service.get("scale"), service.get("deploy")
+        replicas = deploy.get("replicas") if isinstance(deploy, Mapping) else None
+        if isinstance(scale, Scalar) and isinstance(replicas, Scalar) and scale.value != replicas.value:
+            message = f"services.{name}: `scale` is {scale.value} and `deploy.replicas` is {replicas.value}"
+            report.error(message, scale.mark, hint="keep one of them")
+        count = replicas_of(service)
+        if count < 2:
+            continue
+        if "container_name" in service.entries:
+            message = f"services.{name} has {count} replicas, but its `container_name` fits only one"
+            report.error(message, service.key("container_name"), hint="remove `container_name`")
+        for port in items_of(service, "ports"):
+            published = text_of(port, "published") if isinstance(port, Mapping) else None
+            if published and "-" not in published:
+                message = f"services.{name}.ports: {count} replicas cannot all publish port {published}"
+                hint = "leave the host's port out, or give a range to choose from"
+                report.error(message, port.mark.part(published), hint=hint)
+
+
+def container_names(tree: Mapping, report: Report) -> None:
+    """A container name can be given once."""
+    seen: dict[str, str] = {}
+    for name, service in services_of(tree).items():
+        wanted = text_of(service, "container_name")
+        if wanted is None:
+            continue
+        if wanted in seen:
+            message = f"services.{name}.container_name: `{wanted}` is also the name of `{seen[wanted]}`'s container"
+            report.error(message, service.entries["container_name"].mark)
+        seen.setdefault(wanted, name)
+
+
+def network_modes(tree: Mapping, report: Report) -> None:
+    """`network_mode` replaces networks, and with them the ports."""
+    for name, service in services_of(tree).items():
+        mode = text_of(service, "network_mode")
+        if mode is None:
+            continue
+        mark = service.entries["network_mode"].mark
+        if service.get("networks") is not None:
+            report.error(f"services.{name} has both `network_mode` and `networks`", mark, hint="keep one of them")
+        if mode.startswith("container:"):
+            message = f"services.{name}.network_mode: `{mode}` is not supported"
+            report.error(message, mark, hint="share a service's network with `service:NAME`")
+        elif mode == "bridge":
+            message = (
+                f"services.{name}.network_mode: there is no common bridge here, the project's default network is used"
+            )
+            report.warn(message, mark)
+        elif items_of(service, "ports"):
+            place = service.key("ports")
+            if mode == "host":
+                report.warn(f"services.{name}.ports have no effect with `network_mode: host`", place)
+            else:
+                hint = f"publish them in `{mode.partition(':')[2]}`" if mode.startswith("service:") else ""
+                report.error(f"services.{name} cannot publish ports with `network_mode: {mode}`", place, hint=hint)
+
+
+def healthchecks(tree: Mapping, report: Report) -> None:
+    """Nothing can wait for a healthcheck that is switched off."""
+    services = services_of(tree)
+    for name, service in services.items():
+        for other, entry in entries_of(service, "depends_on").items():
+            waits = isinstance(entry, Mapping) and text_of(entry, "condition") == "service_healthy"
+            if not waits or other not in services or not isinstance(entry, Mapping):
+                continue
+            probe = services[other].get("healthcheck")
+            disable = probe.get("disable") if isinstance(probe, Mapping) else None
+            test = items_of(probe, "test")[:1] if isinstance(probe, Mapping) else ()
+            off = isinstance(disable, Scalar) and disable.value is True
+            if off or any(isinstance(item, Scalar) and item.value == "NONE" for item in test):
+                message = f"services.{name}.depends_on: `{other}` can never be healthy, its healthcheck is switched off"
+                report.error(message, entry.entries["condition"].mark)
+
+
+def addresses(tree: Mapping, report: Report) -> None:
+    """A fixed address lies in its network and is nobody else's."""
+    networks = section(tree, "networks")
+    taken: dict[tuple[str, str], str] = {}
+    for name, service in services_of(tree).items():
+        for key, attachment in entries_of(service, "networks").items():
+            address = text_of(attachment, "ipv4_address") if isinstance(attachment, Mapping) else None
+            if address is None or not isinstance(attachment, Mapping):
+                continue
+            mark = attachment.entries["ipv4_address"].mark
+            where = f"services.{name}.networks.{key}.ipv4_address"
+            subnet = subnet_of(networks[key]) if key in networks else None
+            external = key in networks and "external" in networks[key].entries
+            if subnet is None and not external:
+                hint = f"give networks.{key} an `ipam` with a `subnet`"
+                report.error(f"{where}: a fixed address needs a subnet", mark, hint=hint)
+            elif subnet is not None and ipaddress.ip_address(address) not in ipaddress.ip_network(subnet):
+                report.error(f"{where}: `{address}` is not in the network's subnet `{subnet}`", mark)
+            if (key, address) in taken:
+                report.error(f"{where}: `{address}` is also `{taken[key, address]}`'s", mark)
+            taken.setdefault((key, address), name)
+
+
+def networks(tree: Mapping, report: Report) -> None:
+    """Only networks as they are here, with a gateway inside."""
+    for key, network in section(tree, "networks").items():
+        where = f"networks.{key}"
+        driver = text_of(network, "driver")
+        if driver not in (None, "", "bridge", "default"):
+            message = f"{where}.driver: there is no network driver `{driver}` here"
+            hint = "use `network_mode` in the services" if driver in ("host", "none") else "leave `driver` out"
+            report.error(message, network.entries["driver"].mark, hint=hint)
+        subnet, ipam = subnet_of(network), network.get("ipam")
+        for entry in items_of(ipam, "config") if isinstance(ipam, Mapping) else ():
+            gateway = text_of(entry, "gateway") if isinstance(entry, Mapping) else None
+            if (
+                gateway
+                and subnet
+                and ":" not in gateway
+                and ipaddress.ip_address(gateway) not in ipaddress.ip_network(subnet)
+            ):
+                message = f"{where}.ipam: the gateway `{gateway}` is not in the subnet `{subnet}`"
+                report.error(message, entry.entries["gateway"].mark if isinstance(entry, Mapping) else entry.mark)
+
+
+def volumes(tree: Mapping, report: Report) -> None:
+    """Only volumes as they are here."""
+    for key, volume in section(tree, "volumes").items():
+        driver = text_of(volume, "driver")
+        if driver not in (None, "", "local"):
+            message = f"volumes.{key}.driver: there is no volume driver `{driver}` here"
+            report.error(message, volume.entries["driver"].mark, hint="leave `driver` out")
+
+
+def external(tree: Mapping, report: Report) -> None:
+    """What exists already cannot be configured."""
+    for name in ("networks", "volumes"):
+        for key, node in section(tree, name).items():
+            external = node.get("external")
+            if external is None or (isinstance(external, Scalar) and external.value is not True):
+                continue
+            for other in node.entries:
+                if other not in ("external", "name") and not other.startswith("x-") and node.get(other) is not None:
+                    message = f"{name}.{key} is external: `{other}` has no effect on it"
+                    report.error(message, node.key(other), hint=f"remove `{other}`, or `external`")

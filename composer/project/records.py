@@ -1,0 +1,165 @@
+"""Shapes of collections: lists, mappings with names of the user's choosing, records with named attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from enum import Enum, auto
+
+from composer.project.document import Mapping, Mark, Node, Path, Scalar, Sequence, is_null, say
+from composer.project.report import Report
+from composer.project.shapes import Schema, Shape, Text, derived, did_you_mean, mismatch
+
+
+@dataclass(frozen=True)
+class ListOf:
+    """A list; with `alone`, a single item may stand for a list of one."""
+
+    item: Shape
+    alone: bool = False
+
+    def read(self, node: Node, path: Path, report: Report) -> Node | None:
+        if self.alone and not isinstance(node, Sequence):
+            item = self.item.read(node, path, report)
+            return None if item is None else Sequence((item,), node.mark, node.tag)
+        if not isinstance(node, Sequence):
+            mismatch("a list", node, path, report)
+            return None
+        read = [self.item.read(item, (*path, index), report) for index, item in enumerate(node.items)]
+        return replace(node, items=tuple(item for item in read if item is not None))
+
+    def schema(self) -> Schema:
+        items: Schema = {"type": "array", "items": self.item.schema()}
+        return {"oneOf": [self.item.schema(), items]} if self.alone else items
+
+
+@dataclass(frozen=True)
+class MapOf:
+    """A mapping from names of the user's choosing; with `names`, a list of names stands for one without values."""
+
+    value: Shape
+    names: bool = False
+    nulls: bool = True
+    check: Callable[[str], str] = field(default=lambda name: "")
+    """The complaint about a name, empty if it is fine."""
+
+    def read(self, node: Node, path: Path, report: Report) -> Node | None:
+        if self.names and isinstance(node, Sequence):
+            node = self._from_names(node, path, report)
+        if not isinstance(node, Mapping):
+            mismatch("a mapping or a list of names" if self.names else "a mapping", node, path, report)
+            return None
+        entries: dict[str, Node] = {}
+        for name, value in node.entries.items():
+            here = (*path, name)
+            if complaint := "" if name.startswith("x-") else self.check(name):
+                report.error(f"{say(path)}: `{name}` {complaint}", node.key(name))
+            keep = name.startswith("x-") or value.tag == "!reset" or (self.nulls and is_null(value))
+            read = value if keep else self.value.read(value, here, report)
+            if read is not None:
+                entries[name] = read
+        return replace(node, entries=entries)
+
+    def _from_names(self, node: Sequence, path: Path, report: Report) -> Mapping:
+        entries: dict[str, Node] = {}
+        keys: dict[str, Mark] = {}
+        for index, item in enumerate(node.items):
+            name = Text().read(item, (*path, index), report)
+            if isinstance(name, Scalar):
+                entries[str(name.value)] = derived(None, name.mark)
+                keys[str(name.value)] = name.mark
+        return Mapping(entries, node.mark, keys, node.tag)
+
+    def schema(self) -> Schema:
+        value = self.value.schema()
+        mapping: Schema = {
+            "type": "object",
+            "additionalProperties": {"oneOf": [value, {"type": "null"}]} if self.nulls and value else value,
+        }
+        names = {"type": "array", "items": {"type": "string"}, "uniqueItems": True}
+        return {"oneOf": [mapping, names]} if self.names else mapping
+
+
+class Status(Enum):
+    """How far an attribute is supported."""
+
+    HONOURED = auto()
+    PARSED = auto()
+    """In the model, but nothing acts on it yet: a warning."""
+    KNOWN = auto()
+    """In the Compose Specification, but not read yet: a warning."""
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """One row of the table."""
+
+    shape: Shape
+    doc: str = ""
+    status: Status = Status.HONOURED
+    required: bool = False
+    """In JSON Schema only: a file to be merged may leave it to the others."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """A mapping with attributes of given names; with `alone`, a scalar stands for that one attribute."""
+
+    attributes: dict[str, Attribute]
+    alone: str = ""
+    title: str = ""
+    """A record with a title becomes a definition of its own in the JSON Schema."""
+
+    def read(self, node: Node, path: Path, report: Report) -> Node | None:
+        if self.alone and isinstance(node, Scalar):
+            node = Mapping({self.alone: node}, node.mark, {self.alone: node.mark}, node.tag)
+        if not isinstance(node, Mapping):
+            mismatch("a mapping", node, path, report)
+            return None
+        entries: dict[str, Node] = {}
+        for name, value in node.entries.items():
+            attribute = self.attributes.get(name)
+            if name.startswith("x-"):
+                entries[name] = value
+            elif attribute is None:
+                self._unknown(name, node, path, report)
+            elif (read := self._attribute(attribute, name, value, node, path, report)) is not None:
+                entries[name] = read
+        return replace(node, entries=entries)
+
+    def _attribute(
+        self, attribute: Attribute, name: str, value: Node, node: Mapping, path: Path, report: Report
+    ) -> Node | None:
+        if is_null(value) or value.tag == "!reset":
+            return value
+        if attribute.status is not Status.HONOURED:
+            report.warn(f"{say((*path, name))} is not supported yet and has no effect", node.key(name))
+        return attribute.shape.read(value, (*path, name), report)
+
+    def _unknown(self, name: str, node: Mapping, path: Path, report: Report) -> None:
+        where = f"{say(path)}: " if path else ""
+        message = (
+            f"{where}`{name}` is not an attribute of a {self.title or 'Compose file'}"
+            if not path or self.title
+            else f"{where}there is no attribute `{name}`"
+        )
+        report.error(message, node.key(name), hint=did_you_mean(name, self.attributes))
+
+    def schema(self) -> Schema:
+        properties = {name: _described(attribute) for name, attribute in self.attributes.items()}
+        required = [name for name, attribute in self.attributes.items() if attribute.required]
+        mapping: Schema = {
+            "type": "object",
+            "properties": properties,
+            "patternProperties": {"^x-": {}},
+            "additionalProperties": False,
+        } | ({"required": required} if required else {})
+        return {"oneOf": [self.attributes[self.alone].shape.schema(), mapping]} if self.alone else mapping
+
+
+def _described(attribute: Attribute) -> Schema:
+    schema = attribute.shape.schema()
+    doc = attribute.doc
+    if attribute.status is not Status.HONOURED:
+        doc = f"{doc} Not supported yet: has no effect.".strip()
+    return ({"description": doc} if doc else {}) | schema

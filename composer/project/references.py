@@ -1,0 +1,91 @@
+"""Checks that what is referred to exists, and that nothing waits for itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from composer.project.document import Mapping, Mark, Scalar
+from composer.project.merged import dependencies, entries_of, items_of, section, services_of, text_of
+from composer.project.report import Report
+from composer.project.shapes import did_you_mean
+
+
+def known_services(tree: Mapping, report: Report) -> None:
+    """Everything that a service waits for must be a service."""
+    services = services_of(tree)
+    for name, service in services.items():
+        for other, attribute, mark in dependencies(service):
+            entry = entries_of(service, "depends_on").get(other) if attribute == "depends_on" else None
+            required = entry.get("required") if isinstance(entry, Mapping) else None
+            optional = isinstance(required, Scalar) and required.value is False
+            if other not in services and not optional:
+                message = f"services.{name}.{attribute}: there is no service `{other}`"
+                report.error(message, mark, hint=did_you_mean(other, services) or _listed(services))
+
+
+def dependency_circles(tree: Mapping, report: Report) -> None:
+    """Report every circle of dependencies once, with its trail."""
+    services = services_of(tree)
+    edges = {
+        name: [edge for edge in dependencies(service) if edge[0] in services] for name, service in services.items()
+    }
+    done: set[str] = set()
+    for start in services:
+        _follow(start, edges, done, report)
+
+
+def _follow(start: str, edges: dict[str, list[tuple[str, str, Mark]]], done: set[str], report: Report) -> None:
+    # With a stack of its own: a chain may be longer than Python's recursion goes.
+    stack = [(start, iter(edges[start]))] if start not in done else []
+    trail = [start] if stack else []
+    while stack:
+        name, rest = stack[-1]
+        for other, attribute, mark in rest:
+            if other in trail:
+                circle = " → ".join(f"`{step}`" for step in (*trail[trail.index(other) :], other))
+                hint = "a service cannot wait for one that waits for it; remove one of these"
+                report.error(f"services.{name}.{attribute}: a circle of dependencies: {circle}", mark, hint=hint)
+            elif other not in done:
+                trail.append(other)
+                stack.append((other, iter(edges[other])))
+                break
+        else:
+            done.add(name)
+            stack.pop()
+            trail.pop()
+
+
+def known_networks(tree: Mapping, report: Report) -> None:
+    """Networks must be declared, `default` apart."""
+    networks = section(tree, "networks")
+    for name, service in services_of(tree).items():
+        node = service.get("networks")
+        for key in node.entries if isinstance(node, Mapping) else ():
+            if key != "default" and key not in networks and not key.startswith("x-") and isinstance(node, Mapping):
+                hint = did_you_mean(key, networks) or f"declare it: `networks: {{{key}: }}` at the top level"
+                report.error(f"services.{name}.networks: there is no network `{key}`", node.key(key), hint=hint)
+
+
+def known_volumes(tree: Mapping, report: Report) -> None:
+    """Named volumes must be declared, and every target be absolute."""
+    volumes = section(tree, "volumes")
+    for name, service in services_of(tree).items():
+        for mount in items_of(service, "volumes"):
+            if not isinstance(mount, Mapping):
+                continue
+            source, target = mount.get("source"), mount.get("target")
+            where = f"services.{name}.volumes"
+            if text_of(mount, "type") == "volume" and isinstance(source, Scalar) and source.value not in volumes:
+                hint = did_you_mean(str(source.value), volumes) or (
+                    f"a directory of this machine begins with `./`: `./{source.value}`"
+                    if "/" in str(source.value)
+                    else f"declare it: `volumes: {{{source.value}: }}` at the top level, or write `./{source.value}`"
+                )
+                report.error(f"{where}: there is no volume `{source.value}`", source.mark, hint=hint)
+            if isinstance(target, Scalar) and not str(target.value).startswith("/"):
+                message = f"{where}: `{target.value}` is not an absolute path"
+                report.error(message, target.mark, label="expected a path in the container, beginning with `/`")
+
+
+def _listed(names: Iterable[str]) -> str:
+    return "the services are " + ", ".join(f"`{name}`" for name in names)
