@@ -12,7 +12,6 @@ import os
 import select
 import signal
 import socket
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -67,17 +66,16 @@ class _Conversation:
         if self._streams.tty:
             self._send(stream.control(resize=list(window_size())))
         while self._status is None:
-            reading: list[object] = [self._connection, self._signals]
+            reading = [self._connection.fileno(), self._signals.fileno()]
             if self._stdin_open and not self._outgoing:
                 reading.append(self._streams.stdin)
-            writing = [self._connection] if self._outgoing else []
+            writing = [self._connection.fileno()] if self._outgoing else []
             readable, writable, _ = select.select(reading, writing, [])
-            actions: list[tuple[object, Callable[[], None]]] = [
-                (self._signals, self._take_signals),
+            for source, action in (
+                (self._signals.fileno(), self._take_signals),
                 (self._streams.stdin, self._read_input),
-                (self._connection, self._receive),
-            ]
-            for source, action in actions:
+                (self._connection.fileno(), self._receive),
+            ):
                 if source in readable and self._status is None:
                     action()
             if writable:
@@ -171,3 +169,17 @@ def _write_all(descriptor: int, data: bytes) -> None:
             view = view[os.write(descriptor, view) :]
         except BlockingIOError:
             select.select([], [descriptor], [])
+
+
+def start_only(connection: socket.socket) -> None:
+    """Wait until the container that this connection starts is running, and leave it. Raises the engine's error."""
+    decoder = stream.Decoder()
+    with connection:
+        while data := connection.recv(_CHUNK):
+            for kind, payload in decoder.feed(data):
+                message = json.loads(payload) if kind == stream.CONTROL else {}
+                if "error" in message:
+                    raise error_from_wire(message["error"])
+                if "started" in message or "exit" in message:
+                    return
+    raise EngineError("the engine went away while the container started", hint="see `compose ps -a`")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated
 
@@ -81,3 +82,17 @@ def signal_name(value: str) -> str:
         )
     except (KeyError, ValueError) as error:
         raise UsageError(f"`{value}` is not a signal", hint="write for instance `SIGTERM`, `TERM` or `15`") from error
+
+
+def variables(values: list[str] | None, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """The values of `-e KEY=VALUE`; a `KEY` alone takes its value from this environment, or is left out."""
+    given = []
+    for value in values or ():
+        key, equals, _ = value.partition("=")
+        if not key:
+            raise UsageError(f"`-e {value}` is not KEY=VALUE", hint="write for instance `-e DEBUG=1`")
+        if equals:
+            given.append(value)
+        elif key in environment:
+            given.append(f"{key}={environment[key]}")
+    return tuple(given)

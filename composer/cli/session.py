@@ -19,7 +19,7 @@ from composer.errors import UsageError
 if TYPE_CHECKING:
     from composer.api.client import Client
     from composer.cli.render.events import Progress
-    from composer.project.load import Loaded
+    from composer.project.loader import Loaded
     from composer.project.model import Project
 
 
@@ -80,8 +80,7 @@ class Session:
     def loaded(self) -> Loaded:
         """The project with its origins; its warnings are shown once, now. Raises ProjectError."""
         from composer.cli.render.errors import show_diagnostics
-        from composer.project.load import load
-        from composer.project.options import LoadOptions
+        from composer.project import LoadOptions, load
 
         loaded = load(
             LoadOptions(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from composer.cli.render.table import table
+from composer.errors import UsageError
 
 
 def say(*lines: str) -> None:
@@ -28,3 +30,12 @@ def say_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 def say_plan(plan: str) -> None:
     """Print a plan, or that there is nothing in it."""
     say(plan.rstrip("\n") if plan.strip() else "nothing to do")
+
+
+def copy_file(path: Path, lines: int) -> None:
+    """Print the last lines of a text file, or all of it for 0. Raises UsageError when it cannot be read."""
+    try:
+        text = path.read_text(errors="replace")
+    except OSError as error:
+        raise UsageError(f"cannot read `{path}`: {(error.strerror or 'error').lower()}") from error
+    say(*text.splitlines()[-lines:])

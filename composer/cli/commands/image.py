@@ -1,0 +1,103 @@
+"""`compose image`: what is in the image store, and ways to get more in."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from composer.cli.app import command_app
+from composer.cli.options import check_format
+from composer.cli.render.answer import say, say_json, say_table
+from composer.cli.render.containers import human_duration
+from composer.cli.render.images import human_size, short_id, split_reference
+from composer.cli.session import Session
+from composer.errors import UsageError
+
+app = command_app()
+
+
+@app.callback()
+def image() -> None:
+    """Import, load, list and remove images."""
+
+
+@app.command("import")
+def import_(
+    ctx: typer.Context,
+    path: Annotated[str, typer.Argument(metavar="PATH", help="A root file system: a directory, or a tar archive")],
+    reference: Annotated[str, typer.Argument(metavar="REFERENCE", help="What to call it, for instance `debian:12`")],
+    change: Annotated[
+        list[str] | None, typer.Option("--change", "-c", metavar="INSTRUCTION", help="As in a Dockerfile")
+    ] = None,
+) -> int:
+    """Make an image of a root file system."""
+    session: Session = ctx.obj
+    made = session.client.import_image(_existing(path), reference, tuple(change or ()))
+    say(made["id"])
+    return 0
+
+
+@app.command()
+def load(
+    ctx: typer.Context,
+    path: Annotated[str, typer.Argument(metavar="PATH", help="An OCI layout or archive, or a docker archive")],
+) -> int:
+    """Take in images from an archive or layout."""
+    session: Session = ctx.obj
+    say(*(f"Loaded image: {reference}" for reference in session.client.load_image(_existing(path))))
+    return 0
+
+
+@app.command()
+def ls(
+    ctx: typer.Context,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only ids")] = False,
+    format_: Annotated[str, typer.Option("--format", help="table or json")] = "table",
+) -> int:
+    """List images."""
+    session: Session = ctx.obj
+    check_format(format_, "table", "json")
+    images = session.client.images()
+    if quiet:
+        say(*dict.fromkeys(each.id for each in images))
+    elif format_ == "json":
+        for each in images:
+            repository, tag = split_reference(each.reference)
+            say_json(
+                {"ID": each.id, "Repository": repository, "Tag": tag, "Size": each.size, "Created": int(each.created)}
+            )
+    else:
+        now = time.time()
+        rows = [
+            (*split_reference(each.reference), short_id(each.id), _age(each.created, now), human_size(each.size))
+            for each in images
+        ]
+        say_table(("REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE"), rows)
+    return 0
+
+
+@app.command()
+def rm(
+    ctx: typer.Context,
+    references: Annotated[list[str], typer.Argument(metavar="REFERENCE")],
+    force: Annotated[bool, typer.Option("--force", "-f", help="Even if a container uses it")] = False,
+) -> int:
+    """Remove images."""
+    session: Session = ctx.obj
+    say(*(f"Untagged: {reference}" for reference in session.client.remove_images(references, force=force)))
+    return 0
+
+
+def _existing(path: str) -> str:
+    """The absolute path: the engine has another working directory. Raises UsageError."""
+    absolute = Path(path).absolute()
+    if not absolute.exists():
+        raise UsageError(f"cannot read `{path}`: no such file or directory")
+    return str(absolute)
+
+
+def _age(created: float, now: float) -> str:
+    return f"{human_duration(now - created)} ago" if created else "N/A"

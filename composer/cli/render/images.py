@@ -1,0 +1,29 @@
+"""Images in tables: references taken apart, ids cut short, sizes for people."""
+
+from __future__ import annotations
+
+_SHORT_ID = 12
+
+
+def split_reference(reference: str) -> tuple[str, str]:
+    """Repository and tag as a user writes them: `docker.io/library/redis:7` is `redis` and `7`."""
+    name, _, _digest = reference.partition("@")
+    repository, colon, tag = name.rpartition(":")
+    if not colon or "/" in tag:
+        repository, tag = name, "<none>"
+    repository = repository.removeprefix("docker.io/").removeprefix("library/")
+    return repository, tag
+
+
+def short_id(identity: str) -> str:
+    """The first twelve digits, without the algorithm."""
+    return identity.rpartition(":")[2][:_SHORT_ID]
+
+
+def human_size(size: float) -> str:
+    """`12.3MB`: three digits, powers of 1000, as Docker prints sizes."""
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if size < 1000 or unit == "TB":
+            return f"{size:.3g}{unit}"
+        size /= 1000
+    raise AssertionError("unreachable")
