@@ -1,0 +1,65 @@
+"""Small projects on disk, loaded the way a command loads them."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from composer.errors import Diagnostic, ProjectError
+from composer.project import LoadOptions, load
+from composer.project.loader import Loaded
+from composer.project.model import Project, Service
+
+
+def write(directory: Path, files: Mapping[str, str]) -> None:
+    """Put texts into files, their common indentation removed."""
+    for name, text in files.items():
+        path = directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text))
+
+
+def load_in(directory: Path, environment: Mapping[str, str] | None = None, **options: Any) -> Loaded:
+    """The project of a directory."""
+    return load(LoadOptions(directory=directory, **options), environment or {})
+
+
+def project(directory: Path, text: str, environment: Mapping[str, str] | None = None) -> Project:
+    """The project that one compose.yaml makes."""
+    write(directory, {"compose.yaml": text})
+    return load_in(directory, environment).project
+
+
+def service(directory: Path, attributes: str, environment: Mapping[str, str] | None = None, rest: str = "") -> Service:
+    """A service `web` on image `i` with more attributes, written as they stand in a file."""
+    body = textwrap.indent(textwrap.dedent(attributes), "    ")
+    return project(
+        directory, f"services:\n  web:\n    image: i\n{body}\n{textwrap.dedent(rest)}", environment
+    ).services["web"]
+
+
+def problems(directory: Path, text: str, environment: Mapping[str, str] | None = None) -> list[Diagnostic]:
+    """What is wrong with a compose.yaml."""
+    write(directory, {"compose.yaml": text})
+    with pytest.raises(ProjectError) as caught:
+        load_in(directory, environment)
+    return list(caught.value.diagnostics)
+
+
+def problem(directory: Path, attributes: str, rest: str = "") -> Diagnostic:
+    """The only thing wrong with a service `web` that has these attributes."""
+    body = textwrap.indent(textwrap.dedent(attributes), "    ")
+    found = problems(directory, f"services:\n  web:\n    image: i\n{body}\n{textwrap.dedent(rest)}")
+    assert len(found) == 1, found
+    return found[0]
+
+
+def marked(diagnostic: Diagnostic) -> str:
+    """The piece of the source that the caret is under."""
+    place = diagnostic.location
+    assert place is not None
+    return place.source[place.column - 1 : place.column - 1 + place.length]
