@@ -1,7 +1,7 @@
 """A machine of our own for network tests: namespaces that play the host, the outside and containers.
 
 `Machine` is a network namespace with a process in it; steps run in children of it, as the keeper would run them on a
-host, so that nothing of the real host is touched. It performs the few steps that networks are made of, by itself.
+host, so that nothing of the real host is touched.
 """
 
 from __future__ import annotations
@@ -11,29 +11,18 @@ import json
 import os
 import signal
 import socket
-import struct
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 from composer.errors import ContainerError
-from composer.keeper import wire
-from composer.keeper.steps import (
-    JoinNamespace,
-    Netlink,
-    PinNamespace,
-    ReportNamespace,
-    ReportSockets,
-    Step,
-    Sysctl,
-    Unpin,
-)
-from composer.kernel import clone, libc, namespace
-
-_CLONE = {name: flag for name, flag in namespace.KINDS.items()}
-_NLMSG_ERROR = 2
+from composer.keeper import netlink, wire
+from composer.keeper.context import Context
+from composer.keeper.perform import describe, perform
+from composer.keeper.steps import Netlink, Step
+from composer.kernel import clone, namespace
 
 
 class Child:
@@ -67,9 +56,14 @@ class Child:
             os.kill(self.pid, signal.SIGKILL)
         with contextlib.suppress(ChildProcessError):
             os.waitpid(self.pid, 0)
-        for fd in (self.pidfd, self.netns, *self.reported.values()):
+        self.forget_reported()
+        for fd in (self.pidfd, self.netns):
             with contextlib.suppress(OSError):
                 os.close(fd)
+
+    def forget_reported(self) -> None:
+        for fd in self.reported.values():
+            os.close(fd)
         self.reported = {}
 
 
@@ -81,14 +75,12 @@ class Machine(Child):
         super().__init__(child.pid, child.pidfd, {})
         os.close(child.netns)
         self._children: list[Child] = []
-        self.jobs = 0
         self.run("ip", "link", "set", "lo", "up", check=True)
 
-    async def run_job(
+    def job(
         self, steps: Sequence[Step], *, clone: Sequence[str] = (), fds: Mapping[str, int] | None = None
     ) -> dict[str, int]:
         """What the engine does through the keeper: perform steps in a child that ends, return what it reported."""
-        self.jobs += 1
         child = spawn(steps, clone_kinds=clone, fds=fds or {}, start_in=self.netns)
         reported, child.reported = child.reported, {}
         child.close()
@@ -107,15 +99,52 @@ class Machine(Child):
 
 
 class MachineJobs:
-    """`driver.Jobs` over a machine."""
+    """`driver.Jobs` on a machine."""
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
+        self.count = 0
 
     async def run(
         self, steps: Sequence[Step], *, clone: Sequence[str] = (), fds: Mapping[str, int] | None = None
     ) -> dict[str, int]:
-        return await self._machine.run_job(steps, clone=clone, fds=fds)
+        self.count += 1
+        return self._machine.job(steps, clone=clone, fds=fds)
+
+
+@dataclass
+class HeldItem:
+    """What `MemoryStore` has under a name."""
+
+    meta: dict[str, Any]
+    fds: tuple[int, ...]
+
+
+class MemoryStore:
+    """`driver.Store` without a keeper; it tells a listener what the keeper would tell the data plane."""
+
+    def __init__(self) -> None:
+        self.store: dict[str, HeldItem] = {}
+        self.on_change: Callable[[str, HeldItem | None], None] = lambda _name, _item: None
+
+    async def put(self, name: str, meta: dict[str, Any], fds: Sequence[int]) -> None:
+        former = self.store.get(name)
+        self.store[name] = HeldItem(json.loads(json.dumps(meta)), tuple(os.dup(fd) for fd in fds))
+        self.on_change(name, self.store[name])
+        for fd in former.fds if former else ():
+            os.close(fd)
+
+    async def drop(self, name: str) -> None:
+        if former := self.store.pop(name, None):
+            self.on_change(name, None)
+            for fd in former.fds:
+                os.close(fd)
+
+    def close(self) -> None:
+        for item in self.store.values():
+            for fd in item.fds:
+                os.close(fd)
+        self.store.clear()
 
 
 @contextlib.contextmanager
@@ -143,7 +172,7 @@ def spawn(
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     flags = 0
     for kind in clone_kinds:
-        flags |= _CLONE[kind]
+        flags |= namespace.KINDS[kind]
     home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     if start_in >= 0:
         namespace.setns(start_in, clone.CLONE_NEWNET)
@@ -155,116 +184,56 @@ def spawn(
         namespace.setns(home, clone.CLONE_NEWNET)
         os.close(home)
     theirs.close()
+    child = Child(pid, pidfd, {})
+    failure: dict[str, Any] = {}
     with ours:
-        answer = wire.receive(ours)
-    assert answer is not None
-    message, received = answer
-    child = Child(pid, pidfd, dict(zip(message["names"], received, strict=True)))
-    if message["error"]:
+        while (answer := wire.receive(ours)) is not None:
+            message, received = answer
+            if "report" in message:
+                child.reported.update(zip(message["report"], received, strict=True))
+            elif "error" in message:
+                failure = message
+            else:
+                break
+    if failure:
         child.close()
-        raise ContainerError(message["error"], step=message["step"], errno=message["errno"])
+        raise ContainerError(failure["error"], step=failure["step"], errno=failure["errno"])
     return child
 
 
 def _live(channel: socket.socket, steps: Sequence[Step], fds: dict[str, int]) -> None:
     """The child's life; never returns."""
     try:
-        reported: dict[str, int] = {}
-        message: dict[str, Any] = {"error": "", "step": "", "errno": 0}
+        context = Context(channel, fds)
         for step in steps:
             try:
-                _PERFORM[type(step)](step, fds, reported)
+                _perform(context, step)
             except Exception as error:
-                message |= {"error": f"{step}: {error!r}", "step": type(step).__name__}
-                message["errno"] = getattr(error, "errno", 0) or 0
+                failure = {"error": f"{describe(step)}: {error}", "step": type(step).__name__}
+                wire.send(channel, failure | {"errno": getattr(error, "errno", 0) or 0})
                 break
-        wire.send(channel, message | {"names": list(reported)}, list(reported.values()))
+        wire.send(channel, {"done": True})
         # Hold nothing of anybody else's: a namespace or socket that should die must not live on in this child.
-        for entry in os.listdir("/proc/self/fd"):
-            if int(entry) > 2:
-                with contextlib.suppress(OSError):
-                    os.close(int(entry))
+        os.closerange(3, 4096)
         while True:
             signal.pause()
     finally:
         os._exit(1)
 
 
-@contextlib.contextmanager
-def _within(name: str, fds: Mapping[str, int]) -> Iterator[None]:
-    if not name:
-        yield
+def _perform(context: Context, step: Step) -> None:
+    """The keeper's own way, but that a message sent `within` leaves from our namespace: `IFLA_NET_NS_PID` means it."""
+    if not isinstance(step, Netlink) or not step.within:
+        perform(context, step)
         return
-    with inside(fds[name]):
-        yield
-
-
-def _netlink(step: Netlink, fds: Mapping[str, int], _reported: dict[str, int]) -> None:
-    with _within(step.within, fds):
-        sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, step.family)
+    with inside(context.fd(step.within)):
+        sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, step.family)
     with sock:
-        sock.setsockopt(socket.SOL_SOCKET, 33, 1 << 20)  # SO_RCVBUFFORCE: room for every acknowledgement
         sock.bind((0, 0))
-        sock.settimeout(5)
-        sock.send(b"".join(step.messages))
-        wanted = sum(1 for message in step.messages if struct.unpack_from("=H", message, 6)[0] & 0x4)
-        while wanted > 0:
-            data = sock.recv(1 << 16)
-            while data:
-                length, kind = struct.unpack_from("=IH", data)
-                if kind == _NLMSG_ERROR:
-                    number = -struct.unpack_from("=i", data, 16)[0]
-                    if number and number not in step.tolerate:
-                        raise OSError(number, os.strerror(number))
-                    wanted -= 1
-                data = data[length + 3 & ~3 :]
-
-
-def _sysctl(step: Sysctl, fds: Mapping[str, int], _reported: dict[str, int]) -> None:
-    # Interface names may hold dots, so only ours, which do not, are written with them.
-    with _within(step.within, fds):
-        path = Path("/proc/sys", step.key.replace(".", "/"))
-        if step.optional and not path.exists():
-            return
-        path.write_text(step.value)
-
-
-def _report_namespace(step: ReportNamespace, _fds: Mapping[str, int], reported: dict[str, int]) -> None:
-    reported[step.name] = os.open(f"/proc/self/ns/{step.kind}", os.O_RDONLY | os.O_CLOEXEC)
-
-
-def _report_sockets(step: ReportSockets, _fds: Mapping[str, int], reported: dict[str, int]) -> None:
-    udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    udp.bind((step.address, step.port))
-    tcp = socket.create_server((step.address, step.port))
-    reported[f"{step.name}/udp"], reported[f"{step.name}/tcp"] = udp.detach(), tcp.detach()
-
-
-def _pin(step: PinNamespace, _fds: Mapping[str, int], _reported: dict[str, int]) -> None:
-    Path(step.path).parent.mkdir(parents=True, exist_ok=True)
-    Path(step.path).touch()
-    libc.call("mount", "/proc/self/ns/net", step.path, None, 0x1000, None)
-
-
-def _unpin(step: Unpin, _fds: Mapping[str, int], _reported: dict[str, int]) -> None:
-    with contextlib.suppress(OSError):
-        libc.call("umount2", step.path, 2)
-    Path(step.path).unlink(missing_ok=True)
-
-
-def _join(step: JoinNamespace, fds: Mapping[str, int], _reported: dict[str, int]) -> None:
-    namespace.setns(fds[step.fd], namespace.KINDS[step.kind])
-
-
-_PERFORM: dict[type[Any], Callable[[Any, Mapping[str, int], dict[str, int]], None]] = {
-    Netlink: _netlink,
-    Sysctl: _sysctl,
-    ReportNamespace: _report_namespace,
-    ReportSockets: _report_sockets,
-    PinNamespace: _pin,
-    Unpin: _unpin,
-    JoinNamespace: _join,
-}
+        sock.sendmsg(step.messages)
+        for number, _words in netlink._answers(sock):
+            if number and number not in step.tolerate:
+                raise OSError(number, os.strerror(number))
 
 
 def link_names(where: Child) -> list[str]:

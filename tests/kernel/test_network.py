@@ -2,70 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
 
 import pytest
 
+from composer.errors import ContainerError
+from composer.keeper.steps import Sysctl
 from composer.network import topology
-from composer.network.spec import Facts, Interface, NetworkSpec
-from tests.fakes.links import Child, Machine, eventually, link_names
+from composer.network.driver import Networks
+from composer.network.spec import Interface, NetworkSpec
+from tests.fakes.links import eventually, inside, link_names
+from tests.kernel.network_lab import HOST, OUTSIDE, Lab, Server, ask, connect, echo, reaches, says, who
 
 pytestmark = pytest.mark.kernel
 
-
-class Lab:
-    """A host, an outside reachable through it, networks and containers."""
-
-    def __init__(self, stack: ExitStack, run: Path) -> None:
-        self._stack = stack
-        self.host, self.outside = Machine(), Machine()
-        stack.callback(self.host.close)
-        stack.callback(self.outside.close)
-        self.facts = Facts("test", self.host.pid, str(run), privileged=True)
-        self.netns: dict[str, int] = {}
-        wire = ["ip", "link", "add", "wan", "type", "veth", "peer", "name", "wan", "netns", str(self.outside.pid)]
-        self.host.run(*wire, check=True)
-        for machine, address in ((self.host, "192.0.2.1/24"), (self.outside, "192.0.2.9/24")):
-            machine.run("ip", "addr", "add", address, "dev", "wan", check=True)
-            machine.run("ip", "link", "set", "wan", "up", check=True)
-
-    def network(self, network_id: str, subnet: str = "172.30.0.0/24", *, slot: int | None = 0) -> NetworkSpec:
-        net = IPv4Network(subnet)
-        spec = NetworkSpec(network_id, f"p_{network_id}", net, net[1], internal=slot is None, uplink=slot is not None)
-        uplink = None if slot is None else topology.Uplink(slot)
-        steps = topology.network_steps(spec, self.facts, uplink)
-        fds = {topology.HOST: self.host.netns}
-        reported = asyncio.run(self.host.run_job(steps, clone=("net",), fds=fds))
-        self.netns[network_id] = reported[f"netns/{network_id}"]
-        self._stack.callback(self.remove, network_id)
-        return spec
-
-    def remove(self, network_id: str) -> None:
-        if (fd := self.netns.pop(network_id, -1)) >= 0:
-            os.close(fd)
-            asyncio.run(self.host.run_job(topology.remove_steps(network_id, self.facts)))
-
-    def setup_host(self, *forwards: topology.Forward, closed: bool = False) -> None:
-        asyncio.run(self.host.run_job(topology.host_steps(self.facts, forwards, closed=closed)))
-
-    def container(self, container_id: str, *places: tuple[NetworkSpec, str], start: int = 0) -> Child:
-        interfaces = [
-            Interface(
-                f"eth{n}",
-                spec.id,
-                IPv4Interface(f"{address}/{spec.subnet.prefixlen}"),
-                spec.gateway if spec.uplink else None,
-                default_route=n == 0,
-            )
-            for n, (spec, address) in enumerate(places)
-        ]
-        fds = {f"netns/{key}": fd for key, fd in self.netns.items()}
-        return self.host.container(topology.attach_steps(container_id, interfaces, start=start), fds)
+ONE, TWO = "aaaaaaaaaaaa", "bbbbbbbbbbbb"
 
 
 @pytest.fixture
@@ -74,12 +29,16 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
         yield Lab(stack, tmp_path)
 
 
-def reaches(container: Child, address: str) -> bool:
-    return container.run("busybox", "ping", "-c1", "-W1", address).returncode == 0
+def ip_forward(lab: Lab) -> str:
+    return lab.host.run("cat", "/proc/sys/net/ipv4/ip_forward").stdout.strip()
+
+
+def rules(lab: Lab) -> str:
+    return lab.host.run("nft", "list", "ruleset", check=True).stdout
 
 
 def test_two_containers_of_one_network_reach_each_other(lab: Lab) -> None:
-    net = lab.network("aaaaaaaaaaaa")
+    net = lab.network(ONE)
     one, two = lab.container("c1", (net, "172.30.0.2")), lab.container("c2", (net, "172.30.0.3"))
 
     assert reaches(one, "172.30.0.3")
@@ -87,8 +46,278 @@ def test_two_containers_of_one_network_reach_each_other(lab: Lab) -> None:
     assert link_names(one) == ["eth0", "lo"]
 
 
-def test_a_container_reaches_the_outside_through_the_host(lab: Lab) -> None:
-    lab.setup_host()
-    container = lab.container("c1", (lab.network("aaaaaaaaaaaa"), "172.30.0.2"))
+def test_a_container_reaches_the_outside_by_the_address_of_the_host(lab: Lab) -> None:
+    container = lab.container("c1", (lab.network(ONE), "172.30.0.2"))
+    server = Server(lab.outside, 80, serve=who)
 
-    assert reaches(container, "192.0.2.9")
+    assert reaches(container, OUTSIDE)
+    assert ask(container, OUTSIDE, 80) == HOST.encode()
+    server.close()
+
+
+def test_a_container_reaches_its_host(lab: Lab) -> None:
+    container = lab.container("c1", (lab.network(ONE), "172.30.0.2"))
+    uplink = lab.networks.uplink(ONE)
+
+    assert uplink is not None
+    assert reaches(container, str(uplink.host.ip))
+    assert reaches(container, HOST)
+
+
+def test_the_same_subnet_and_addresses_exist_twice_side_by_side(lab: Lab) -> None:
+    one, two = lab.network(ONE), lab.network(TWO)
+    containers = [
+        lab.container(name, (net, f"172.30.0.{last}"))
+        for name, net, last in (("c1", one, 2), ("c2", two, 2), ("c3", two, 3))
+    ]
+    server = Server(containers[1], 80, serve=says("two"))
+
+    assert ask(containers[2], "172.30.0.2", 80) == b"two"
+    assert not reaches(containers[0], "172.30.0.3")
+    with pytest.raises(ConnectionRefusedError):
+        connect(containers[0], "172.30.0.2", 80)
+    assert all(reaches(container, OUTSIDE) for container in containers)
+    server.close()
+
+
+def test_an_internal_network_has_no_way_out(lab: Lab) -> None:
+    net = lab.network(ONE, internal=True)
+    one, two = lab.container("c1", (net, "172.30.0.2")), lab.container("c2", (net, "172.30.0.3"))
+
+    assert reaches(one, "172.30.0.3")
+    assert not reaches(two, OUTSIDE)
+    assert not reaches(two, HOST)
+    assert link_names(lab.host) == ["lo", "wan"]
+    assert "composer" not in rules(lab)
+    assert ip_forward(lab) == "0"
+
+
+def test_networks_cannot_reach_each_other_through_the_host(lab: Lab) -> None:
+    container = lab.container("c1", (lab.network(ONE, "172.30.0.0/24"), "172.30.0.2"))
+    lab.network(TWO, "172.31.0.0/24")
+    other = lab.networks.uplink(TWO)
+
+    assert other is not None
+    assert not reaches(container, str(other.network.ip))
+
+
+def test_outsiders_cannot_route_into_a_network(lab: Lab) -> None:
+    net = lab.network(ONE)
+    lab.container("c1", (net, "172.30.0.2"))
+    uplink = lab.networks.uplink(ONE)
+    assert uplink is not None
+    lab.outside.run("ip", "route", "add", str(topology.UPLINK_BLOCK), "via", HOST, check=True)
+    lab.host.run("ip", "route", "add", "172.30.0.0/24", "via", str(uplink.network.ip), check=True)
+
+    assert not reaches(lab.outside, str(uplink.network.ip))
+    assert not reaches(lab.host, "172.30.0.2")
+
+
+def test_a_host_that_did_not_forward_does_not_become_a_router_for_others(lab: Lab) -> None:
+    third = lab.host.container((), {})
+    command = ["ip", "link", "add", "lan", "type", "veth", "peer", "name", "lan", "netns", str(third.pid)]
+    lab.host.run(*command, check=True)
+    for machine, address in ((lab.host, "198.51.100.1/24"), (third, "198.51.100.9/24")):
+        machine.run("ip", "addr", "add", address, "dev", "lan", check=True)
+        machine.run("ip", "link", "set", "lan", "up", check=True)
+    third.run("ip", "route", "add", "default", "via", "198.51.100.1", check=True)
+    lab.outside.run("ip", "route", "add", "default", "via", HOST, check=True)
+
+    lab.network(ONE)
+
+    assert ip_forward(lab) == "1"
+    assert not reaches(third, OUTSIDE)
+
+
+def test_a_container_on_two_networks_has_one_default_route_and_reaches_both(lab: Lab) -> None:
+    one, two = lab.network(ONE, "172.30.0.0/24"), lab.network(TWO, "172.31.0.0/24")
+    both = lab.container("c1", (one, "172.30.0.2"), (two, "172.31.0.2"))
+    lab.container("c2", (two, "172.31.0.3"))
+
+    assert link_names(both) == ["eth0", "eth1", "lo"]
+    assert reaches(both, "172.31.0.3")
+    assert reaches(both, OUTSIDE)
+    assert both.run("ip", "route", "show", "default").stdout.split()[:3] == ["default", "via", "172.30.0.1"]
+
+
+def test_a_container_without_networks_has_loopback_only(lab: Lab) -> None:
+    container = lab.container("c1")
+
+    assert link_names(container) == ["lo"]
+    assert reaches(container, "127.0.0.1")
+    assert container.reported == {}
+
+
+def test_any_user_of_a_container_may_bind_low_ports(lab: Lab) -> None:
+    container = lab.container("c1", (lab.network(ONE), "172.30.0.2"))
+
+    assert container.run("cat", "/proc/sys/net/ipv4/ip_unprivileged_port_start").stdout.strip() == "0"
+
+
+def test_a_restarted_container_is_reached_although_its_former_namespace_still_lives(lab: Lab) -> None:
+    net = lab.network(ONE)
+    peer = lab.container("peer", (net, "172.30.0.3"))
+    former = lab.container("c1", (net, "172.30.0.2"))
+    assert reaches(peer, "172.30.0.2")
+
+    again = lab.container("c1", (net, "172.30.0.2"), start=1)
+    server = Server(again, 80, serve=echo)
+
+    assert ask(peer, "172.30.0.2", 80) == b"hello"
+    server.close()
+    former.close()
+
+
+def test_a_replaced_container_takes_over_its_address_at_once(lab: Lab) -> None:
+    net = lab.network(ONE)
+    peer = lab.container("peer", (net, "172.30.0.3"))
+    lab.container("old", (net, "172.30.0.2"))
+    assert reaches(peer, "172.30.0.2")
+
+    interface = Interface("eth0", net.id, IPv4Interface("172.30.0.2/24"), net.gateway, default_route=True)
+    steps = topology.attach_steps("new", [interface], silence=[(net.id, topology.link_name("old", 0))])
+    new = lab.host.container(steps, lab.networks.descriptors([net.id]))
+    server = Server(new, 80, serve=echo)
+
+    assert ask(peer, "172.30.0.2", 80) == b"hello"
+    server.close()
+
+
+def test_silencing_a_link_that_is_gone_is_fine(lab: Lab) -> None:
+    net = lab.network(ONE)
+    former = lab.container("c1", (net, "172.30.0.2"))
+    former.close()
+    eventually(lambda: False, 0.3)
+
+    assert reaches(lab.container("c1", (net, "172.30.0.2"), start=1), "172.30.0.1")
+
+
+def test_every_step_of_a_network_that_fails_leaves_nothing(lab: Lab) -> None:
+    net = IPv4Network("172.30.0.0/24")
+    spec = NetworkSpec(ONE, "p", net, net[1])
+    steps = topology.network_steps(spec, lab.facts, topology.Uplink(7))
+    broken = Sysctl("net.no.such.key", "1")
+    Path(lab.facts.run, "netns").mkdir()
+    for failing in range(len(steps) + 1):
+        with pytest.raises(ContainerError):
+            lab.host.job([*steps[:failing], broken], clone=("net",), fds={topology.HOST: lab.host.netns})
+        lab.host.job(topology.remove_steps(ONE, lab.facts))
+
+    assert eventually(lambda: link_names(lab.host) == ["lo", "wan"])
+    assert list(Path(lab.facts.run, "netns").iterdir()) == []
+
+
+def test_every_step_of_an_attachment_that_fails_leaves_no_link_in_the_network(lab: Lab) -> None:
+    net = lab.network(ONE)
+    interface = Interface("eth0", net.id, IPv4Interface("172.30.0.2/24"), net.gateway, default_route=True)
+    steps = topology.attach_steps("c1", [interface])
+    fds = lab.networks.descriptors([net.id])
+    for failing in range(len(steps) + 1):
+        with pytest.raises(ContainerError):
+            lab.host.container([*steps[:failing], Sysctl("net.no.such.key", "1")], fds)
+
+    def links() -> list[str]:
+        with inside(fds[f"netns/{net.id}"]):
+            return sorted(name for _index, name in socket.if_nameindex() if name.startswith("v"))
+
+    assert eventually(lambda: links() == [])
+
+
+def test_creating_a_network_twice_changes_nothing(lab: Lab) -> None:
+    spec = lab.network(ONE)
+    jobs, before = lab.jobs.count, rules(lab)
+
+    lab.do(lab.networks.create(spec))
+
+    assert lab.jobs.count == jobs
+    assert rules(lab) == before
+
+
+def test_removing_networks_leaves_the_machine_as_it_was(lab: Lab) -> None:
+    lab.network(ONE)
+    lab.network(TWO)
+    assert ip_forward(lab) == "1"
+    assert len(list(Path(lab.facts.run, "netns").iterdir())) == 2
+
+    lab.do(lab.networks.remove(ONE))
+    assert "composer-test" in rules(lab)
+    lab.do(lab.networks.remove(TWO))
+    lab.do(lab.networks.remove(TWO))
+
+    assert rules(lab) == ""
+    assert ip_forward(lab) == "0"
+    assert eventually(lambda: link_names(lab.host) == ["lo", "wan"])
+    assert list(Path(lab.facts.run, "netns").iterdir()) == []
+    assert not Path(lab.facts.run, "ip_forward").exists()
+    assert lab.store.store == {}
+
+
+def test_forwarding_that_was_on_stays_on(lab: Lab) -> None:
+    lab.host.run("sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward", check=True)
+    lab.network(ONE)
+    assert 'iifname != "cu*" oifname != "cu*"' not in rules(lab)
+    lab.do(lab.networks.remove(ONE))
+
+    assert ip_forward(lab) == "1"
+
+
+def test_a_pinned_network_is_found_again_after_the_keeper_was_lost(lab: Lab) -> None:
+    spec = lab.network(ONE)
+    container = lab.container("c1", (spec, "172.30.0.2"))
+    uplink = lab.networks.uplink(ONE)
+    lab.store.close()
+    with lab.host.inside():
+        networks = Networks(lab.jobs, lab.store, lab.facts)
+    assert not networks.alive(ONE)
+
+    lab.do(networks.adopt([ONE, TWO]))
+
+    assert networks.alive(ONE)
+    assert not networks.alive(TWO)
+    assert networks.uplink(ONE) == uplink
+    assert reaches(container, OUTSIDE)
+    networks.close()
+
+
+def test_adoption_without_networks_gives_the_host_back(lab: Lab) -> None:
+    lab.network(ONE)
+    lab.do(lab.store.drop(f"netns/{ONE}"))
+    lab.host.job(topology.remove_steps(ONE, lab.facts))
+
+    lab.do(lab.networks.adopt([ONE]))
+
+    assert rules(lab) == ""
+    assert ip_forward(lab) == "0"
+
+
+def test_a_pair_of_uplink_addresses_is_never_given_out_twice(lab: Lab) -> None:
+    net = IPv4Network("172.30.0.0/24")
+    first = topology.Uplink(5)
+    Path(lab.facts.run, "netns").mkdir()
+    lab.host.job(
+        topology.network_steps(NetworkSpec(ONE, "p", net, net[1]), lab.facts, first),
+        clone=("net",),
+        fds={topology.HOST: lab.host.netns},
+    )
+
+    with pytest.raises(ContainerError) as caught:
+        lab.host.job(
+            topology.network_steps(NetworkSpec(TWO, "q", net, net[1]), lab.facts, first),
+            clone=("net",),
+            fds={topology.HOST: lab.host.netns},
+        )
+
+    assert caught.value.errno in (16, 17)
+
+
+def test_without_privileges_there_is_no_uplink_and_the_host_is_not_touched(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        lab = Lab(stack, tmp_path, privileged=False)
+        net = lab.network(ONE)
+        one, two = lab.container("c1", (net, "172.30.0.2")), lab.container("c2", (net, "172.30.0.3"))
+
+        assert reaches(one, "172.30.0.3")
+        assert not reaches(two, OUTSIDE)
+        assert rules(lab) == ""
+        assert link_names(lab.host) == ["lo", "wan"]
+        assert list(tmp_path.iterdir()) == []

@@ -100,9 +100,9 @@ class Plane:
             return
         message, fds = received
         try:
-            if message.get("op") == "put":
+            if message.get("do") == "put":
                 self.put(str(message["name"]), message.get("meta", {}), fds)
-            elif message.get("op") == "drop":
+            elif message.get("do") == "drop":
                 self.drop(str(message["name"]))
             else:
                 raise ValueError("neither put nor drop")

@@ -1,0 +1,310 @@
+"""The networks of one engine: made, found again, published from and taken down. Every call may be repeated.
+
+What must outlive the engine - namespaces, sockets - is put into the keeper's store, and what the store has is the truth:
+a new engine calls `adopt` and goes on. Namespaces are changed only by children of the keeper, through `Jobs`.
+
+The host is touched only while a network with an uplink exists. What `net.ipv4.ip_forward` was before is written to the
+run directory first: that file and the setting it is about both last until the machine is booted again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import fcntl
+import os
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any, Protocol
+
+from composer.errors import ContainerError
+from composer.keeper.steps import Step
+from composer.kernel import clone
+from composer.network import ipam, items, ports, routes, topology
+from composer.network.spec import Facts, NetworkSpec
+
+_NS_GET_NSTYPE = 0xB703
+"""`ioctl_ns(2)`: which kind of namespace a descriptor is of."""
+
+_SLOT_TRIES = 8
+
+
+class Jobs(Protocol):
+    """Performs steps in a child of the keeper."""
+
+    async def run(
+        self, steps: Sequence[Step], *, clone: Sequence[str] = (), fds: Mapping[str, int] | None = None
+    ) -> dict[str, int]:
+        """The descriptors that were reported, now the caller's. Raises ContainerError with the step that failed."""
+
+
+class Held(Protocol):
+    """What a store has under a name."""
+
+    @property
+    def meta(self) -> Mapping[str, Any]: ...
+
+    @property
+    def fds(self) -> Sequence[int]: ...
+
+
+class Store(Protocol):
+    """The keeper's store, as its client in the engine offers it."""
+
+    @property
+    def store(self) -> Mapping[str, Held]:
+        """What is held now, by name."""
+
+    async def put(self, name: str, meta: dict[str, Any], fds: Sequence[int]) -> None:
+        """Hold duplicates of these from now on, in place of what had the name."""
+
+    async def drop(self, name: str) -> None:
+        """Let go of what has the name; nothing there is fine."""
+
+
+class Networks:
+    """What the engine calls; `host` is a descriptor of the host's network namespace, its own by default."""
+
+    def __init__(self, jobs: Jobs, store: Store, facts: Facts) -> None:
+        self._jobs = jobs
+        self._store = store
+        self._facts = facts
+        self._host = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        self._lock = asyncio.Lock()
+        self._reserved: set[int] = set()
+        self._seen: set[str] = set()
+        self._host_ready = False
+
+    def close(self) -> None:
+        """Let go of the host's namespace; networks stay."""
+        os.close(self._host)
+
+    def alive(self, network_id: str) -> bool:
+        """Whether the network's namespace is there."""
+        return items.netns_name(network_id) in self._store.store
+
+    def uplink(self, network_id: str) -> topology.Uplink | None:
+        """The network's uplink, if it is there and has one; its `host.ip` is how containers reach this machine."""
+        held = self._store.store.get(items.netns_name(network_id))
+        slot = held.meta.get("uplink") if held else None
+        return None if slot is None else topology.Uplink(int(slot))
+
+    async def adopt(self, networks: Iterable[str]) -> None:
+        """After a start of the engine: find what is there, and make the host's table say what the store says.
+
+        `networks` are the ids on record: those of them that are pinned but not held are taken up again.
+        """
+        for network_id in networks:
+            await self._take_up(network_id)
+        async with self._lock:
+            if any(self.uplink(network) for network in self._present()):
+                await self._prepare_host()
+            elif self._recorded_forwarding():
+                await self._release_host()
+
+    async def create(self, spec: NetworkSpec) -> None:
+        """Make the network; one that is there is left as it is.
+
+        Raises ContainerError or HostError when it cannot be made; then nothing of it is left.
+        """
+        self._seen.add(spec.id)
+        if self.alive(spec.id) or await self._take_up(spec.id):
+            return
+        if not (self._facts.privileged and spec.uplink) or spec.internal:
+            await self._make(spec, None)
+            return
+        async with self._lock:
+            if not self._host_ready:
+                await self._prepare_host()
+        first = zlib.crc32(f"{self._facts.engine_id}/{spec.id}".encode())
+        for attempt in range(_SLOT_TRIES):
+            used = {*self._reserved, *_slots_in_use()}
+            slot = ipam.free_slot(used, topology.UPLINK_SLOTS, first % topology.UPLINK_SLOTS)
+            self._reserved.add(slot)
+            try:
+                await self._make(spec, topology.Uplink(slot))
+            except ContainerError as error:
+                # Another engine chose the same slot in this moment; it stays reserved, so that the next one is tried.
+                if error.errno not in (errno.EBUSY, errno.EEXIST) or attempt == _SLOT_TRIES - 1:
+                    self._reserved.discard(slot)
+                    raise
+            else:
+                return
+
+    async def remove(self, network_id: str) -> None:
+        """Remove the network with everything in it; one that is gone is fine. The last uplink takes the host's table along."""
+        self._seen.add(network_id)
+        if uplink := self.uplink(network_id):
+            self._reserved.discard(uplink.slot)
+        for port in self._ports():
+            if port.network_id == network_id:
+                await self._withdraw(port)
+        if steps := topology.remove_steps(network_id, self._facts):
+            await self._jobs.run(steps)
+        await self._store.drop(items.zone_name(network_id))
+        await self._store.drop(items.netns_name(network_id))
+        async with self._lock:
+            if self._recorded_forwarding() and not any(self.uplink(other) for other in self._present()):
+                await self._release_host()
+
+    async def publish(
+        self,
+        container_id: str,
+        network_id: str,
+        target: IPv4Address,
+        target_port: int,
+        protocol: str,
+        opened: ports.Listening,
+    ) -> None:
+        """Serve an opened port from now on; the store has its sockets then, and `opened` is closed.
+
+        As root, connections from this host are led there by the kernel itself.
+        """
+        netns = self._store.store[items.netns_name(network_id)].fds[0]
+        for host_ip, sock in opened.sockets:
+            port = items.Port(container_id, protocol, host_ip, opened.port, network_id, target, target_port)
+            await self._store.put(port.name, port.meta, (sock.fileno(), netns))
+            if forward := self._forward(port):
+                fds = {items.netns_name(network_id): netns}
+                await self._jobs.run(topology.publish_steps(self._facts, forward, network_id), fds=fds)
+        opened.close()
+
+    async def withdraw(self, container_id: str) -> None:
+        """Close every published port of a container; none is fine."""
+        for port in self._ports():
+            if port.container_id == container_id:
+                await self._withdraw(port)
+
+    async def set_zone(self, network_id: str, network: str, records: Iterable[items.Record], *, internal: bool) -> None:
+        """Say which names there are on a network; a zone that is the same already costs nothing."""
+        name, meta = items.zone_name(network_id), items.zone(network, records, internal=internal)
+        held = self._store.store.get(name)
+        if held is None or dict(held.meta) != meta:
+            await self._store.put(name, meta, ())
+
+    async def serve_names(
+        self, container_id: str, reported: Mapping[str, int], networks: Sequence[str], search: Sequence[str] = ()
+    ) -> None:
+        """Answer DNS on the sockets that a container's init reported, by the names of these networks in order.
+
+        The reported descriptors stay the caller's to close.
+        """
+        name = items.dns_name(container_id)
+        await self._store.put(
+            name, items.dns(networks, search, upstream), (reported[f"{name}/udp"], reported[f"{name}/tcp"])
+        )
+
+    async def release(self, container_id: str) -> None:
+        """Let go of all that belongs to a container that has ended: ports and DNS. Its namespace dies with the last of it."""
+        await self.withdraw(container_id)
+        await self._store.drop(items.dns_name(container_id))
+
+    def descriptors(self, network_ids: Iterable[str]) -> dict[str, int]:
+        """The descriptors that `topology.attach_steps` needs, by name; they stay the store's."""
+        names = [items.netns_name(network_id) for network_id in network_ids]
+        return {name: self._store.store[name].fds[0] for name in names}
+
+    async def _make(self, spec: NetworkSpec, uplink: topology.Uplink | None) -> None:
+        if path := topology.pin_path(self._facts, spec.id):
+            Path(path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        steps = topology.network_steps(spec, self._facts, uplink)
+        reported = await self._jobs.run(steps, clone=("net",), fds={topology.HOST: self._host} if uplink else {})
+        await self._hold(spec.id, reported[items.netns_name(spec.id)], uplink)
+
+    async def _take_up(self, network_id: str) -> bool:
+        """Hold a namespace again that is pinned but was lost with a keeper; whether there was one."""
+        self._seen.add(network_id)
+        path = topology.pin_path(self._facts, network_id)
+        if not path or self.alive(network_id):
+            return False
+        try:
+            netns = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        if not _is_netns(netns):
+            os.close(netns)
+            return False
+        await self._hold(network_id, netns, _uplink_by_link(network_id))
+        return True
+
+    async def _hold(self, network_id: str, netns: int, uplink: topology.Uplink | None) -> None:
+        if uplink:
+            self._reserved.add(uplink.slot)
+        try:
+            await self._store.put(items.netns_name(network_id), {"uplink": uplink.slot} if uplink else {}, (netns,))
+        finally:
+            os.close(netns)
+
+    async def _withdraw(self, port: items.Port) -> None:
+        if forward := self._forward(port):
+            name = items.netns_name(port.network_id)
+            fds = {name: self._store.store[name].fds[0]}
+            await self._jobs.run(topology.withdraw_steps(self._facts, forward, port.network_id), fds=fds)
+        await self._store.drop(port.name)
+
+    async def _prepare_host(self) -> None:
+        before = self._recorded_forwarding()
+        if not before:
+            before = Path("/proc/sys/net/ipv4/ip_forward").read_text().strip()
+            self._forwarding_file.parent.mkdir(parents=True, exist_ok=True)
+            draft = self._forwarding_file.with_suffix(".new")
+            draft.write_text(before)
+            draft.rename(self._forwarding_file)
+        forwards = filter(None, map(self._forward, self._ports()))
+        await self._jobs.run(topology.host_steps(self._facts, forwards, closed=before == "0"))
+        self._host_ready = True
+
+    async def _release_host(self) -> None:
+        ours = {topology.uplink_name(network_id) for network_id in self._seen}
+        others = set(routes.links("cu")) - ours  # another engine's: it still needs forwarding
+        await self._jobs.run(topology.host_teardown_steps(self._facts, "" if others else self._recorded_forwarding()))
+        self._forwarding_file.unlink(missing_ok=True)
+        self._host_ready = False
+
+    @property
+    def _forwarding_file(self) -> Path:
+        return Path(self._facts.run, "ip_forward")
+
+    def _recorded_forwarding(self) -> str:
+        try:
+            return self._forwarding_file.read_text().strip()
+        except FileNotFoundError:
+            return ""
+
+    def _present(self) -> list[str]:
+        return [name.removeprefix("netns/") for name in self._store.store if name.startswith("netns/")]
+
+    def _ports(self) -> list[items.Port]:
+        held = self._store.store.items()
+        return [items.Port.read(name, item.meta) for name, item in held if name.startswith("port/")]
+
+    def _forward(self, port: items.Port) -> topology.Forward | None:
+        """How the kernel itself could lead there: not to networks without uplink, and not by IPv6."""
+        uplink = self.uplink(port.network_id)
+        if uplink is None or ":" in port.host_ip:
+            return None
+        address = IPv4Address(port.host_ip)
+        host_ip = address if int(address) else None
+        return topology.Forward(port.protocol, host_ip, port.host_port, uplink, port.target, port.target_port)
+
+
+def _slots_in_use() -> set[int]:
+    """The slots of every engine's uplinks on this machine."""
+    first = int(topology.UPLINK_BLOCK.network_address)
+    inside = [route for route in routes.host_routes() if route.subnet_of(topology.UPLINK_BLOCK)]
+    return {(int(route.network_address) - first) // 2 for route in inside}
+
+
+def _uplink_by_link(network_id: str) -> topology.Uplink | None:
+    """The uplink of a network whose record was lost: the index of its link is its slot."""
+    index = routes.links("cu").get(topology.uplink_name(network_id))
+    return None if index is None else topology.Uplink(index - topology.FIRST_UPLINK_INDEX)
+
+
+def _is_netns(fd: int) -> bool:
+    try:
+        return fcntl.ioctl(fd, _NS_GET_NSTYPE) == clone.CLONE_NEWNET
+    except OSError:  # an ordinary file: the pin was made, the mount was not
+        return False
