@@ -53,7 +53,7 @@ def import_rootfs(store: Store, path: Path, reference: str, changes: Sequence[st
             config,
             diff_ids=(unpacked.content.diff_id,),
             created=_time(unpacked.newest),
-            history=(History(created=_time(unpacked.newest), comment=f"imported from {path.name}"),),
+            history=(History(created=_time(unpacked.newest), comment="imported"),),
         )
         data = config.to_bytes()
         store.blobs.put(data)

@@ -125,10 +125,9 @@ class Store:
             if entry is None:
                 raise missing(reference)
             image, name = self._image(entry), reference_of(entry)
-            names = [
-                other for item in self._index.read() if item.digest == entry.digest and (other := reference_of(item))
-            ]
-            if name is None or _is_id(reference, image.id):
+            same = [item for item in self._index.read() if self._id(item) == image.id]
+            names = [other for item in same if (other := reference_of(item))]
+            if _is_id(reference, image.id):
                 name = None  # all that leads to the image goes
             users = (in_use or {}).get(image.id, ())
             if users and (name is None or len(names) == 1) and not (force and name):
@@ -136,7 +135,8 @@ class Store:
             if name and (users or len(names) > 1):
                 self._index.unname(name)
                 return (name.familiar(),)
-            self._index.drop(entry)
+            for item in same:
+                self._index.drop(item)
             self._collect()
             return (*(other.familiar() for other in names), image.id)
 
@@ -177,7 +177,7 @@ class Store:
             for entry in entries:
                 if _means(wanted, entry):
                     return entry
-        found = {entry.digest: entry for entry in entries if _is_id(reference, self._id(entry))}
+        found = {identifier: entry for entry in entries if _is_id(reference, identifier := self._id(entry))}
         if len(found) > 1:
             raise ImageError(f"cannot find image `{reference}`: {len(found)} ids begin like this")
         if not found and wanted is None and not _is_id(reference, reference):

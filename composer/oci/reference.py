@@ -44,11 +44,9 @@ class Reference:
 
     def familiar(self) -> str:
         """The shortest spelling that means the same, as people write it; `:latest` is left out."""
-        name = self.name
-        if self.registry == DEFAULT_REGISTRY:
-            name = self.repository.removeprefix(_OFFICIAL)
-            if "/" in name and self.repository.startswith(_OFFICIAL):
-                name = self.repository  # docker.io/library/a/b is not docker.io/a/b
+        spellings = (self.repository.removeprefix(_OFFICIAL), self.repository, self.name)
+        whole = (self.registry, self.repository)
+        name = next(spelling for spelling in spellings if _split_registry(spelling) == whole)
         return name + self._suffix(self.tag if self.tag != "latest" or self.digest else None)
 
     def _suffix(self, tag: str | None) -> str:
