@@ -1,0 +1,155 @@
+"""`python -m composer.keeper`: become root in a namespace if need be, take the run directory, listen, serve.
+
+Started by whoever holds `run/start.lock`. `--no-engine` leaves the engine to the caller (tests). A second keeper on
+the same run directory exits with 0: there is one already.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import gc
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+from composer.errors import HostError
+from composer.keeper import start
+from composer.keeper.auxiliary import Auxiliary
+from composer.keeper.connection import Connection, listen, peer_uid
+from composer.keeper.journal import Journal
+from composer.keeper.keeping import Keeping
+from composer.keeper.loop import Loop
+from composer.keeper.notes import note
+from composer.keeper.requests import Requests
+from composer.keeper.rootless import enter_namespaces, own_command
+from composer.kernel import privilege, process
+from composer.paths import Paths
+
+_FAREWELL_SECONDS = 0.05
+
+
+class House:
+    """The keeper process: what it listens on, and how it ends."""
+
+    def __init__(self, paths: Paths, *, with_engine: bool) -> None:
+        self._paths = paths
+        self._loop = Loop()
+        self._keeping = Keeping(self._loop, Journal(paths.journal), start.raise_descriptor_limit())
+        self._engine = Auxiliary(self._loop, "composer.server", talks=False, survives=True, log=paths.engine_log)
+        self._with_engine = with_engine
+        self._requests = Requests(self._keeping, lambda: self._engine.pid, self._leave)
+        self._listener = listen(paths.keeper_socket)
+        self._loop.watch(self._listener.fileno(), self._accept)
+        self._watch_signals()
+
+    def live(self) -> None:
+        """Serve until asked to stop."""
+        if self._with_engine:
+            self._engine.want()
+        gc.collect()
+        gc.freeze()  # a child touches no page of what exists now: copy-on-write stays cheap
+        self._loop.run()
+
+    def _accept(self) -> None:
+        try:
+            sock, _address = self._listener.accept()
+        except OSError as error:
+            note(f"accept: {error.strerror}")
+            return
+        if peer_uid(sock) not in (0, os.geteuid()):
+            note("a stranger was turned away")
+            sock.close()
+            return
+        former = self._keeping.engine
+        Connection(self._loop, sock, self._requests.receive, self._lost)
+        if former is not None:
+            former.close()
+
+    def _lost(self, engine: Connection) -> None:
+        if self._keeping.engine is engine:
+            self._keeping.engine = None
+            note("the engine is gone")
+
+    def _watch_signals(self) -> None:
+        """Turn signals into something to poll."""
+        ours, theirs = socket.socketpair()
+        for sock in (ours, theirs):
+            sock.setblocking(False)
+        signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+        for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, lambda *_: None)
+
+        def heed() -> None:
+            numbers = set(ours.recv(4096))
+            if signal.SIGTERM in numbers:
+                self._asked_to_end()
+            self._keeping.reap_orphans()
+
+        self._loop.watch(ours.fileno(), heed)
+        self._kept = (ours, theirs)
+
+    def _asked_to_end(self) -> None:
+        if self._keeping.is_idle:
+            self._engine.end()
+            self._leave()
+        else:
+            note("SIGTERM ignored: containers run")
+
+    def _leave(self) -> None:
+        """End everything, after the answers at hand have been sent."""
+        self._keeping.pump.end()
+        self._keeping.dataplane.end()
+        self._engine.wanted = False
+        self._paths.keeper_socket.unlink(missing_ok=True)
+        self._loop.later(_FAREWELL_SECONDS, self._loop.stop)
+
+
+def main() -> int:
+    """Run the keeper; the exit status of the process."""
+    paths = Paths.current()
+    os.environ["COMPOSER_DATA"], os.environ["COMPOSER_RUN"] = str(paths.data), str(paths.run)
+    try:
+        enter_namespaces(own_command("composer.keeper"), os.environ)
+    except HostError as error:
+        note(f"{error.message}; {error.hint}")
+        return error.exit_code
+    paths.run.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if (lock := _take(paths.run / "keeper.pid")) is None:
+        return 0
+    _log_to(paths.keeper_log)
+    privilege.prctl(privilege.PR_SET_CHILD_SUBREAPER, 1, about="PR_SET_CHILD_SUBREAPER")
+    privilege.last_capability()
+    os.chdir("/")
+    note("keeper started")
+    House(paths, with_engine="--no-engine" not in sys.argv[1:]).live()
+    note("keeper stopped")
+    (paths.run / "keeper.pid").unlink(missing_ok=True)
+    os.close(lock)
+    return 0
+
+
+def _take(path: Path) -> int | None:
+    """The locked pid file, held open as long as we live; None if another keeper holds it."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return None
+    os.ftruncate(fd, 0)
+    os.write(fd, f"{os.getpid()} {process.start_time(os.getpid())}\n".encode())
+    return fd
+
+
+def _log_to(path: Path) -> None:
+    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    null = os.open("/dev/null", os.O_RDWR)
+    for source, standard in ((null, 0), (log, 1), (log, 2)):
+        os.dup2(source, standard)
+    os.close(log)
+    os.close(null)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

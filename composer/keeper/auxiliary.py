@@ -1,0 +1,170 @@
+"""Processes that the keeper starts beside containers, and starts again when they die: engine, data plane, pump."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from composer.keeper import wire
+from composer.keeper.loop import Loop
+from composer.keeper.notes import note
+from composer.keeper.outbox import Outbox
+from composer.kernel import clone, privilege, process
+
+_SHORTEST_PAUSE = 0.05
+_LONGEST_PAUSE = 5.0
+_LONG_LIFE = 10.0
+"""A process that lived so long is started again without a pause."""
+
+
+class Auxiliary:
+    """One Python module as a process, with a SEQPACKET socket to it where `talks`.
+
+    `on_start` is called after each start, to tell it everything again; `on_message` for what it says. It dies with
+    the keeper unless `survives`.
+    """
+
+    def __init__(
+        self,
+        loop: Loop,
+        module: str,
+        *,
+        talks: bool = True,
+        survives: bool = False,
+        log: Path | None = None,
+        on_start: Callable[[], None] = lambda: None,
+        on_message: Callable[[dict[str, Any]], None] = lambda message: None,
+    ) -> None:
+        self._loop = loop
+        self._module = module
+        self._talks = talks
+        self._survives = survives
+        self._log = log
+        self._on_start = on_start
+        self._on_message = on_message
+        self.wanted = False
+        self.pid = 0
+        self._pidfd = -1
+        self._sock: socket.socket | None = None
+        self._outbox: Outbox | None = None
+        self._started = 0.0
+        self._pause = _SHORTEST_PAUSE
+
+    def want(self) -> None:
+        """Start it unless it runs, and start it again whenever it ends."""
+        if not self.wanted:
+            self.wanted = True
+            self._start()
+
+    def end(self) -> None:
+        """Ask it to end (SIGTERM), and do not start it again."""
+        self.wanted = False
+        if self.pid:
+            signal.pidfd_send_signal(self._pidfd, signal.SIGTERM)
+
+    def send(self, message: dict[str, Any], fds: Sequence[int] = ()) -> None:
+        """Tell it something; lost if it is not there, which is what `on_start` makes good."""
+        if self._outbox is None or self._sock is None:
+            return
+        try:
+            self._outbox.send(message, fds)
+            self._want_write()
+        except OSError:
+            return  # it is dying; its pidfd will tell
+
+    def _start(self) -> None:
+        if not self.wanted or self.pid:
+            return
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.pid, self._pidfd = clone.clone3(0)
+        if self.pid == 0:
+            self._become(theirs)
+        theirs.close()
+        self._started = time.monotonic()
+        self._loop.watch(self._pidfd, self._ended)
+        if self._talks:
+            ours.setblocking(False)
+            self._sock, self._outbox = ours, Outbox(ours)
+            self._loop.watch(ours.fileno(), self._readable)
+        else:
+            ours.close()
+        self._on_start()
+
+    def _become(self, sock: socket.socket) -> None:
+        try:
+            os.setsid()
+            for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+                signal.signal(number, signal.SIG_DFL)
+            if not self._survives:
+                privilege.prctl(privilege.PR_SET_PDEATHSIG, signal.SIGKILL, about="PR_SET_PDEATHSIG")
+            if self._log:
+                log = os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+                os.dup2(log, 1, inheritable=True)
+                os.dup2(log, 2, inheritable=True)
+            sock.set_inheritable(self._talks)
+            arguments = [str(sock.fileno())] if self._talks else []
+            os.execv(sys.executable, interpreter_command(self._module, *arguments))  # noqa: S606 - a process of ours
+        except BaseException as error:
+            note(f"{self._module}: {error}")
+            os._exit(127)
+
+    def _readable(self) -> None:
+        if self._sock is None:
+            return
+        try:
+            received = wire.receive(self._sock)
+        except BlockingIOError:
+            return
+        except ValueError as error:
+            note(f"{self._module}: {error}")
+            return
+        except OSError:
+            received = None
+        if received is None:
+            self._loop.unwatch(self._sock.fileno())
+            return
+        message, fds = received
+        for fd in fds:
+            os.close(fd)
+        self._on_message(message)
+
+    def _flush(self) -> None:
+        if self._outbox is None:
+            return
+        try:
+            self._outbox.flush()
+        except OSError:
+            self._outbox.close()
+        self._want_write()
+
+    def _want_write(self) -> None:
+        if self._sock is not None:
+            self._loop.want_write(self._sock.fileno(), self._flush if self._outbox else None)
+
+    def _ended(self) -> None:
+        status = process.reap(self._pidfd)
+        if status is None:
+            return
+        note(f"{self._module} [{self.pid}] ended with status {status}")
+        self._loop.unwatch(self._pidfd)
+        os.close(self._pidfd)
+        self.pid = 0
+        if self._sock is not None and self._outbox is not None:
+            self._loop.unwatch(self._sock.fileno())
+            self._outbox.close()
+            self._sock.close()
+            self._sock = self._outbox = None
+        lived_long = time.monotonic() - self._started > _LONG_LIFE
+        self._pause = _SHORTEST_PAUSE if lived_long else min(self._pause * 2, _LONGEST_PAUSE)
+        self._loop.later(0 if lived_long else self._pause / 2, self._start)
+
+
+def interpreter_command(module: str, *arguments: str) -> list[str]:
+    """How to run `module` with this interpreter: isolated if we are."""
+    return [sys.executable, *(["-I"] if sys.flags.isolated else []), "-m", module, *arguments]

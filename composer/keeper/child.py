@@ -1,0 +1,107 @@
+"""The life of a child between `clone3` and `execve`: settle, perform the steps, tell what went wrong.
+
+Everything this needs is imported before the clone: after `pivot_root` there is no Python library to import from, and
+before it a lookup costs time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import resource
+import signal
+import socket
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
+
+from composer.keeper import perform, steps, wire
+from composer.keeper.context import Context
+from composer.kernel import clone, namespace, privilege
+
+_ALL_NAMESPACES = (
+    clone.CLONE_NEWNS
+    | clone.CLONE_NEWPID
+    | clone.CLONE_NEWNET
+    | clone.CLONE_NEWIPC
+    | clone.CLONE_NEWUTS
+    | clone.CLONE_NEWCGROUP
+)
+_FAILED = 125
+"""What the child exits with when a step failed; the error itself goes over the channel."""
+
+
+def live(
+    channel: socket.socket,
+    encoded_steps: Sequence[Sequence[Any]],
+    *,
+    fds: Mapping[str, int],
+    stdio: tuple[int, int, int],
+    enter: int,
+    unshare_cgroup: bool,
+    nofile: tuple[int, int],
+) -> NoReturn:
+    """Be the child: never returns. `enter` is a pidfd whose namespaces to join first, or -1."""
+    current: steps.Step | None = None
+    try:
+        _settle(stdio, nofile)
+        context = Context(channel, fds, unshare_cgroup)
+        todo = steps.from_wire(encoded_steps)
+        if enter >= 0:
+            while todo and isinstance(todo[0], steps.JoinCgroup | steps.OomScore):
+                current = todo.pop(0)
+                perform.perform(context, current)
+            _enter(channel, enter)
+        for current in todo:
+            perform.perform(context, current)
+        wire.send(channel, {"done": True})
+        os._exit(0)
+    except BaseException as error:
+        _tell(channel, current, error)
+        os._exit(_FAILED)
+
+
+def _settle(stdio: tuple[int, int, int], nofile: tuple[int, int]) -> None:
+    """Shed what belongs to the keeper: session, signal dispositions, umask, its raised limit of descriptors."""
+    gc.disable()
+    os.setsid()
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    # Not dumpable: until exec, nobody in a container that we join may trace us or open our /proc/<pid>/exe, which is
+    # the host's interpreter (CVE-2019-5736).
+    privilege.prctl(privilege.PR_SET_DUMPABLE, 0, about="PR_SET_DUMPABLE")
+    for standard, fd in enumerate(stdio):
+        os.dup2(fd, standard, inheritable=True)
+    resource.setrlimit(resource.RLIMIT_NOFILE, nofile)
+    os.umask(0)
+    os.chdir("/")
+
+
+def _enter(channel: socket.socket, pidfd: int) -> None:
+    """Join every namespace of `pidfd` and go on as a new child of the keeper in there.
+
+    A pid namespace takes effect for children only, hence the second clone; CLONE_PARENT makes the keeper its parent.
+    """
+    namespace.setns(pidfd, _ALL_NAMESPACES)
+    pid, inner = clone.clone3(clone.CLONE_PARENT)
+    if pid:
+        wire.send(channel, {"entered": True}, [inner])
+        os._exit(0)
+
+
+def _tell(channel: socket.socket, step: steps.Step | None, error: BaseException) -> None:
+    message = {
+        "step": type(step).__name__ if step else "",
+        "errno": (error.errno or 0) if isinstance(error, OSError) else 0,
+        "message": f"{perform.describe(step) if step else 'prepare the process'}: {_why(error)}",
+    }
+    with contextlib.suppress(OSError):  # the keeper is gone: our exit status has to do
+        wire.send(channel, {"error": message})
+
+
+def _why(error: BaseException) -> str:
+    if not isinstance(error, OSError):
+        return f"{type(error).__name__}: {error}"
+    words = (error.strerror or str(error)).lower() if error.errno else str(error)
+    return f"{words} ({error.filename})" if error.filename else words

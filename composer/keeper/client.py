@@ -1,0 +1,346 @@
+"""The engine's side of the keeper, for asyncio: start processes, hear of exits, keep descriptors alive elsewhere.
+
+Whatever the keeper holds for a container the client holds too (FIFOs, pidfds, store entries), without the engine
+having to think of it: if the keeper dies nothing is dropped, and a new one gets it all back with `put` and `adopt`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from composer.errors import ContainerError, EngineError
+from composer.keeper import steps, wire
+from composer.keeper.outbox import Outbox
+from composer.keeper.store import Store
+
+_NOT_FOUND = {2, 20}  # ENOENT, ENOTDIR
+_NOT_EXECUTABLE = {8, 13, 21, 26}  # ENOEXEC, EACCES, EISDIR, ETXTBSY
+_MOST_EXITS = 4096
+"""Exits that nobody has waited for yet are kept up to this many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One process to start."""
+
+    id: str
+    """Container, exec or job id; unique among what runs."""
+    steps: tuple[steps.Step, ...]
+    clone: tuple[str, ...] = ()
+    """New namespaces: `mnt pid uts ipc cgroup net`."""
+    enter: str = ""
+    """The name of a pidfd in `fds` whose namespaces are joined first, for an exec."""
+    fds: Mapping[str, int] = field(default_factory=dict)
+    """Descriptors that the steps refer to by name; they stay the caller's."""
+    stdin: str = ""
+    """The name of a descriptor; "" is `/dev/null`, or a FIFO as `log` and `keep_stdin` say. So are the next two."""
+    stdout: str = ""
+    stderr: str = ""
+    log: str = ""
+    """A directory: stdout and stderr become named FIFOs in `fifos`, moved there by the pump."""
+    fifos: str = ""
+    keep_stdin: bool = False
+    """stdin is a held FIFO `stdin` in `fifos`, whose writing end is reported as `stdin`."""
+    journal: bool = True
+    """Its exit is kept until acknowledged: containers. Not for jobs and execs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A process that runs; every descriptor is the caller's to close."""
+
+    pid: int
+    start_time: int
+    pidfd: int
+    reported: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a process ended: `status` 0-255, 128+n for a signal, -1 if nobody can tell."""
+
+    id: str
+    pid: int
+    status: int
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A container that runs; the descriptors are the client's."""
+
+    pid: int
+    start_time: int
+    pidfd: int
+    held: tuple[int, ...] = ()
+
+
+class Keeper:
+    """A connection to the keeper. All methods raise EngineError once it is lost."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._sock = sock
+        self._outbox = Outbox(sock)
+        self._tickets = 0
+        self._answers: dict[int, asyncio.Future[tuple[dict[str, Any], list[int]]]] = {}
+        self._journalled: dict[int, Run] = {}
+        self._exits: dict[str, int] = {}
+        self._waiting: dict[str, list[asyncio.Future[int]]] = {}
+        self._ready: asyncio.Future[None] = self._loop.create_future()
+        self._lost = False
+        self.children: dict[str, Child] = {}
+        self.store = Store()
+        self.on_exit: Callable[[Exit], None] | None = None
+        self.on_lost: Callable[[], None] | None = None
+        self._early: list[Exit] = []
+        self._loop.add_reader(sock.fileno(), self._readable)
+
+    @classmethod
+    async def connect(cls, path: Path) -> Keeper:
+        """A connection, once everything the keeper knows has arrived. Raises EngineError if nobody listens.
+
+        Exits that were not acknowledged are delivered to `on_exit` as soon as it is set and the loop turns.
+        """
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            wire.connect(sock, path)
+        except OSError as error:
+            sock.close()
+            raise EngineError(f"cannot reach the keeper at {path}: {(error.strerror or str(error)).lower()}") from error
+        sock.setblocking(False)
+        keeper = cls(sock)
+        keeper._send({"do": "hello"})
+        await keeper._ready
+        return keeper
+
+    async def run(self, request: Run) -> Started:
+        """Start a process; returns when its program runs, or when all steps are done if the list has no `Exec`.
+
+        Raises ContainerError with the step and errno that failed; `exit_code` is 127 or 126 for a program that was
+        not found or may not be executed. Nothing of a failed start remains.
+        """
+        self._exits.pop(request.id, None)
+        message = {
+            "do": "run",
+            "id": request.id,
+            "steps": steps.to_wire(request.steps),
+            "clone": list(request.clone),
+            "enter": request.enter,
+            "names": list(request.fds),
+            **{name: getattr(request, name) for name in _PLAIN_FIELDS},
+        }
+        answer, fds = await self._ask(message, list(request.fds.values()), request)
+        reported = dict(zip(answer["names"], fds, strict=True))
+        return Started(answer["pid"], answer["start_time"], reported.pop("pidfd"), reported)
+
+    async def wait(self, id_: str) -> int:
+        """The exit status of something that `run` started; at once if it ended already."""
+        if id_ in self._exits:
+            return self._exits.pop(id_)
+        self._raise_if_lost()
+        future: asyncio.Future[int] = self._loop.create_future()
+        self._waiting.setdefault(id_, []).append(future)
+        return await future
+
+    async def put(self, name: str, meta: dict[str, Any], fds: Sequence[int]) -> None:
+        """Have `fds` held as `name` by the keeper and by us (duplicates); they stay the caller's."""
+        self.store.put(name, meta, [os.dup(fd) for fd in fds])
+        await self._ask({"do": "put", "name": name, "meta": meta}, fds)
+
+    async def drop(self, name: str) -> None:
+        """Let go of what is held as `name`; nothing there is fine."""
+        self.store.drop(name)
+        await self._ask({"do": "drop", "name": name})
+
+    async def adopt(
+        self, id_: str, pid: int, start_time: int, pidfd: int, log: str, fifos: str, held: Sequence[int] = ()
+    ) -> None:
+        """Have a new keeper watch a container that another one started. `pidfd` and `held` stay the caller's.
+
+        Its exit status is known where the kernel tells (6.15), else -1. Put `pty/<id>` first, if it has one.
+        """
+        self._know(id_, Child(pid, start_time, os.dup(pidfd), tuple(os.dup(fd) for fd in held)))
+        message = {"do": "adopt", "id": id_, "pid": pid, "start_time": start_time, "log": log, "fifos": fifos}
+        await self._ask(message, [pidfd])
+
+    async def acknowledge(self, ids: Sequence[str]) -> None:
+        """Let the journal forget the exits of `ids`."""
+        await self._ask({"do": "acknowledge", "ids": list(ids)})
+
+    async def status(self) -> dict[str, Any]:
+        """Pids of `keeper`, `engine`, `pump`, `dataplane` (0: not running), and the `containers` that run."""
+        answer, _fds = await self._ask({"do": "status"})
+        return {name: value for name, value in answer.items() if name not in ("is", "ticket")}
+
+    async def stop(self) -> None:
+        """End pump, data plane and keeper. Raises ContainerError while containers run."""
+        self.on_lost = None
+        await self._ask({"do": "stop"})
+
+    def close(self) -> None:
+        """End the connection; the keeper and its containers live on. Held descriptors are closed."""
+        self._lose()
+        for id_ in list(self.children):
+            self._forget(id_)
+        for name in list(self.store):
+            self.store.drop(name)
+
+    async def _ask(
+        self, message: dict[str, Any], fds: Sequence[int] = (), run: Run | None = None
+    ) -> tuple[dict[str, Any], list[int]]:
+        self._raise_if_lost()
+        self._tickets += 1
+        ticket = self._tickets
+        future = self._answers[ticket] = self._loop.create_future()
+        if run is not None:
+            self._journalled[ticket] = run
+        self._send({**message, "ticket": ticket}, fds)
+        answer: tuple[dict[str, Any], list[int]] = await future
+        return answer
+
+    def _send(self, message: dict[str, Any], fds: Sequence[int] = ()) -> None:
+        try:
+            self._outbox.send(message, fds)
+        except OSError as error:
+            self._lose()
+            raise EngineError("the keeper is gone") from error
+        if self._outbox:
+            self._loop.add_writer(self._sock.fileno(), self._flush)
+
+    def _flush(self) -> None:
+        try:
+            self._outbox.flush()
+        except OSError:
+            self._lose()
+            return
+        if not self._outbox:
+            self._loop.remove_writer(self._sock.fileno())
+
+    def _readable(self) -> None:
+        while not self._lost:
+            try:
+                received = wire.receive(self._sock)
+            except BlockingIOError:
+                return
+            except (OSError, ValueError):
+                received = None
+            if received is None:
+                self._lose()
+                return
+            self._hear(*received)
+
+    def _hear(self, message: dict[str, Any], fds: list[int]) -> None:
+        match message:
+            case {"is": "ready"}:
+                self._ready.set_result(None)
+            case {"is": "held", "name": name, "meta": meta}:
+                self.store.put(name, meta, fds)
+            case {"is": "child", "id": id_, "pid": pid, "start_time": start_time}:
+                self._know(id_, Child(pid, start_time, fds[0], tuple(fds[1:])))
+            case {"is": "exit", "id": id_, "pid": pid, "status": status, "time": time}:
+                self._exited(Exit(id_, pid, status, time))
+            case {"is": "started" | "done" | "failed", "ticket": ticket}:
+                self._answer(ticket, message, fds)
+            case _:
+                for fd in fds:
+                    os.close(fd)
+
+    def _answer(self, ticket: int, message: dict[str, Any], fds: list[int]) -> None:
+        run = self._journalled.pop(ticket, None)
+        if message["is"] == "started" and run is not None:
+            fds = self._keep_own(run, message, fds)
+        future = self._answers.pop(ticket, None)
+        if future is None or future.cancelled():
+            for fd in fds:
+                os.close(fd)
+        elif message["is"] == "failed":
+            future.set_exception(_error(message))
+        else:
+            future.set_result((message, fds))
+
+    def _keep_own(self, run: Run, message: dict[str, Any], fds: list[int]) -> list[int]:
+        """Take the FIFOs and our own pidfd out of a `started` message; what is left is the caller's."""
+        named = dict(zip(message["names"], fds, strict=True))
+        fifos = {name: named.pop(name) for name in list(named) if name.startswith("fifo/")}
+        if run.keep_stdin and "fifo/stdin" in fifos:
+            named["stdin"] = os.open(f"/proc/self/fd/{fifos['fifo/stdin']}", os.O_WRONLY | os.O_NONBLOCK)
+        if run.journal:
+            child = Child(message["pid"], message["start_time"], os.dup(named["pidfd"]), tuple(fifos.values()))
+            self._know(run.id, child)
+        else:
+            for fd in fifos.values():
+                os.close(fd)
+        if not any(isinstance(step, steps.Exec) for step in run.steps):
+            self._exits[run.id] = 0
+        message["names"] = list(named)
+        return list(named.values())
+
+    def _know(self, id_: str, child: Child) -> None:
+        self._forget(id_)
+        self.children[id_] = child
+
+    def _forget(self, id_: str) -> None:
+        if child := self.children.pop(id_, None):
+            for fd in (child.pidfd, *child.held):
+                os.close(fd)
+
+    def _exited(self, exit_: Exit) -> None:
+        self._forget(exit_.id)
+        waiting = [future for future in self._waiting.pop(exit_.id, ()) if not future.done()]
+        for future in waiting:
+            future.set_result(exit_.status)
+        if not waiting:
+            self._exits[exit_.id] = exit_.status
+            while len(self._exits) > _MOST_EXITS:
+                del self._exits[next(iter(self._exits))]
+        self._early.append(exit_)
+        self._loop.call_soon(self._deliver)
+
+    def _deliver(self) -> None:
+        while self._early and self.on_exit is not None:
+            self.on_exit(self._early.pop(0))
+
+    def _raise_if_lost(self) -> None:
+        if self._lost:
+            raise EngineError("the keeper is gone")
+
+    def _lose(self) -> None:
+        """The keeper's socket ended: every call under way fails, once."""
+        if self._lost:
+            return
+        self._lost = True
+        self._loop.remove_reader(self._sock.fileno())
+        self._loop.remove_writer(self._sock.fileno())
+        self._outbox.close()
+        self._sock.close()
+        pending: list[asyncio.Future[Any]] = [self._ready, *self._answers.values()]
+        pending += [future for futures in self._waiting.values() for future in futures]
+        self._answers.clear()
+        self._waiting.clear()
+        for future in pending:
+            if not future.done():
+                future.set_exception(EngineError("the keeper is gone"))
+                with contextlib.suppress(EngineError):
+                    future.exception()
+        if self.on_lost is not None:
+            self.on_lost()
+
+
+_PLAIN_FIELDS = ("stdin", "stdout", "stderr", "log", "fifos", "keep_stdin", "journal")
+
+
+def _error(message: dict[str, Any]) -> ContainerError:
+    number = int(message.get("errno", 0))
+    step = str(message.get("step", ""))
+    exit_code = 1
+    if step == "Exec":
+        exit_code = 127 if number in _NOT_FOUND else 126 if number in _NOT_EXECUTABLE else 1
+    return ContainerError(str(message.get("message", "")), step=step, errno=number, exit_code=exit_code)

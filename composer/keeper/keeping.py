@@ -1,0 +1,256 @@
+"""The keeper at work: what the engine asks, what children do, and the books it keeps of both.
+
+Nothing here waits for a child or for the engine: a start is a channel to listen on, an exit is a pidfd that becomes
+readable, and messages that the engine does not take yet are queued. An exit is written to the journal when it is
+reaped, and told to the engine when the pump has moved the last of the container's output.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from composer.keeper import fifos, start
+from composer.keeper.auxiliary import Auxiliary
+from composer.keeper.connection import Connection
+from composer.keeper.journal import Journal
+from composer.keeper.loop import Loop
+from composer.keeper.notes import note
+from composer.keeper.store import Store
+from composer.kernel import process
+
+_DRAIN_SECONDS = 5.0
+_STRANGER_PAUSE = 0.02
+_STRANGER_TRIES = 50
+"""How long we wait for whoever reaps an adopted container, to learn its exit status: a second."""
+
+
+@dataclass(slots=True)
+class Child:
+    """A process that runs, or ran and still has output in its FIFOs."""
+
+    id: str
+    pid: int
+    pidfd: int
+    start_time: int
+    journal: bool
+    log: str = ""
+    fifos: str = ""
+    held: dict[str, int] = field(default_factory=dict)
+    pty: int = -1
+    stranger: bool = False
+    """Adopted from a keeper that died: not our child, so not ours to reap."""
+    exit: dict[str, Any] | None = None
+    """Set once it ended, while the pump drains its output."""
+
+    def close(self) -> None:
+        for fd in (self.pidfd, *self.held.values(), self.pty):
+            if fd >= 0:
+                os.close(fd)
+
+
+class Keeping:
+    """The books: starts under way, children, the store, the journal; and the processes beside them."""
+
+    def __init__(self, loop: Loop, journal: Journal, nofile: tuple[int, int]) -> None:
+        self._loop = loop
+        self._nofile = nofile
+        self.journal = journal
+        self.store = Store()
+        self.children: dict[str, Child] = {}
+        self.starts: dict[str, start.Start] = {}
+        self.engine: Connection | None = None
+        self.pump = Auxiliary(
+            loop, "composer.keeper.pump", on_start=self._tell_pump_everything, on_message=self._on_pump
+        )
+        self.dataplane = Auxiliary(loop, "composer.network.dataplane", on_start=self._tell_dataplane_everything)
+
+    # -- what the engine asks ------------------------------------------------------------------------------------
+
+    def run(self, request: start.Request, fds: dict[str, int], ticket: int) -> None:
+        """Start a process; the answer to `ticket` follows when its program runs. Raises OSError if it cannot be."""
+        if request.id in self.children or request.id in self.starts:
+            raise FileExistsError(f"`{request.id}` runs already")
+        begun = start.begin(request, fds, self._nofile)
+        self.starts[request.id] = begun
+        engine = self.engine
+
+        def listen() -> None:
+            begun.listen()
+            if begun.finished:
+                self._loop.unwatch(begun.channel.fileno())
+                begun.channel.close()
+                self._conclude(begun, engine, ticket)
+
+        self._loop.watch(begun.channel.fileno(), listen)
+
+    def adopt(self, child: Child) -> None:
+        """Watch a container that another keeper started; its FIFOs are found by name. One already known is fine."""
+        if child.id in self.children:
+            os.close(child.pidfd)
+            return
+        child.stranger = True
+        if child.fifos and Path(child.fifos).is_dir():
+            child.held = fifos.hold(Path(child.fifos))
+        if pty := self.store.get(f"pty/{child.id}"):
+            child.pty = os.dup(pty.fds[0])
+        self._watch(child)
+
+    def put(self, name: str, meta: dict[str, Any], fds: list[int]) -> None:
+        """Hold `fds` as `name`; the data plane is told of what concerns it."""
+        self.store.put(name, meta, fds)
+        if _is_for_dataplane(name):
+            self.dataplane.want()
+            self.dataplane.send({"do": "put", "name": name, "meta": meta}, fds)
+
+    def drop(self, name: str) -> None:
+        """Let go of what is held as `name`."""
+        self.store.drop(name)
+        if _is_for_dataplane(name):
+            self.dataplane.send({"do": "drop", "name": name})
+
+    def greet(self, engine: Connection) -> None:
+        """Tell a new engine everything: containers that run, what is held, exits not yet acknowledged."""
+        self.engine = engine
+        for child in self.children.values():
+            if child.journal and child.exit is None:
+                engine.send(*_introduce(child))
+        for name, held in self.store.items():
+            engine.send({"is": "held", "name": name, "meta": held.meta}, held.fds)
+        draining = {child.id for child in self.children.values() if child.exit}
+        for id_, exit_ in self.journal.exits.items():
+            if id_ not in draining:
+                engine.send({"is": "exit", **exit_})
+        engine.send({"is": "ready"})
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no container runs and none is being started."""
+        return not self.starts and not any(child.journal for child in self.children.values())
+
+    # -- what children do ----------------------------------------------------------------------------------------
+
+    def _conclude(self, begun: start.Start, engine: Connection | None, ticket: int) -> None:
+        """A start came to its end: answer, and watch what runs now."""
+        request = begun.request
+        del self.starts[request.id]
+        if begun.error is not None:
+            self._fail(begun, engine, ticket)
+            return
+        child = Child(
+            request.id,
+            begun.pid,
+            begun.pidfd,
+            begun.start_time,
+            request.journal,
+            request.log,
+            request.fifos if begun.held else "",
+            begun.held,
+            os.dup(begun.reported["pty"]) if "pty" in begun.reported and request.log else -1,
+        )
+        if engine is not None and engine is self.engine:
+            names = {"pidfd": child.pidfd, **begun.reported, **{f"fifo/{name}": fd for name, fd in child.held.items()}}
+            message = {"is": "started", "ticket": ticket, "pid": child.pid, "start_time": child.start_time}
+            engine.send({**message, "names": list(names)}, list(names.values()))
+        elif self.engine is not None and child.journal:
+            self.engine.send(*_introduce(child))  # whoever asked for it died meanwhile
+        for fd in begun.reported.values():
+            os.close(fd)
+        self._watch(child)
+
+    def _fail(self, begun: start.Start, engine: Connection | None, ticket: int) -> None:
+        request = begun.request
+        begun.abandon()
+        if begun.held:
+            fifos.remove(Path(request.fifos))
+        if engine is not None and engine is self.engine:
+            engine.send({"is": "failed", "ticket": ticket, **(begun.error or {})})
+        else:
+            note(f"{request.id}: {begun.error}")
+
+    def _watch(self, child: Child) -> None:
+        self.children[child.id] = child
+        if child.log:
+            self.pump.want()
+            self._tell_pump(child)
+        self._loop.watch(child.pidfd, lambda: self._ended(child))
+
+    def _ended(self, child: Child, tries: int = 0) -> None:
+        """The pidfd became readable: learn the status, journal it, and have the rest of the output moved."""
+        status = process.exit_of_stranger(child.pidfd) if child.stranger else process.reap(child.pidfd)
+        if status is None:
+            if not child.stranger:
+                return
+            if tries == 0:
+                self._loop.unwatch(child.pidfd)
+            if tries < _STRANGER_TRIES:
+                self._loop.later(_STRANGER_PAUSE, lambda: self._ended(child, tries + 1))
+                return
+            status = -1
+        self._loop.unwatch(child.pidfd)
+        child.exit = {"id": child.id, "pid": child.pid, "status": status, "time": time.time()}
+        if child.journal:
+            self.journal.record(child.exit)
+        if child.log:
+            self.pump.send({"do": "drain", "id": child.id})
+            self._loop.later(_DRAIN_SECONDS, lambda: self._drained(child, late=True))
+        else:
+            self._drained(child)
+        self.reap_orphans()
+
+    def _drained(self, child: Child, *, late: bool = False) -> None:
+        """All of its output is on disk, or took too long: the exit may be known."""
+        if self.children.get(child.id) is not child or child.exit is None:
+            return
+        if late:
+            note(f"{child.id}: its output was not drained in {_DRAIN_SECONDS} s")
+            self.pump.send({"do": "forget", "id": child.id})
+        del self.children[child.id]
+        child.close()
+        if child.fifos:
+            fifos.remove(Path(child.fifos))
+        if self.engine is not None:
+            self.engine.send({"is": "exit", **child.exit})
+
+    def reap_orphans(self) -> None:
+        """Reap what was reparented to us; our own children are reaped through their pidfds."""
+        known = {child.pid for child in self.children.values()} | {begun.pid for begun in self.starts.values()}
+        known |= {self.pump.pid, self.dataplane.pid}
+        while (pid := process.ended_child()) is not None and pid not in known:
+            os.waitpid(pid, 0)
+
+    # -- the processes beside us ---------------------------------------------------------------------------------
+
+    def _tell_pump(self, child: Child) -> None:
+        message = {"do": "pump", "id": child.id, "log": child.log, "fifos": child.fifos}
+        self.pump.send(message, [child.pty] if child.pty >= 0 else [])
+
+    def _tell_pump_everything(self) -> None:
+        for child in self.children.values():
+            if child.log:
+                self._tell_pump(child)
+                if child.exit:
+                    self.pump.send({"do": "drain", "id": child.id})
+
+    def _on_pump(self, message: dict[str, Any]) -> None:
+        if message.get("is") == "drained" and (child := self.children.get(str(message.get("id")))):
+            self._drained(child)
+
+    def _tell_dataplane_everything(self) -> None:
+        for name, held in self.store.items():
+            if _is_for_dataplane(name):
+                self.dataplane.send({"do": "put", "name": name, "meta": held.meta}, held.fds)
+
+
+def _is_for_dataplane(name: str) -> bool:
+    return name.startswith(("port/", "dns/", "zone/"))
+
+
+def _introduce(child: Child) -> tuple[dict[str, Any], list[int]]:
+    """The message by which an engine that did not start a container gets to know it."""
+    names = {"pidfd": child.pidfd, **{f"fifo/{name}": fd for name, fd in child.held.items()}}
+    message = {"is": "child", "id": child.id, "pid": child.pid, "start_time": child.start_time, "names": list(names)}
+    return message, list(names.values())

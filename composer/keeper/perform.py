@@ -1,0 +1,122 @@
+"""Carrying out one step in the child: which room of steps it belongs to, and how its failure is worded."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from composer.keeper import perform_files, perform_identity, perform_mounts, perform_network, program, terminal
+from composer.keeper.context import Context
+from composer.keeper.steps import (
+    Bind,
+    CopyTree,
+    Credentials,
+    Device,
+    Directory,
+    Exec,
+    Hostname,
+    JoinCgroup,
+    JoinNamespace,
+    Mask,
+    Mount,
+    Netlink,
+    NoNewPrivileges,
+    OomScore,
+    Overlay,
+    PinNamespace,
+    PivotRoot,
+    Propagation,
+    ReadOnly,
+    ReportNamespace,
+    ReportSockets,
+    ResourceLimit,
+    Root,
+    Seccomp,
+    Step,
+    Symlink,
+    Sysctl,
+    Terminal,
+    Unpin,
+    WorkingDirectory,
+)
+from composer.kernel.clone import CLONE_NEWCGROUP
+from composer.kernel.namespace import unshare
+
+
+def perform(context: Context, step: Step) -> None:
+    """Carry out `step`. Raises OSError; returns for every step but a successful `Exec`."""
+    if context.unshare_cgroup and not isinstance(step, JoinCgroup):
+        unshare(CLONE_NEWCGROUP)
+        context.unshare_cgroup = False
+    match step:
+        case Propagation() | Overlay() | Root() | Mount() | Bind() | PivotRoot() | Mask() | ReadOnly():
+            perform_mounts.perform(context, step)
+        case Device() | Symlink() | Directory() | CopyTree():
+            perform_files.perform(context, step)
+        case JoinNamespace() | Netlink() | Sysctl() | ReportNamespace() | PinNamespace() | Unpin() | ReportSockets():
+            perform_network.perform(context, step)
+        case (
+            JoinCgroup()
+            | Hostname()
+            | ResourceLimit()
+            | OomScore()
+            | WorkingDirectory()
+            | NoNewPrivileges()
+            | Seccomp()
+            | Credentials()
+        ):
+            perform_identity.perform(context, step)
+        case Terminal():
+            terminal.open_terminal(context, step)
+        case Exec():
+            program.execute(context, step)
+        case _:
+            assert_never(step)
+
+
+def describe(step: Step) -> str:
+    """The step as the first half of a sentence: what could not be done."""
+    match step:
+        case Overlay(rootfs):
+            return f"mount overlay on {rootfs}"
+        case Root(rootfs, source):
+            return f"bind {source} on {rootfs}"
+        case Mount(filesystem, target):
+            return f"mount {filesystem} on `{target}`"
+        case Bind(source, target):
+            return f"bind `{source}` on `{target}`"
+        case Device(target) | Symlink(target) | Directory(target):
+            return f"make `{target}`"
+        case Exec(arguments):
+            return f"start `{arguments[0] if arguments else ''}`"
+        case WorkingDirectory(path):
+            return f"enter `{path}`"
+        case ResourceLimit(kind):
+            return f"set the limit `{kind.lower()}`"
+        case Sysctl(key):
+            return f"set `{key}`"
+        case ReportSockets(_, address, port):
+            return f"listen on {address}:{port}"
+        case Credentials(uid, gid):
+            return f"become user {uid}:{gid}"
+        case _:
+            return _PHRASES[type(step)]
+
+
+_PHRASES: dict[type[Step], str] = {
+    CopyTree: "copy the image's files to a new volume",
+    Hostname: "set the host name",
+    JoinCgroup: "join the cgroup",
+    JoinNamespace: "join a namespace",
+    Mask: "mask paths",
+    Netlink: "configure the network",
+    NoNewPrivileges: "give up new privileges",
+    OomScore: "set the oom score",
+    PinNamespace: "pin the network namespace",
+    PivotRoot: "change the root",
+    Propagation: "keep mounts private",
+    ReadOnly: "make paths read-only",
+    ReportNamespace: "open the namespace",
+    Seccomp: "install the seccomp filter",
+    Terminal: "open a terminal",
+    Unpin: "release the network namespace",
+}

@@ -1,0 +1,100 @@
+"""Steps that say who a container's process is and what it may do."""
+
+from __future__ import annotations
+
+import os
+import resource
+from typing import assert_never
+
+from composer.keeper import inside
+from composer.keeper.context import Context
+from composer.keeper.steps import (
+    Credentials,
+    Hostname,
+    JoinCgroup,
+    NoNewPrivileges,
+    OomScore,
+    ResourceLimit,
+    Seccomp,
+    WorkingDirectory,
+)
+from composer.kernel import identity, privilege
+from composer.kernel.clone import CLONE_NEWCGROUP
+from composer.kernel.namespace import unshare
+
+IdentityStep = (
+    JoinCgroup | Hostname | ResourceLimit | OomScore | WorkingDirectory | NoNewPrivileges | Seccomp | Credentials
+)
+
+
+def perform(context: Context, step: IdentityStep) -> None:
+    """Carry out one step. Raises OSError; ValueError for a limit that does not exist."""
+    match step:
+        case JoinCgroup(directories):
+            for directory in directories:
+                _write(f"{directory}/cgroup.procs", b"0")  # 0: whoever writes, in whichever pid namespace
+            if context.unshare_cgroup:
+                unshare(CLONE_NEWCGROUP)
+                context.unshare_cgroup = False
+        case Hostname(name, domain):
+            identity.sethostname(name)
+            if domain:
+                identity.setdomainname(domain)
+        case ResourceLimit(kind, soft, hard):
+            resource.setrlimit(_limit(kind), (soft, hard))
+        case OomScore(value):
+            _write("/proc/self/oom_score_adj", str(value).encode())
+        case WorkingDirectory():
+            _change_directory(context, step)
+        case NoNewPrivileges():
+            privilege.prctl(privilege.PR_SET_NO_NEW_PRIVS, 1, about="PR_SET_NO_NEW_PRIVS")
+        case Seccomp(program):
+            privilege.install_filter(program)
+        case Credentials():
+            _become(step)
+        case _:
+            assert_never(step)
+
+
+def _limit(kind: str) -> int:
+    number = getattr(resource, f"RLIMIT_{kind}", None)
+    if not isinstance(number, int):
+        raise ValueError(f"no resource limit is called `{kind}`")
+    return number
+
+
+def _change_directory(context: Context, step: WorkingDirectory) -> None:
+    """Enter the directory through a descriptor: a path such as `/proc/self/fd/7` must not lead to the host.
+
+    See CVE-2024-21626; a lookup inside the root follows no magic links.
+    """
+    if step.create:
+        directory = inside.make_directory(context.root, step.path, 0o755, step.uid, step.gid)
+    else:
+        directory = inside.find(context.root, step.path, os.O_PATH | os.O_DIRECTORY)
+    os.fchdir(directory)
+    os.close(directory)
+
+
+def _become(step: Credentials) -> None:
+    """Order matters: each line needs what the next ones take away."""
+    privilege.drop_bounding(step.bounding, privilege.last_capability())
+    privilege.prctl(privilege.PR_SET_KEEPCAPS, 1, about="PR_SET_KEEPCAPS")
+    if step.groups is not None:
+        os.setgroups(step.groups)
+    os.setresgid(step.gid, step.gid, step.gid)
+    os.setresuid(step.uid, step.uid, step.uid)
+    kept = step.bounding if step.uid == 0 else step.ambient
+    privilege.capset(kept, kept, step.ambient)
+    privilege.set_ambient(step.ambient)
+    os.umask(step.umask)
+
+
+def _write(path: str, data: bytes) -> None:
+    fd = os.open(path, os.O_WRONLY)
+    try:
+        os.write(fd, data)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, path) from None
+    finally:
+        os.close(fd)

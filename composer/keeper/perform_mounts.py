@@ -1,0 +1,126 @@
+"""Steps that build a container's root: mounts, and what hides parts of them (`mount(2)`, `mount_namespaces(7)`).
+
+A mount is prepared detached, then moved onto a descriptor that was resolved inside the root; see `kernel.mount`.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from typing import assert_never
+
+from composer.keeper import inside, overlay
+from composer.keeper.context import Context
+from composer.keeper.copytree import copy_tree
+from composer.keeper.steps import Bind, Mask, Mount, Overlay, PivotRoot, Propagation, ReadOnly, Root
+from composer.kernel import mount
+from composer.kernel.filesystem import new_filesystem, parse_options
+from composer.kernel.libc import AT_FDCWD
+
+MountStep = Propagation | Overlay | Root | Mount | Bind | PivotRoot | Mask | ReadOnly
+
+_DEV_NULL = os.makedev(1, 3)
+
+
+def perform(context: Context, step: MountStep) -> None:
+    """Carry out one step. Raises OSError."""
+    match step:
+        case Propagation(mode):
+            mount.set_propagation("/", mode)
+        case Overlay():
+            context.root = _appear(overlay.new_overlay(step), os.open(step.rootfs, os.O_PATH | os.O_DIRECTORY))
+        case Root(rootfs, source):
+            tree = mount.open_tree(AT_FDCWD, source)
+            mount.mount_setattr(tree, propagation=mount.MS_PRIVATE, recursive=True)
+            context.root = _appear(tree, os.open(rootfs, os.O_PATH | os.O_DIRECTORY))
+        case Mount():
+            _mount(context, step)
+        case Bind():
+            _bind(context, step)
+        case PivotRoot():
+            mount.pivot_root(context.root)
+            context.root = os.open("/", os.O_PATH | os.O_DIRECTORY)
+        case Mask(paths):
+            _mask(context, paths)
+        case ReadOnly(paths):
+            for path in paths:
+                _make_read_only(context, path)
+        case _:
+            assert_never(step)
+
+
+def _mount(context: Context, step: Mount) -> None:
+    target = inside.make_directory(context.root, step.target)
+    tree = new_filesystem(step.filesystem, parse_options(step.data), step.flags & ~mount.MS_RDONLY, step.filesystem)
+    if step.copy:
+        copy_tree(inside.find(target, ".", os.O_RDONLY | os.O_DIRECTORY), os.open(".", os.O_RDONLY, dir_fd=tree))
+    if step.flags & mount.MS_RDONLY:
+        mount.mount_setattr(tree, attr_set=mount.MOUNT_ATTR_RDONLY)
+    os.close(_appear(tree, target))
+
+
+def _bind(context: Context, step: Bind) -> None:
+    tree = mount.open_tree(AT_FDCWD, step.source, recursive=step.recursive)
+    spread, deep = mount.propagation(step.propagation or "rprivate")
+    attributes = mount.attributes(step.flags | (mount.MS_RDONLY if step.read_only else 0))
+    mount.mount_setattr(tree, attr_set=attributes, recursive=step.recursive)
+    mount.mount_setattr(tree, propagation=spread, recursive=deep)
+    os.close(_appear(tree, inside.make_like(context.root, step.target, tree)))
+
+
+def _mask(context: Context, paths: tuple[str, ...]) -> None:
+    """Cover files with `/dev/null` and directories with copies of one empty read-only tmpfs."""
+    empty = -1
+    for path in paths:
+        if (target := _find(context, path)) < 0:
+            continue
+        if not stat.S_ISDIR(os.fstat(target).st_mode):
+            tree = mount.open_tree(_null(context), recursive=False)
+        elif empty < 0:
+            tree = new_filesystem("tmpfs", [("nr_inodes", "1"), ("nr_blocks", "1")], _HIDING, "tmpfs")
+        else:
+            tree = mount.open_tree(empty, recursive=False)
+        mounted = _appear(tree, target)
+        if empty < 0 and stat.S_ISDIR(os.fstat(mounted).st_mode):
+            empty = mounted
+        else:
+            os.close(mounted)
+
+
+_HIDING = mount.MS_RDONLY | mount.MS_NOSUID | mount.MS_NODEV | mount.MS_NOEXEC
+
+
+def _null(context: Context) -> int:
+    """The container's `/dev/null`, which must be the device: whatever else an image put there would hide nothing."""
+    fd = inside.find(context.root, "/dev/null", os.O_PATH | os.O_NOFOLLOW)
+    status = os.fstat(fd)
+    if not stat.S_ISCHR(status.st_mode) or status.st_rdev != _DEV_NULL:
+        raise OSError(errno.ENODEV, "not the null device", "/dev/null")
+    return fd
+
+
+def _make_read_only(context: Context, path: str) -> None:
+    if path == "/":
+        mount.mount_setattr(context.root, attr_set=mount.MOUNT_ATTR_RDONLY)
+        return
+    if (target := _find(context, path)) < 0:
+        return
+    tree = mount.open_tree(target)
+    mount.mount_setattr(tree, attr_set=mount.MOUNT_ATTR_RDONLY, recursive=True)
+    os.close(_appear(tree, target))
+
+
+def _find(context: Context, path: str) -> int:
+    """What is at `path`, -1 if nothing."""
+    try:
+        return inside.find(context.root, path)
+    except (FileNotFoundError, NotADirectoryError):
+        return -1
+
+
+def _appear(tree: int, target: int) -> int:
+    """Move the detached `tree` onto `target`, whose descriptor is closed; `tree` then refers to what is mounted."""
+    mount.move_mount(tree, target)
+    os.close(target)
+    return tree

@@ -1,0 +1,100 @@
+"""Steps that concern network namespaces: netlink messages, sysctls, namespaces and sockets to pass up or pin."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import assert_never
+
+from composer.keeper import netlink
+from composer.keeper.context import Context
+from composer.keeper.steps import JoinNamespace, Netlink, PinNamespace, ReportNamespace, ReportSockets, Sysctl, Unpin
+from composer.kernel import mount
+from composer.kernel.clone import CLONE_NEWNET
+from composer.kernel.namespace import KINDS, setns
+
+NetworkStep = JoinNamespace | Netlink | Sysctl | ReportNamespace | PinNamespace | Unpin | ReportSockets
+
+
+def perform(context: Context, step: NetworkStep) -> None:
+    """Carry out one step. Raises OSError."""
+    match step:
+        case JoinNamespace(fd, kind):
+            setns(context.fd(fd), KINDS[kind])
+        case Netlink():
+            with _within(context, step.within):
+                netlink.send(step.family, step.messages, frozenset(step.tolerate))
+        case Sysctl():
+            with _within(context, step.within):
+                _write_sysctl(step)
+        case ReportNamespace(name, kind):
+            own = os.open(f"/proc/self/ns/{kind}", os.O_RDONLY)
+            context.report({name: own})
+            os.close(own)
+        case PinNamespace(path):
+            os.close(os.open(path, os.O_CREAT | os.O_RDONLY, 0o600))
+            mount.mount("/proc/self/ns/net", path, "", mount.MS_BIND)
+        case Unpin(path):
+            _unpin(path)
+        case ReportSockets():
+            _report_sockets(context, step)
+        case _:
+            assert_never(step)
+
+
+@contextmanager
+def _within(context: Context, name: str) -> Iterator[None]:
+    """Be in the network namespace that came as `name` for a while; "" is our own."""
+    if not name:
+        yield
+        return
+    own = os.open("/proc/self/ns/net", os.O_RDONLY)
+    try:
+        setns(context.fd(name), CLONE_NEWNET)
+        try:
+            yield
+        finally:
+            setns(own, CLONE_NEWNET)
+    finally:
+        os.close(own)
+
+
+def _write_sysctl(step: Sysctl) -> None:
+    # A dot separates, but interface names may hold one: there the key is written with slashes already (sysctl(8)).
+    key = step.key if "/" in step.key else step.key.replace(".", "/")
+    try:
+        fd = os.open(f"/proc/sys/{key}", os.O_WRONLY)
+    except FileNotFoundError:
+        if step.optional:
+            return
+        raise
+    try:
+        os.write(fd, step.value.encode())
+    finally:
+        os.close(fd)
+
+
+def _unpin(path: str) -> None:
+    try:
+        mount.umount2(path, mount.MNT_DETACH | mount.UMOUNT_NOFOLLOW)
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.EINVAL):  # EINVAL: not a mount point (any more)
+            raise
+    Path(path).unlink(missing_ok=True)
+
+
+def _report_sockets(context: Context, step: ReportSockets) -> None:
+    address = (step.address, step.port)
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
+        socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp,
+    ):
+        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        udp.bind(address)
+        tcp.bind(address)
+        tcp.listen(64)
+        context.report({f"{step.name}/udp": udp.fileno(), f"{step.name}/tcp": tcp.fileno()})

@@ -1,0 +1,113 @@
+"""Becoming root in a user namespace of our own, for a keeper that is started by an ordinary user.
+
+`user_namespaces(7)`. With `newuidmap(1)` and a range in `/etc/subuid` all its ids are mapped, else only the user's own
+to root. The process then executes itself again: only so does the kernel take its memory, and with it
+`/proc/self`, to belong to the new namespace.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+from collections.abc import MutableMapping
+from pathlib import Path
+
+from composer.errors import HostError
+from composer.kernel.clone import CLONE_NEWNS, CLONE_NEWUSER
+from composer.kernel.namespace import unshare
+
+ORIGINAL_UID = "COMPOSER_UID"
+
+
+def enter_namespaces(command: list[str], environment: MutableMapping[str, str]) -> None:
+    """Execute `command` again as root of new user and mount namespaces; returns at once if we are root.
+
+    Raises HostError where user namespaces are not allowed.
+    """
+    uid, gid = os.geteuid(), os.getegid()
+    environment.setdefault(ORIGINAL_UID, str(uid))
+    if uid == 0:
+        return
+    ranges = _ranges(uid)
+    helper = _mapper(uid, gid, ranges) if ranges else None
+    try:
+        unshare(CLONE_NEWUSER | CLONE_NEWNS)
+        if helper is None:
+            _map_own_id(uid, gid)
+    except OSError as error:
+        raise HostError(
+            f"cannot make a user namespace: {(error.strerror or '').lower()}",
+            hint="allow unprivileged user namespaces (sysctl `kernel.unprivileged_userns_clone=1`, "
+            "`kernel.apparmor_restrict_unprivileged_userns=0`), or run as root",
+        ) from error
+    if helper is not None:
+        helper.finish()
+        os.setresgid(0, 0, 0)
+        os.setresuid(0, 0, 0)
+    os.execve(command[0], command, dict(environment))  # noqa: S606 - ourselves
+
+
+def _map_own_id(uid: int, gid: int) -> None:
+    Path("/proc/self/setgroups").write_text("deny")
+    Path("/proc/self/uid_map").write_text(f"0 {uid} 1")
+    Path("/proc/self/gid_map").write_text(f"0 {gid} 1")
+
+
+def _ranges(uid: int) -> dict[str, tuple[int, int]]:
+    """First id and count of our ranges: `{"uid": ..., "gid": ...}`; empty if we have none or cannot use them."""
+    if not shutil.which("newuidmap") or not shutil.which("newgidmap"):
+        return {}
+    try:
+        name = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        name = str(uid)
+    found = {kind: _range(Path(f"/etc/sub{kind}"), {name, str(uid)}) for kind in ("uid", "gid")}
+    return {kind: value for kind, value in found.items() if value} if all(found.values()) else {}
+
+
+def _range(path: Path, owners: set[str]) -> tuple[int, int] | None:
+    """The first range of one of `owners` in `path` (`subuid(5)`)."""
+    try:
+        lines = path.read_text().splitlines()
+    except OSError:
+        return None
+    for line in lines:
+        owner, _, rest = line.partition(":")
+        first, _, count = rest.partition(":")
+        if owner in owners and first.isdigit() and count.isdigit():
+            return int(first), int(count)
+    return None
+
+
+class _Helper:
+    """A child outside of the new namespace that writes its maps, when told that it exists."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+
+    def finish(self) -> None:
+        """Let it write the maps. Raises HostError if it could not."""
+        _output, errors = self._process.communicate(b"go")
+        if self._process.returncode:
+            raise HostError(
+                f"cannot map the ids of /etc/subuid: {errors.decode(errors='replace').strip()}",
+                hint="check the ranges in /etc/subuid and /etc/subgid",
+            )
+
+
+def _mapper(uid: int, gid: int, ranges: dict[str, tuple[int, int]]) -> _Helper:
+    """A helper that maps our own id to root and the ranges to 1 and up."""
+    commands = [
+        " ".join(map(str, [f"new{kind}map", os.getpid(), 0, own, 1, 1, *ranges[kind]]))
+        for kind, own in (("uid", uid), ("gid", gid))
+    ]
+    script = f"read -r go; {' && '.join(commands)}"
+    return _Helper(subprocess.Popen(["/bin/sh", "-c", script], stdin=subprocess.PIPE, stderr=subprocess.PIPE))
+
+
+def own_command(module: str) -> list[str]:
+    """How this process was started, to be executed once more."""
+    return [sys.executable, *(["-I"] if sys.flags.isolated else []), "-m", module, *sys.argv[1:]]

@@ -1,0 +1,59 @@
+"""`fsopen(2)`, `fsconfig(2)`, `fsmount(2)`: a new file system as a detached mount."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from composer.kernel import libc, mount
+
+FSOPEN_CLOEXEC = 1
+FSMOUNT_CLOEXEC = 1
+FSCONFIG_SET_FLAG = 0
+FSCONFIG_SET_STRING = 1
+FSCONFIG_CMD_CREATE = 6
+
+LONGEST_VALUE = 255
+"""`fsconfig(2)` takes no longer strings."""
+
+
+def new_filesystem(kind: str, options: Iterable[tuple[str, str | None]], flags: int = 0, source: str = "") -> int:
+    """A detached mount of a new `kind` with mount `flags` (MS_...) and `options`; None as value means a bare flag.
+
+    The caller closes the descriptor. Raises OSError with what the kernel logged about the options.
+    """
+    context = libc.syscall("fsopen", libc.SYS_FSOPEN, kind, FSOPEN_CLOEXEC, about=kind)
+    try:
+        if source:
+            _configure(context, FSCONFIG_SET_STRING, "source", source)
+        for key, value in options:
+            _configure(context, FSCONFIG_SET_FLAG if value is None else FSCONFIG_SET_STRING, key, value)
+        _configure(context, FSCONFIG_CMD_CREATE, None, None)
+        return libc.syscall("fsmount", libc.SYS_FSMOUNT, context, FSMOUNT_CLOEXEC, mount.attributes(flags), about=kind)
+    except OSError as error:
+        if error.errno and (log := _log(context)):
+            raise OSError(error.errno, os.strerror(error.errno).lower(), log) from None
+        raise
+    finally:
+        os.close(context)
+
+
+def parse_options(data: str) -> list[tuple[str, str | None]]:
+    """`mode=755,size=64k` as `fsconfig` wants it."""
+    pairs = (item.partition("=") for item in data.split(",") if item)
+    return [(key, value if separator else None) for key, separator, value in pairs]
+
+
+def _configure(context: int, command: int, key: str | None, value: str | None) -> None:
+    about = "" if key is None else key if value is None else f"{key}={value}"
+    libc.syscall("fsconfig", libc.SYS_FSCONFIG, context, command, key, value, 0, about=about)
+
+
+def _log(context: int) -> str:
+    """The kernel's own words about a failure: messages that wait in the context, each with a severity before it."""
+    messages = []
+    while True:
+        try:
+            messages.append(os.read(context, 1024).decode(errors="replace")[2:].strip())
+        except OSError:  # ENODATA: no more
+            return "; ".join(messages)

@@ -1,0 +1,55 @@
+"""The C library's handle and the one door through which it is called.
+
+`PyDLL` rather than `CDLL`: the calls are short, and `clone3(2)` must not give up the interpreter lock.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from ctypes import c_char_p, c_long
+
+_libc = ctypes.PyDLL(None, use_errno=True)
+_libc.syscall.restype = c_long
+
+# Numbers from 424 on are the same on every architecture (the kernel's unified table).
+SYS_OPEN_TREE = 428
+SYS_MOVE_MOUNT = 429
+SYS_FSOPEN = 430
+SYS_FSCONFIG = 431
+SYS_FSMOUNT = 432
+SYS_CLONE3 = 435
+SYS_CLOSE_RANGE = 436
+SYS_OPENAT2 = 437
+SYS_MOUNT_SETATTR = 442
+
+AT_FDCWD = -100
+AT_EMPTY_PATH = 0x1000
+AT_RECURSIVE = 0x8000
+AT_SYMLINK_NOFOLLOW = 0x100
+
+
+def call(name: str, *arguments: object, about: str = "") -> int:
+    """What the library function `name` returns. Raises OSError for -1; its `filename` holds `name` and `about`."""
+    return _checked(name, getattr(_libc, name)(*map(_native, arguments)), about)
+
+
+def syscall(name: str, number: int, *arguments: object, about: str = "") -> int:
+    """What the system call `number` returns; `name` is how an error speaks of it."""
+    return _checked(name, _libc.syscall(c_long(number), *map(_native, arguments)), about)
+
+
+def _native(argument: object) -> object:
+    # A bare int would be passed as a C int: the upper half of a flag word or pointer would be lost.
+    if isinstance(argument, int):
+        return c_long(argument)
+    if isinstance(argument, str):
+        return c_char_p(os.fsencode(argument))
+    return argument
+
+
+def _checked(name: str, result: int, about: str) -> int:
+    if result == -1:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number).lower(), f"{name} {about}".rstrip())
+    return result

@@ -1,0 +1,74 @@
+"""Processes by pidfd: who they are, how they ended; `pidfd_open(2)`, `ioctl_pidfd(2)`, `waitid(2)`, `proc(5)`."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import struct
+from pathlib import Path
+
+from composer.kernel import libc
+
+__WALL = 0x40000000
+PIDFD_INFO_EXIT = 1 << 3
+CLOSE_RANGE_CLOEXEC = 4
+
+_PIDFD_INFO = struct.Struct("=QQ11Ii")  # mask, cgroupid, eleven ids, exit_code: 64 bytes, PIDFD_INFO_SIZE_VER0
+PIDFD_GET_INFO = 3 << 30 | _PIDFD_INFO.size << 16 | 0xFF << 8 | 11
+
+
+def start_time(pid: int) -> int:
+    """When `pid` started, in clock ticks since boot: with the pid it names a process for good. Raises OSError."""
+    stat = Path(f"/proc/{pid}/stat").read_bytes()
+    return int(stat[stat.rindex(b")") + 2 :].split()[19])  # field 22; the name in field 2 may hold anything
+
+
+def pid_of(pidfd: int) -> int:
+    """The pid behind a pidfd, -1 once it was reaped. Raises OSError for a descriptor that is no pidfd."""
+    for line in Path(f"/proc/self/fdinfo/{pidfd}").read_text().splitlines():
+        if line.startswith("Pid:"):
+            return int(line.split()[1])
+    raise OSError(errno.EBADF, f"descriptor {pidfd} is no pidfd")
+
+
+def reap(pidfd: int) -> int | None:
+    """The exit status of our child behind `pidfd` as `exit_status` tells it, None while it runs.
+
+    Raises ChildProcessError for a process that is not (or no longer) ours to reap.
+    """
+    result = os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG | __WALL)
+    if result is None:
+        return None
+    return result.si_status if result.si_code == os.CLD_EXITED else 128 + result.si_status
+
+
+def ended_child() -> int | None:
+    """The pid of some child that ended and still waits to be reaped; None when there is none."""
+    try:
+        result = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT | __WALL)
+    except ChildProcessError:
+        return None
+    return result.si_pid if result else None
+
+
+def exit_of_stranger(pidfd: int) -> int | None:
+    """The exit status of a process that somebody else reaped; None if not reaped yet or not told (before 6.15)."""
+    buffer = bytearray(_PIDFD_INFO.pack(PIDFD_INFO_EXIT, *[0] * 13))
+    try:
+        fcntl.ioctl(pidfd, PIDFD_GET_INFO, buffer)
+    except OSError:  # ENOTTY, EINVAL: an older kernel; ESRCH: gone, and the kernel keeps no record
+        return None
+    mask, *_ids, exit_code = _PIDFD_INFO.unpack(buffer)
+    return exit_status(exit_code) if mask & PIDFD_INFO_EXIT else None
+
+
+def exit_status(wait_status: int) -> int:
+    """A `wait(2)` status as shells count: the exit code, or 128 and the signal's number."""
+    code = os.waitstatus_to_exitcode(wait_status)
+    return code if code >= 0 else 128 - code
+
+
+def close_on_exec_from(first: int) -> None:
+    """Mark every descriptor from `first` on close-on-exec (`close_range(2)`)."""
+    libc.syscall("close_range", libc.SYS_CLOSE_RANGE, first, 0xFFFFFFFF, CLOSE_RANGE_CLOEXEC)
