@@ -89,6 +89,10 @@ class ProjectError(ComposerError):
         super().__init__(first.message, hint=first.hint, location=first.location)
         self.diagnostics = tuple(diagnostics)
 
+    def to_wire(self) -> dict[str, Any]:
+        """As `ComposerError.to_wire`, with every diagnostic."""
+        return {**super().to_wire(), "diagnostics": [asdict(diagnostic) for diagnostic in self.diagnostics]}
+
 
 class UsageError(ComposerError):
     """The command line asks for something that cannot be."""
@@ -128,9 +132,17 @@ _KINDS: dict[str, type[ComposerError]] = {
 
 def error_from_wire(data: Mapping[str, Any]) -> ComposerError:
     """The error that `to_wire` wrote; an unknown kind comes back as `EngineError`."""
+    if diagnostics := data.get("diagnostics"):
+        return ProjectError([_diagnostic(diagnostic) for diagnostic in diagnostics])
     kind = _KINDS.get(str(data.get("kind")), EngineError)
     location = data.get("location")
     error = kind(str(data.get("message", "")), hint=str(data.get("hint", "")))
     error.exit_code = int(data.get("exit_code", 1))
     error.location = Location(**location) if location else None
     return error
+
+
+def _diagnostic(data: Mapping[str, Any]) -> Diagnostic:
+    location = data.get("location")
+    place = Location(**location) if location else None
+    return Diagnostic(Severity(data["severity"]), data["message"], place, data.get("label", ""), data.get("hint", ""))

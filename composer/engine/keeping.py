@@ -10,13 +10,14 @@ import asyncio
 import logging
 import os
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from composer.errors import EngineError, HostError
-from composer.keeper.client import Exit, Held, Keeper, Run, Started
+from composer.keeper.client import Child, Exit, Keeper, Run, Started
 from composer.keeper.steps import Step
+from composer.keeper.store import Held
 
 log = logging.getLogger("composer.engine")
 
@@ -31,7 +32,7 @@ class Keeping:
         self._socket = socket
         self._spawn = spawn
         self._keeper: Keeper | None = None
-        self._adopt: Callable[[Keeper], Any] | None = None
+        self._adopt: Callable[[Keeper, Keeper], Awaitable[None]] | None = None
         self._restarting: asyncio.Task[None] | None = None
         self._stopping = False
         self.on_exit: Callable[[Exit], None] = lambda _exit: None
@@ -43,8 +44,13 @@ class Keeping:
             raise EngineError("the keeper is being started again", hint="try again in a moment")
         return self._keeper
 
-    async def connect(self, adopt: Callable[[Keeper], Any]) -> None:
-        """Connect to the running keeper; `adopt(keeper)` is called for every keeper after the first."""
+    @property
+    def children(self) -> Mapping[str, Child]:
+        """The containers that run, by id; empty while there is no keeper."""
+        return self._keeper.children if self._keeper is not None else {}
+
+    async def connect(self, adopt: Callable[[Keeper, Keeper], Awaitable[None]]) -> None:
+        """Connect to the running keeper; `adopt(lost, new)` is called for every keeper after the first."""
         self._adopt = adopt
         await self._connect()
 
@@ -83,20 +89,21 @@ class Keeping:
             await self._keeper.stop()
 
     async def _connect(self) -> None:
-        deadline = asyncio.get_running_loop().time() + _START_SECONDS
-        while True:
-            try:
-                keeper = await Keeper.connect(self._socket)
-                break
-            except (FileNotFoundError, ConnectionRefusedError):
-                if asyncio.get_running_loop().time() > deadline:
-                    raise HostError(
-                        f"no keeper answers at `{self._socket}`", hint="`keeper.log` beside it may say why"
-                    ) from None
-                await asyncio.sleep(0.005)
+        keeper = await self._reach()
         keeper.on_exit = lambda ended: self.on_exit(ended)
         keeper.on_lost = self._lost
         self._keeper = keeper
+
+    async def _reach(self) -> Keeper:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _START_SECONDS
+        while True:
+            try:
+                return await Keeper.connect(self._socket)
+            except EngineError as error:
+                if loop.time() > deadline:
+                    raise HostError(error.message, hint="`keeper.log` beside the socket may say why") from error
+            await asyncio.sleep(0.005)
 
     def _lost(self) -> None:
         if self._stopping or self._keeper is None:
@@ -110,10 +117,9 @@ class Keeping:
         await self._connect()
         for name, held in lost.store.items():
             await self.keeper.put(name, held.meta, held.fds)
-            for fd in held.fds:
-                os.close(fd)
         if self._adopt is not None:
-            await self._adopt(self.keeper)
+            await self._adopt(lost, self.keeper)
+        lost.close()
 
 
 class Jobs:
@@ -132,3 +138,27 @@ class Jobs:
         )
         os.close(started.pidfd)
         return dict(started.reported)
+
+
+class Shelf:
+    """The keeper's store as `network.driver` uses it: descriptors given to it are its own."""
+
+    def __init__(self, keeping: Keeping) -> None:
+        self._keeping = keeping
+
+    @property
+    def store(self) -> Mapping[str, Held]:
+        """What is held now, by name."""
+        return self._keeping.keeper.store
+
+    async def put(self, name: str, meta: Mapping[str, Any], fds: Sequence[int]) -> None:
+        """Hold these, in place of what had the name."""
+        try:
+            await self._keeping.put(name, meta, fds)
+        finally:
+            for fd in fds:
+                os.close(fd)
+
+    async def drop(self, name: str) -> None:
+        """Let go of what has the name; nothing there is fine."""
+        await self._keeping.drop(name)

@@ -56,6 +56,8 @@ class ContainerRecord:
     pid: int = 0
     start_time: int = 0
     """Field 22 of /proc/pid/stat: pid and start time together name a process."""
+    starts: int = 0
+    """How often it was started; its links are named by this."""
     restarts: int = 0
     wanted: bool = False
     """Whether it should run: set by start, cleared by an explicit stop; restart policies obey it."""
@@ -81,8 +83,7 @@ class NetworkRecord:
     gateway: str
     internal: bool = False
     wanted_subnet: str = ""
-    uplink: int = -1
-    """Which of the engine's uplink address pairs it has; -1 for none."""
+    wanted_gateway: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -108,6 +109,7 @@ class VolumeRecord:
     key: str = ""
     anonymous: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
+    driver: str = ""
     seeded: bool = False
     """Whether an image's content was copied into it (or it was found not to need any)."""
 

@@ -213,6 +213,8 @@ async def _run(request: web.Request) -> web.StreamResponse:
 async def _exec(request: web.Request) -> web.StreamResponse:
     body = decode(ExecRequest, await _body(request))
     session = await request.app[_requests].exec(request.match_info["project"], body)
+    if session is None:
+        return web.json_response({})
     return await upgrade.serve(request, session)
 
 
@@ -240,22 +242,22 @@ async def _wait(request: web.Request) -> web.Response:
 
 
 async def _images(request: web.Request) -> web.Response:
-    return web.json_response(encode(await request.app[_requests].images()))
+    return web.json_response(encode(await request.app[_requests].pictures.listing()))
 
 
 async def _image_import(request: web.Request) -> web.Response:
     body = await _body(request)
-    reference, image_id = await request.app[_requests].image_import(
+    reference, image_id = await request.app[_requests].pictures.bring_in(
         body["path"], body["reference"], tuple(body.get("changes", ()))
     )
     return web.json_response({"reference": reference, "id": image_id})
 
 
 async def _image_load(request: web.Request) -> web.Response:
-    return web.json_response({"references": await request.app[_requests].image_load((await _body(request))["path"])})
+    return web.json_response({"references": await request.app[_requests].pictures.load((await _body(request))["path"])})
 
 
 async def _image_remove(request: web.Request) -> web.Response:
     body = await _body(request)
-    removed = await request.app[_requests].image_remove(tuple(body["references"]), bool(body.get("force")))
+    removed = await request.app[_requests].pictures.remove(tuple(body["references"]), bool(body.get("force")))
     return web.json_response({"removed": removed})

@@ -1,0 +1,73 @@
+"""What confines a container's processes: its user, its cgroup and its system call filter, worked out once for each."""
+
+from __future__ import annotations
+
+import asyncio
+
+from composer.engine.records import ContainerRecord
+from composer.engine.rooms import Rooms
+from composer.engine.translate import seccomp_profile
+from composer.errors import ContainerError
+from composer.image.image import Image
+from composer.image.root import read_file
+from composer.image.store import missing
+from composer.oci.runtime_spec import LinuxResources
+from composer.runtime import seccomp, user
+from composer.runtime.cgroup import Cgroup
+from composer.runtime.user import Identity
+
+
+class Confinement:
+    """Answers for starts and execs; what it remembers of a container is forgotten with it."""
+
+    def __init__(self, rooms: Rooms) -> None:
+        self._rooms = rooms
+        self._cgroups: dict[str, Cgroup] = {}
+        self._filters: dict[tuple[str, ...], bytes] = {}
+
+    def image(self, record: ContainerRecord) -> Image:
+        """The image a container was made from. Raises ImageError when it is gone."""
+        image = self._rooms.images.find(record.config.image_id or record.config.image)
+        if image is None:
+            raise missing(record.config.image)
+        return image
+
+    def identity(self, record: ContainerRecord, image: Image, wanted: str = "") -> Identity:
+        """Who `wanted` (or the container's own user) is, by the files as the container has them now.
+
+        Raises ContainerError for a user or group that is not there.
+        """
+        layers = (self._rooms.paths.container(record.id) / "upper", *image.layers)
+        passwd, group = (
+            (read_file(layers, name) or b"").decode("utf-8", "replace") for name in ("/etc/passwd", "/etc/group")
+        )
+        return user.resolve(wanted or record.config.user, passwd, group)
+
+    async def cgroup(self, record: ContainerRecord, resources: LinuxResources | None = None) -> Cgroup:
+        """The container's control group, made if missing."""
+        if record.id not in self._cgroups:
+            self._cgroups[record.id] = await asyncio.to_thread(self._rooms.cgroups.create, record.id, resources)
+        return self._cgroups[record.id]
+
+    def forget(self, container: str) -> None:
+        """Its control group goes."""
+        self._cgroups.pop(container, None)
+
+    async def filter(self, record: ContainerRecord, bounding: tuple[str, ...]) -> bytes:
+        """The BPF program for a process with these capabilities in its bounding set, empty for none.
+
+        Raises ContainerError for a profile of the user's own, which is not supported yet.
+        """
+        profile = seccomp_profile(record.config)
+        if profile == "unconfined" or not self._rooms.facts.seccomp:
+            return b""
+        if profile not in ("", "builtin"):
+            raise ContainerError(
+                f"cannot use the seccomp profile `{profile}`: profiles of your own are not supported yet",
+                hint="leave it out for the default profile, or say `seccomp:unconfined`",
+            )
+        if bounding not in self._filters:
+            cache = self._rooms.paths.data / "seccomp"
+            wanted = seccomp.default_filter(bounding)
+            self._filters[bounding] = await asyncio.to_thread(seccomp.program, wanted, cache)
+        return self._filters[bounding]

@@ -1,0 +1,196 @@
+"""Containers as the executor's operations make, stop and remove them; `starting` is the start, `loop` what follows exits.
+
+The record is written before the effect and removed after it, so a crash anywhere leaves a record that tells what may
+exist, and the same call again finishes or undoes it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import shutil
+import signal
+from dataclasses import replace
+
+from composer.api.messages import ContainerEvent
+from composer.engine.plan import CreateContainer, RemoveContainer, StopContainer
+from composer.engine.records import ContainerRecord, VolumeRecord
+from composer.engine.rooms import Rooms
+from composer.engine.world import DesiredContainer, Health, State
+from composer.errors import ContainerError
+from composer.runtime import signals
+
+log = logging.getLogger("composer.engine")
+
+_DEAD_WITHIN = 10.0
+"""Seconds that a process may take to disappear after SIGKILL before we say that the kernel holds it."""
+
+
+class Containers:
+    """Makes, stops and removes containers; every method may be called again."""
+
+    def __init__(self, rooms: Rooms) -> None:
+        self._rooms = rooms
+
+    async def create(self, operation: CreateContainer) -> ContainerRecord:
+        """Record a container with its addresses, volumes and directories; an existing one of this hash is success.
+
+        One that it replaces gives its name and its anonymous volumes away and goes on under a name of its own.
+
+        Raises:
+            ContainerError: the name belongs to somebody else.
+        """
+        desired = operation.container
+        project = desired.config.labels.get("com.docker.compose.project", "")
+        found = self._rooms.store.container_named(desired.name)
+        if found is not None and found.id != operation.replaces:
+            if found.project == project and found.config_hash == desired.config_hash:
+                return found
+            raise ContainerError(
+                f"cannot create `{desired.name}`: container `{found.id[:12]}` of project `{found.project}` has this name",
+                hint=f"remove it with `compose -p {found.project} down`, or change `container_name`",
+            )
+        replaced = self._rooms.store.containers.get(operation.replaces)
+        record = ContainerRecord(
+            id=secrets.token_hex(32),
+            name=desired.name,
+            project=project,
+            service=desired.service,
+            number=desired.number,
+            config=desired.config,
+            config_hash=desired.config_hash,
+            one_off=desired.one_off,
+            needs=desired.needs,
+            created=self._rooms.clock.now(),
+        )
+        record = replace(
+            record,
+            anonymous=self._anonymous(desired, record, replaced),
+            endpoints=self._rooms.networks.lease(record),
+        )
+        for target, name in record.anonymous.items():
+            if replaced is None or replaced.anonymous.get(target) != name:
+                await asyncio.to_thread(self._rooms.volumes.create, name)
+        self._make_directories(record)
+        if replaced is not None and replaced.name == record.name:
+            # Two records never share a name. A crash between these two leaves the old one under its new name, alone: it
+            # is replaced again, and its anonymous volumes are still its own.
+            self._rooms.store.containers.put(replaced.id, replace(replaced, name=f"{replaced.id[:12]}_{record.name}"))
+        self._rooms.store.containers.put(record.id, record)
+        self._rooms.bus.publish(record.project, event(record, "create", self._rooms.clock.now()))
+        return record
+
+    async def stop(self, operation: StopContainer) -> None:
+        """Stop signal, grace, SIGKILL; returns when the container has exited and that is recorded.
+
+        Raises:
+            ContainerError: the kernel does not let go of it (a process in uninterruptible sleep).
+        """
+        record = self._rooms.store.containers.get(operation.id)
+        if record is None:
+            return
+        if record.wanted:
+            record = replace(record, wanted=False)
+            self._rooms.store.containers.put(record.id, record)
+        if record.state is State.RESTARTING:
+            self._rooms.store.containers.put(record.id, replace(record, state=State.EXITED))
+            self._rooms.bus.changed()
+            return
+        if record.state is not State.RUNNING:
+            return
+        grace = record.config.stop_grace_period if operation.timeout is None else operation.timeout
+        self._rooms.bus.publish(record.project, event(record, "stop", self._rooms.clock.now()))
+        if grace != 0:
+            self.signal(record.id, record.config.stop_signal)
+            # A negative grace waits without end, as `docker stop --timeout -1` does.
+            if await self._gone(record.id, None if grace < 0 else grace):
+                return
+        self.signal(record.id, "SIGKILL")
+        if not await self._gone(record.id, _DEAD_WITHIN):
+            raise ContainerError(
+                f"cannot stop `{record.name}`: its process {record.pid} does not end even after SIGKILL",
+                hint=f"it waits inside the kernel; `cat /proc/{record.pid}/stack` may say for what",
+            )
+
+    def signal(self, container: str, name: str) -> None:
+        """Send a signal to a container's first process; one that has ended is fine. Raises ContainerError: no signal."""
+        number = signals.number(name)
+        child = self._rooms.keeping.children.get(container)
+        if child is not None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(child.pidfd, number)
+
+    async def remove(self, operation: RemoveContainer) -> None:
+        """Remove a container that does not run, with its writable layer and, if asked, its anonymous volumes."""
+        record = self._rooms.store.containers.get(operation.id)
+        if record is None:
+            return
+        if record.state is State.RUNNING:
+            raise ContainerError(f"cannot remove `{record.name}`: it runs", hint="stop it first")
+        await asyncio.to_thread(self._rooms.cgroups.remove, record.id)
+        await asyncio.to_thread(remove_tree, self._rooms.paths.container(record.id))
+        await asyncio.to_thread(remove_tree, self._rooms.paths.fifos(record.id))
+        if operation.volumes:
+            for name in self._own_volumes(record):
+                await asyncio.to_thread(self._rooms.volumes.remove, name)
+                self._rooms.store.volumes.remove(name)
+        if record.one_off:
+            self._rooms.networks.release(record)
+        self._rooms.store.containers.remove(record.id)
+        self._rooms.bus.publish(record.project, event(record, "destroy", self._rooms.clock.now()))
+
+    def _anonymous(
+        self, desired: DesiredContainer, record: ContainerRecord, replaced: ContainerRecord | None
+    ) -> dict[str, str]:
+        """A volume for each anonymous mount: the replaced container's at the same target, or a new one, recorded."""
+        kept = dict(replaced.anonymous) if replaced is not None else {}
+        names = {}
+        for mount in desired.config.mounts:
+            if mount.kind == "volume" and not mount.source:
+                name = kept.get(mount.target) or secrets.token_hex(32)
+                names[mount.target] = name
+                if self._rooms.store.volumes.get(name) is None:
+                    self._rooms.store.volumes.put(name, VolumeRecord(name, record.project, anonymous=True))
+        return names
+
+    def _own_volumes(self, record: ContainerRecord) -> list[str]:
+        """Its anonymous volumes that no other container has taken over."""
+        others = {
+            name for other in self._rooms.store.containers if other.id != record.id for name in other.anonymous.values()
+        }
+        return [name for name in record.anonymous.values() if name not in others]
+
+    def _make_directories(self, record: ContainerRecord) -> None:
+        base = self._rooms.paths.container(record.id)
+        for name in ("upper", "work", "etc", "log"):
+            (base / name).mkdir(parents=True, exist_ok=True)
+        base.chmod(0o700)
+
+    async def _gone(self, container: str, timeout: float | None) -> bool:
+        def ended() -> bool:
+            record = self._rooms.store.containers.get(container)
+            return record is None or record.state is not State.RUNNING
+
+        return await self._rooms.bus.until(ended, timeout)
+
+
+def event(record: ContainerRecord, action: str, time: float) -> ContainerEvent:
+    """What happened to a container, for those who listen to its project."""
+    return ContainerEvent(
+        container=record.id,
+        name=record.name,
+        service=record.service,
+        action=action,
+        time=time,
+        exit_code=record.exit_code,
+        health="" if record.health is Health.NONE else record.health.value,
+        one_off=record.one_off,
+    )
+
+
+def remove_tree(path: object) -> None:
+    """Delete a directory of ours with everything in it; one that is gone is fine."""
+    with contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(str(path))

@@ -1,0 +1,42 @@
+"""The files below /etc that a container gets from us: hosts, hostname and resolv.conf, written for each start."""
+
+from __future__ import annotations
+
+from composer.engine.networking import host_resolv_conf
+from composer.engine.records import ContainerRecord
+from composer.engine.rooms import Rooms
+from composer.runtime import etc
+
+
+def write(record: ContainerRecord, rooms: Rooms, hostname: str) -> tuple[tuple[str, str], ...]:
+    """(path in the container, file of ours) for each file that `record` needs; a container may write to its own."""
+    partner = rooms.store.containers.get(record.joined) if record.joined else None
+    place = partner or record
+    mode = record.config.network_mode
+    texts = {
+        "hosts": etc.hosts(
+            partner.config.hostname or partner.id[:12] if partner else hostname,
+            [endpoint.address for endpoint in place.endpoints.values()],
+            record.config.extra_hosts,
+            domainname=record.config.domainname,
+            gateway="127.0.0.1" if mode == "host" else rooms.networks.host_gateway(place),
+        ),
+        "hostname": etc.hostname(hostname),
+        "resolv.conf": host_resolv_conf() if mode == "host" else _resolv_conf(place),
+    }
+    if mode == "host" and not record.config.hostname:
+        del texts["hostname"]
+    directory = rooms.paths.container(record.id) / "etc"
+    for name, text in texts.items():
+        (directory / name).write_text(text)
+        (directory / name).chmod(0o644)
+    return tuple((f"/etc/{name}", str(directory / name)) for name in texts)
+
+
+def _resolv_conf(record: ContainerRecord) -> str:
+    """Our resolver in front of the host's search domains; a container without a network has nobody to ask."""
+    config = record.config
+    if not record.endpoints:
+        return etc.resolv_conf(nameservers=())
+    search = config.dns_search or etc.searched(host_resolv_conf())
+    return etc.resolv_conf(search, config.dns_opt or ("ndots:0",))

@@ -1,0 +1,203 @@
+"""The real drivers: what the executor's operations do on this machine, and what is there to observe."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from composer.engine.containers import Containers
+from composer.engine.loop import Loop
+from composer.engine.plan import (
+    AwaitCondition,
+    CreateContainer,
+    CreateNetwork,
+    CreateVolume,
+    RemoveContainer,
+    RemoveNetwork,
+    RemoveVolume,
+    StartContainer,
+    StopContainer,
+)
+from composer.engine.records import ContainerRecord, VolumeRecord
+from composer.engine.rooms import Rooms
+from composer.engine.world import (
+    Condition,
+    Health,
+    Observed,
+    ObservedContainer,
+    ObservedNetwork,
+    ObservedVolume,
+    State,
+)
+from composer.errors import ContainerError
+from composer.runtime import signals
+
+_LAST_LINES = 10
+
+LastLines = Callable[[ContainerRecord, int], list[str]]
+
+
+class Machine:
+    """Implements `drivers.Drivers` for one project."""
+
+    def __init__(self, project: str, rooms: Rooms, containers: Containers, loop: Loop, last_lines: LastLines) -> None:
+        self._project = project
+        self._rooms = rooms
+        self._containers = containers
+        self._loop = loop
+        self._last_lines = last_lines
+
+    async def observe(self, project: str) -> Observed:
+        """What is there for `project`; networks and volumes of others too, since files may refer to them."""
+        return observe(self._rooms, project)
+
+    async def create_network(self, operation: CreateNetwork) -> None:
+        await self._rooms.networks.create(operation, self._project)
+
+    async def remove_network(self, operation: RemoveNetwork) -> None:
+        await self._rooms.networks.remove(operation.name)
+
+    async def create_volume(self, operation: CreateVolume) -> None:
+        volume = operation.volume
+        if self._rooms.store.volumes.get(volume.name) is None:
+            record = VolumeRecord(volume.name, self._project, volume.key, labels=volume.labels, driver=volume.driver)
+            self._rooms.store.volumes.put(volume.name, record)
+        await asyncio.to_thread(self._rooms.volumes.create, volume.name)
+
+    async def remove_volume(self, operation: RemoveVolume) -> None:
+        users = [
+            record.name
+            for record in self._rooms.store.containers
+            if any(mount.source == operation.name for mount in record.config.mounts if mount.kind == "volume")
+        ]
+        if users:
+            raise ContainerError(
+                f"cannot remove volume `{operation.name}`: {', '.join(f'`{user}`' for user in users)} mounts it"
+            )
+        await asyncio.to_thread(self._rooms.volumes.remove, operation.name)
+        self._rooms.store.volumes.remove(operation.name)
+
+    async def create_container(self, operation: CreateContainer) -> None:
+        await self._containers.create(operation)
+
+    async def start_container(self, operation: StartContainer) -> None:
+        await self._loop.start(operation.name)
+
+    async def stop_container(self, operation: StopContainer) -> None:
+        await self._containers.stop(operation)
+
+    async def remove_container(self, operation: RemoveContainer) -> None:
+        await self._containers.remove(operation)
+
+    async def await_condition(self, operation: AwaitCondition) -> None:
+        def settled() -> bool:
+            return all(self._verdict(name, operation.condition) for name in operation.containers)
+
+        if not await self._rooms.bus.until(settled, operation.timeout):
+            raise ContainerError(
+                f"`{operation.service}` is not {_WORDS[operation.condition]} after {operation.timeout:g} s",
+                hint=f"`compose logs {operation.service}` shows what it says",
+            )
+
+    def _verdict(self, name: str, condition: Condition) -> bool:
+        """Whether a container satisfies the condition; False for not yet. Raises ContainerError for never."""
+        record = self._rooms.store.container_named(name)
+        if record is None:
+            raise ContainerError(f"`{name}` is gone")
+        if record.state is State.RESTARTING:
+            return False
+        if record.state is not State.RUNNING:
+            if condition is Condition.COMPLETED and record.state is State.CREATED and not record.error:
+                return False
+            if record.state is State.EXITED and record.exit_code == 0 and condition is not Condition.HEALTHY:
+                return True
+            raise self._dead(record, condition)
+        match condition:
+            case Condition.STARTED:
+                return True
+            case Condition.COMPLETED:
+                return False
+            case Condition.HEALTHY:
+                return self._healthy(record)
+
+    def _healthy(self, record: ContainerRecord) -> bool:
+        if record.config.health is None:
+            raise ContainerError(
+                f"`{record.name}` can never be healthy: it has no healthcheck",
+                hint=f"add `healthcheck:` to service `{record.service}`, or wait for `service_started`",
+            )
+        if record.health is Health.UNHEALTHY:
+            test, probe = record.config.health, self._loop.probes.get(record.id)
+            said = f": {probe.output}" if probe and probe.output else ""
+            code = f" (exit status {probe.status})" if probe and probe.status > 0 else ""
+            raise ContainerError(
+                f"`{record.name}` is unhealthy after {test.retries} probes{code}{said}",
+                hint=self._hint(record),
+            )
+        return record.health is Health.HEALTHY
+
+    def _dead(self, record: ContainerRecord, condition: Condition) -> ContainerError:
+        if record.error:
+            return ContainerError(f"`{record.name}` did not start: {record.error}")
+        meaning = signals.meaning(record.exit_code, out_of_memory=record.oom_killed)
+        wanted = _WORDS[condition]
+        return ContainerError(
+            f"`{record.name}` exited ({record.exit_code}) before it was {wanted}" + (f": {meaning}" if meaning else ""),
+            hint=self._hint(record),
+        )
+
+    def _hint(self, record: ContainerRecord) -> str:
+        lines = self._last_lines(record, _LAST_LINES)
+        if not lines:
+            return f"it has written nothing; look at its `command:` and `healthcheck:` in service `{record.service}`"
+        return "its last lines:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+_WORDS = {Condition.STARTED: "running", Condition.HEALTHY: "healthy", Condition.COMPLETED: "complete"}
+
+
+def observe(rooms: Rooms, project: str) -> Observed:
+    """What is there for `project`, from the records and the keeper, unjudged."""
+    running = rooms.keeping.children
+    containers = []
+    for record in rooms.store.containers_of(project):
+        state = record.state
+        if state is State.RUNNING and record.id not in running:
+            state = State.EXITED  # its exit is on its way to us
+        containers.append(
+            ObservedContainer(
+                id=record.id,
+                name=record.name,
+                service=record.service,
+                number=record.number,
+                config=record.config,
+                config_hash=record.config_hash,
+                state=state,
+                exit_code=record.exit_code,
+                health=record.health,
+                one_off=record.one_off,
+                networks={name: endpoint.network for name, endpoint in record.endpoints.items()},
+                joined=record.joined,
+                needs=record.needs,
+            )
+        )
+    return Observed(
+        networks={
+            record.name: ObservedNetwork(
+                id=record.id,
+                name=record.name,
+                alive=rooms.networks.alive(record.id),
+                internal=record.internal,
+                subnet=record.subnet,
+                wanted_subnet=record.wanted_subnet,
+                wanted_gateway=record.wanted_gateway,
+                project=record.project,
+            )
+            for record in rooms.store.networks
+        },
+        volumes={
+            record.name: ObservedVolume(record.name, record.project, record.anonymous, record.driver)
+            for record in rooms.store.volumes
+        },
+        containers=tuple(containers),
+    )

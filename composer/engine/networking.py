@@ -1,0 +1,293 @@
+"""Networks as the engine keeps them: records, leases and published ports, over the driver of the network room.
+
+A lease belongs to a place in a project (service and number on a network), not to a container: it lasts until `down`, so a
+replaced container keeps its address. One-offs have leases of their own, which go with them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from collections.abc import Mapping
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from pathlib import Path
+
+from composer.engine.plan import CreateNetwork
+from composer.engine.records import ContainerRecord, Endpoint, Lease, NetworkRecord, Published
+from composer.engine.store import Store, lease_key
+from composer.engine.world import Attachment, Publish, State
+from composer.errors import ContainerError, UsageError
+from composer.keeper.steps import JoinNamespace, Step
+from composer.network import ipam, items, resolv, routes, topology
+from composer.network.driver import Networks
+from composer.network.ports import open_published
+from composer.network.spec import Interface, NetworkSpec
+
+JOINED = "netns/joined"
+"""The descriptor of another container's network namespace, for `network_mode: service:X`."""
+
+
+class Networking:
+    """Makes and removes networks, and attaches containers to them; every method may be called again."""
+
+    def __init__(self, store: Store, driver: Networks) -> None:
+        self._store = store
+        self._driver = driver
+        self._choosing = asyncio.Lock()
+        self._links: dict[tuple[str, str], str] = {}
+        """The link that had an address last, by network and address: it may still be dying when the next one comes."""
+
+    def alive(self, network_id: str) -> bool:
+        """Whether the namespace of a network is there."""
+        return self._driver.alive(network_id)
+
+    async def create(self, operation: CreateNetwork, project: str) -> None:
+        """Make a network, or the namespace of one on record.
+
+        Raises:
+            UsageError: the subnet or gateway asked for cannot be.
+            HostError: no subnet is left, or the machine cannot make it.
+        """
+        network = operation.network
+        async with self._choosing:
+            record = self._store.network_named(network.name)
+            if record is None:
+                used = [IPv4Network(other.subnet) for other in self._store.networks]
+                subnet = ipam.choose_subnet(used, routes.host_routes(), network.subnet)
+                record = NetworkRecord(
+                    id=secrets.token_hex(6),
+                    name=network.name,
+                    key=network.key,
+                    project=project,
+                    subnet=str(subnet),
+                    gateway=str(ipam.choose_gateway(subnet, network.gateway)),
+                    internal=network.internal,
+                    wanted_subnet=network.subnet,
+                    wanted_gateway=network.gateway,
+                    labels=network.labels,
+                )
+                self._store.networks.put(record.id, record)
+        await self._driver.create(_spec(record))
+
+    async def remove(self, name: str) -> None:
+        """Remove a network with its leases. Raises ContainerError while a running container is on it."""
+        record = self._store.network_named(name)
+        if record is None:
+            return
+        users = [
+            container.name
+            for container in self._store.containers
+            if name in container.endpoints and container.state is State.RUNNING
+        ]
+        if users:
+            raise ContainerError(
+                f"cannot remove network `{name}`: {', '.join(f'`{user}`' for user in users)} run on it",
+                hint="stop them first; containers of other projects may use it as an external network",
+            )
+        await self._driver.remove(record.id)
+        self._store.drop_leases(self._store.leases_on(record.id))
+        self._store.networks.remove(record.id)
+
+    async def dismantle(self) -> None:
+        """Take down every namespace, keeping the records: the engine leaves, and the next `up` makes them again."""
+        for record in self._store.networks:
+            await self._driver.remove(record.id)
+
+    async def adopt(self) -> None:
+        """After a start of the engine: take up what is there."""
+        await self._driver.adopt([record.id for record in self._store.networks])
+
+    def lease(self, record: ContainerRecord) -> dict[str, Endpoint]:
+        """The container's addresses by network name: those its place has already, new ones elsewhere.
+
+        Raises:
+            UsageError: an address asked for is taken or outside of the subnet, or two of its subnets overlap.
+            HostError: a subnet is full.
+        """
+        endpoints: dict[str, Endpoint] = {}
+        subnets: dict[str, IPv4Network] = {}
+        for attachment in record.config.networks:
+            network = self._network(attachment.network)
+            subnets[network.name] = IPv4Network(network.subnet)
+            address = self._address(record, network, attachment)
+            mac = attachment.mac_address or topology.mac_of(address)
+            endpoints[network.name] = Endpoint(network.id, str(address), mac)
+        ipam.check_disjoint(subnets)
+        return endpoints
+
+    def release(self, record: ContainerRecord) -> None:
+        """Give back the addresses of a one-off."""
+        self._store.drop_leases([lease for lease in self._store.leases if lease.one_off == record.id])
+
+    def release_place(self, project: str, service: str, number: int) -> None:
+        """Give back the addresses of a replica that is gone for good."""
+        place = (project, service, number, "")
+        leases = [one for one in self._store.leases if (one.project, one.service, one.number, one.one_off) == place]
+        self._store.drop_leases(leases)
+
+    async def publish(self, record: ContainerRecord) -> tuple[Published, ...]:
+        """Open every port of a container, or none.
+
+        Raises:
+            HostError: one is taken; the message names the holder.
+        """
+        if not record.config.ports or not record.endpoints:
+            return ()
+        endpoint = record.endpoints[self._first_network(record)]
+        published: list[Published] = []
+        try:
+            for port in record.config.ports:
+                opened = open_published(port.host_ip, _host_ports(port), port.protocol, self._holder)
+                try:
+                    published += [
+                        Published(host_ip, opened.port, port.target, port.protocol) for host_ip, _sock in opened.sockets
+                    ]
+                    await self._driver.publish(
+                        record.id, endpoint.network, IPv4Address(endpoint.address), port.target, port.protocol, opened
+                    )
+                finally:
+                    opened.close()
+        except BaseException:
+            await self._driver.withdraw(record.id)
+            raise
+        return tuple(published)
+
+    def attach(self, record: ContainerRecord) -> tuple[dict[str, int], tuple[Step, ...], list[int]]:
+        """What a start of `record` needs: descriptors by name, steps, and the descriptors that are the caller's to close."""
+        if record.joined:
+            partner = self._store.containers.get(record.joined)
+            netns = os.open(f"/proc/{partner.pid if partner else 0}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+            return {JOINED: netns}, (JoinNamespace(JOINED, "net"),), [netns]
+        if record.config.network_mode == "host":
+            return {}, (), []
+        interfaces = self._interfaces(record)
+        silence = [
+            (one.network, link) for one in interfaces if (link := self._links.get((one.network, str(one.address.ip))))
+        ]
+        for position, one in enumerate(interfaces):
+            key = (one.network, str(one.address.ip))
+            self._links[key] = topology.link_name(record.id, position, record.starts)
+        steps = topology.attach_steps(record.id, interfaces, start=record.starts, silence=silence)
+        return self._driver.descriptors([one.network for one in interfaces]), steps, []
+
+    async def announce(self, record: ContainerRecord, reported: Mapping[str, int]) -> None:
+        """The container runs: answer its DNS, and let others find it."""
+        if not record.endpoints:
+            return
+        networks = [endpoint.network for endpoint in record.endpoints.values()]
+        search = (*record.config.dns_search, *resolv.host_config().search)
+        await self._driver.serve_names(record.id, reported, networks, search, record.config.dns)
+        await self._refresh(networks)
+
+    async def withdraw(self, record: ContainerRecord) -> None:
+        """The container has ended: close its ports and take its names back."""
+        await self._driver.release(record.id)
+        await self._refresh([endpoint.network for endpoint in record.endpoints.values()])
+
+    def host_gateway(self, record: ContainerRecord) -> str:
+        """How a container reaches this machine, "" where it cannot."""
+        for endpoint in record.endpoints.values():
+            if uplink := self._driver.uplink(endpoint.network):
+                return str(uplink.host.ip)
+        return ""
+
+    def _network(self, name: str) -> NetworkRecord:
+        record = self._store.network_named(name)
+        if record is None:
+            raise ContainerError(f"cannot attach to network `{name}`: it does not exist")
+        return record
+
+    def _address(self, record: ContainerRecord, network: NetworkRecord, attachment: Attachment) -> IPv4Address:
+        one_off = record.id if record.one_off else ""
+        place = (record.project, record.service, record.number, one_off)
+        leases = self._store.leases_on(network.id)
+        held = next((one for one in leases if (one.project, one.service, one.number, one.one_off) == place), None)
+        if held is not None:
+            if attachment.ipv4_address in ("", held.address):
+                return IPv4Address(held.address)
+            self._store.drop_leases([held])
+        used = {IPv4Address(one.address) for one in leases if one is not held}
+        try:
+            address = ipam.allocate(
+                IPv4Network(network.subnet), IPv4Address(network.gateway), used, attachment.ipv4_address
+            )
+        except UsageError as error:
+            raise UsageError(f"cannot attach `{record.name}` to `{network.name}`: {error}", hint=error.hint) from error
+        lease = Lease(network.id, record.project, record.service, record.number, one_off, str(address))
+        self._store.leases.put(lease_key(lease), lease)
+        return address
+
+    def _interfaces(self, record: ContainerRecord) -> list[Interface]:
+        first = self._first_network(record) if record.endpoints else ""
+        interfaces = []
+        for position, (name, endpoint) in enumerate(record.endpoints.items()):
+            network = self._network(name)
+            prefix = IPv4Network(network.subnet).prefixlen
+            interfaces.append(
+                Interface(
+                    name=f"eth{position}",
+                    network=endpoint.network,
+                    address=IPv4Interface(f"{endpoint.address}/{prefix}"),
+                    gateway=None if network.internal else IPv4Address(network.gateway),
+                    default_route=name == first and not network.internal,
+                    mac=endpoint.mac,
+                )
+            )
+        return interfaces
+
+    def _first_network(self, record: ContainerRecord) -> str:
+        """The network that gives the default route and takes published ports: the first one that leads outside."""
+        priority = {attachment.network: attachment.gateway_priority for attachment in record.config.networks}
+        return min(record.endpoints, key=lambda name: (self._network(name).internal, -priority.get(name, 0)))
+
+    async def _refresh(self, networks: list[str]) -> None:
+        """Say anew who is on these networks."""
+        for network_id in networks:
+            network = self._store.networks.get(network_id)
+            if network is not None and self._driver.alive(network_id):
+                records = [
+                    items.Record(IPv4Address(endpoint.address), container.name, self._names(container, network.name))
+                    for container in self._store.containers
+                    if container.state is State.RUNNING
+                    and (endpoint := container.endpoints.get(network.name)) is not None
+                ]
+                await self._driver.set_zone(network_id, network.name, records, internal=network.internal)
+
+    def _names(self, container: ContainerRecord, network: str) -> tuple[str, ...]:
+        aliases = next((place.aliases for place in container.config.networks if place.network == network), ())
+        return (*aliases, container.id[:12], container.config.hostname)
+
+    def _holder(self, protocol: str, host_ip: str, port: int) -> str:
+        for record in self._store.containers:
+            for published in record.ports:
+                if (published.protocol, published.host_port) == (protocol, port) and record.state is State.RUNNING:
+                    return f"`{record.name}` (service `{record.service}` of project `{record.project}`)"
+        return ""
+
+
+def host_resolv_conf() -> str:
+    """The host's own resolver configuration, for containers on the host's network."""
+    try:
+        return Path("/etc/resolv.conf").read_text()
+    except OSError:
+        return ""
+
+
+def _spec(record: NetworkRecord) -> NetworkSpec:
+    return NetworkSpec(
+        id=record.id,
+        name=record.name,
+        subnet=IPv4Network(record.subnet),
+        gateway=IPv4Address(record.gateway),
+        internal=record.internal,
+        uplink=not record.internal,
+        labels=record.labels,
+    )
+
+
+def _host_ports(port: Publish) -> range | tuple[int, ...]:
+    if not port.host_port:
+        return ()
+    first, _, last = port.host_port.partition("-")
+    return range(int(first), int(last or first) + 1)

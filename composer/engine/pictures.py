@@ -1,0 +1,97 @@
+"""Images as requests need them: looked up for a project, imported, loaded, listed and removed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from composer.api.messages import ImageSummary, UpOptions
+from composer.engine.configure import image_reference
+from composer.engine.scope import services_in_scope
+from composer.engine.store import Store
+from composer.errors import Diagnostic, ImageError, ProjectError, Severity
+from composer.image.image import Image
+from composer.image.importing import import_rootfs
+from composer.image.load import load
+from composer.image.store import Store as Images
+from composer.image.store import missing
+from composer.project.model import Project, Service
+from composer.project.origins import Origins
+
+
+class Pictures:
+    """The image store behind the API."""
+
+    def __init__(self, images: Images, store: Store) -> None:
+        self._images = images
+        self._store = store
+
+    async def of(self, project: Project, options: UpOptions, origins: Origins) -> Mapping[str, Image]:
+        """The images of every service in scope, by reference.
+
+        Raises:
+            ProjectError: some are missing; one diagnostic for each.
+        """
+        services = services_in_scope(project, options.services, deps=not options.no_deps)
+        return await asyncio.to_thread(self._find, project, services, origins)
+
+    def _find(self, project: Project, services: Sequence[Service], origins: Origins) -> Mapping[str, Image]:
+        found: dict[str, Image] = {}
+        problems: list[Diagnostic] = []
+        for service in services:
+            reference = image_reference(project, service)
+            if reference in found:
+                continue
+            image = self._images.find(reference)
+            if image is not None:
+                found[reference] = image
+            else:
+                problems.append(_problem(service, reference, origins))
+        if problems:
+            raise ProjectError(problems)
+        return found
+
+    async def listing(self) -> tuple[ImageSummary, ...]:
+        """Every image, by name."""
+        records = await asyncio.to_thread(self._images.list)
+        return tuple(
+            ImageSummary(
+                record.reference.familiar() if record.reference else "", record.id, record.size, record.created
+            )
+            for record in records
+        )
+
+    async def bring_in(self, path: str, reference: str, changes: tuple[str, ...]) -> tuple[str, str]:
+        """Import a root file system; its name and id."""
+        image = await asyncio.to_thread(import_rootfs, self._images, Path(path), reference, changes)
+        return image.name, image.id
+
+    async def load(self, path: str) -> list[str]:
+        """Load an archive or layout; the names of what was in it."""
+        return [image.name for image in await asyncio.to_thread(load, self._images, Path(path))]
+
+    async def remove(self, references: tuple[str, ...], force: bool) -> list[str]:
+        """Remove images by name or id; what was removed. Raises ImageError for the first that cannot be."""
+        removed: list[str] = []
+        for reference in references:
+            removed += await asyncio.to_thread(self._images.remove, reference, self._in_use(), force)
+        return removed
+
+    def _in_use(self) -> dict[str, list[str]]:
+        users: dict[str, list[str]] = {}
+        for record in self._store.containers:
+            users.setdefault(record.config.image_id, []).append(record.name)
+        return users
+
+
+def _problem(service: Service, reference: str, origins: Origins) -> Diagnostic:
+    if service.build is not None and service.image is None:
+        return Diagnostic(
+            Severity.ERROR,
+            f"cannot start `{service.name}`: it is built from a Dockerfile, and composer cannot build images yet",
+            origins.near(("services", service.name, "build")),
+            hint=f"build it elsewhere and `compose image load` it as `{reference}`",
+        )
+    error: ImageError = missing(reference)
+    return Diagnostic(Severity.ERROR, error.message, origins.near(("services", service.name, "image")), hint=error.hint)

@@ -1,0 +1,223 @@
+"""Further processes in a running container: `exec`, and the probes of its health."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from composer.api.messages import ExecRequest
+from composer.api.stream import STDERR, STDOUT
+from composer.engine.confinement import Confinement
+from composer.engine.records import ContainerRecord
+from composer.engine.rooms import Rooms
+from composer.engine.sessions import ProcessSession, chunks, resize
+from composer.engine.translate import exec_process
+from composer.errors import ContainerError, EngineError
+from composer.keeper.client import Run
+from composer.oci.runtime_spec import Process
+from composer.runtime import signals
+from composer.runtime.compile import exec_steps
+
+MOST_OUTPUT = 4096
+"""Bytes of a probe's output that are kept, as Docker does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What a health probe said."""
+
+    status: int
+    """Exit status; -1 when it did not end in time."""
+    output: str
+
+
+class Processes:
+    """Starts processes in running containers."""
+
+    def __init__(self, rooms: Rooms, confinement: Confinement) -> None:
+        self._rooms = rooms
+        self._confinement = confinement
+
+    async def exec(self, record: ContainerRecord, request: ExecRequest) -> ProcessSession:
+        """A session with a new process.
+
+        Raises:
+            ContainerError: no such user; exit_code 127 or 126 for a command that is not found or not executable.
+        """
+        process = self._process(record, request)
+        pipes = _Terminal() if request.tty else _Pipes()
+        try:
+            started = await self._start(record, process, pipes.theirs)
+        finally:
+            pipes.close_theirs()
+        outputs, stdin = pipes.ours(started.reported)
+        if request.tty:
+            resize(outputs[STDOUT], request.rows, request.columns)
+        return ProcessSession(
+            outputs,
+            self._exited(started),
+            stdin=stdin,
+            terminal=request.tty,
+            signal=lambda name: _send(started.pidfd, name),
+        )
+
+    async def detached(self, record: ContainerRecord, request: ExecRequest) -> None:
+        """Start a process and let it be. Raises as `exec` does."""
+        started = await self._start(record, self._process(record, request), {})
+        os.close(started.pidfd)
+        for fd in started.reported.values():
+            os.close(fd)
+
+    async def probe(self, record: ContainerRecord, test: tuple[str, ...], timeout: float) -> Probe:
+        """Run a healthcheck's test; one that does not end in `timeout` seconds is killed and failed."""
+        command = ("/bin/sh", "-c", *test[1:]) if test[0] == "CMD-SHELL" else test[1:]
+        process = self._process(record, ExecRequest(record.service, command))
+        reading, writing = os.pipe2(os.O_CLOEXEC)
+        try:
+            started = await self._start(record, process, {"stdout": writing, "stderr": writing})
+        except ContainerError as error:
+            os.close(reading)
+            return Probe(error.exit_code, error.message)
+        except BaseException:
+            os.close(reading)
+            raise
+        finally:
+            os.close(writing)
+        return await self._outcome(started, reading, timeout)
+
+    async def _outcome(self, started: _Running, reading: int, timeout: float) -> Probe:
+        output = bytearray()
+
+        async def read() -> None:
+            async for data in chunks(reading):
+                output.extend(data[: MOST_OUTPUT - len(output)])
+
+        reader = asyncio.create_task(read())
+        try:
+            async with asyncio.timeout(timeout):
+                status = await self._rooms.keeping.keeper.wait(started.id)
+        except TimeoutError:
+            status = -1
+            _send(started.pidfd, "SIGKILL")
+        finally:
+            os.close(started.pidfd)
+            await asyncio.wait([reader], timeout=0.05)  # what is left in the pipe; a daemon may keep it open
+            reader.cancel()
+            await asyncio.gather(reader, return_exceptions=True)
+        text = output.decode("utf-8", "replace").strip()
+        return Probe(status, text if status >= 0 else f"no answer within {timeout:g} s" + (f": {text}" if text else ""))
+
+    def _process(self, record: ContainerRecord, request: ExecRequest) -> Process:
+        identity = self._confinement.identity(record, self._confinement.image(record), request.user)
+        return exec_process(
+            record.config,
+            identity,
+            record.config.hostname or record.id[:12],
+            request.command,
+            environment=request.environment,
+            working_dir=request.working_dir,
+            terminal=request.tty,
+            privileged=request.privileged,
+        )
+
+    async def _start(self, record: ContainerRecord, process: Process, streams: Mapping[str, int]) -> _Running:
+        child = self._rooms.keeping.children.get(record.id)
+        if child is None:
+            raise ContainerError(f"cannot run a command in `{record.name}`: it does not run")
+        bounding = process.capabilities.bounding if process.capabilities else ()
+        steps = exec_steps(
+            process,
+            self._rooms.facts,
+            cgroup=await self._confinement.cgroup(record),
+            seccomp=await self._confinement.filter(record, bounding),
+        )
+        name = f"exec-{secrets.token_hex(8)}"
+        started = await self._rooms.keeping.run(
+            Run(
+                id=name,
+                steps=steps,
+                enter="container",
+                fds={"container": child.pidfd, **streams},
+                stdin="stdin" if "stdin" in streams else "",
+                stdout="stdout" if "stdout" in streams else "",
+                stderr="stderr" if "stderr" in streams else "",
+                journal=False,
+            )
+        )
+        return _Running(name, started.pidfd, started.reported)
+
+    async def _exited(self, started: _Running) -> int:
+        try:
+            return await self._rooms.keeping.keeper.wait(started.id)
+        except EngineError:
+            # The keeper died and with it the knowledge of how this ended; that it ended is still seen.
+            await _ended(started.pidfd)
+            return 255
+        finally:
+            os.close(started.pidfd)
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """A started process; its descriptors are ours to close."""
+
+    id: str
+    pidfd: int
+    reported: Mapping[str, int]
+
+
+class _Terminal:
+    """The streams of a process with a pty: made by the process itself, its master reported."""
+
+    theirs: Mapping[str, int] = {}
+
+    def ours(self, reported: Mapping[str, int]) -> tuple[dict[int, int], int]:
+        """The outputs by kind, and the input."""
+        master = reported["pty"]
+        return {STDOUT: master}, os.dup(master)
+
+    def close_theirs(self) -> None:
+        """Nothing was opened."""
+
+
+class _Pipes:
+    """Three pipes."""
+
+    def __init__(self) -> None:
+        self._stdin = os.pipe2(os.O_CLOEXEC)
+        self._stdout = os.pipe2(os.O_CLOEXEC)
+        self._stderr = os.pipe2(os.O_CLOEXEC)
+        self.theirs: Mapping[str, int] = {
+            "stdin": self._stdin[0],
+            "stdout": self._stdout[1],
+            "stderr": self._stderr[1],
+        }
+
+    def ours(self, _reported: Mapping[str, int]) -> tuple[dict[int, int], int]:
+        """The outputs by kind, and the input."""
+        return {STDOUT: self._stdout[0], STDERR: self._stderr[0]}, self._stdin[1]
+
+    def close_theirs(self) -> None:
+        """Close the process's ends, so that ours end with it."""
+        for fd in self.theirs.values():
+            os.close(fd)
+
+
+def _send(pidfd: int, name: str) -> None:
+    with contextlib.suppress(ProcessLookupError, OSError):
+        signal.pidfd_send_signal(pidfd, signals.number(name))
+
+
+async def _ended(pidfd: int) -> None:
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    loop.add_reader(pidfd, ended.set)
+    try:
+        await ended.wait()
+    finally:
+        loop.remove_reader(pidfd)

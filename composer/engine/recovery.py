@@ -1,0 +1,116 @@
+"""After a death: what a new engine does with what an old one left, and an engine with a new keeper.
+
+Truth is what the kernel says: a container runs if the keeper has it, or if a process with its pid and start time is there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+
+from composer.engine.containers import remove_tree
+from composer.engine.loop import Loop
+from composer.engine.records import ContainerRecord
+from composer.engine.rooms import Rooms
+from composer.engine.world import State
+from composer.errors import ComposerError
+from composer.keeper.client import Keeper
+from composer.kernel import process
+
+log = logging.getLogger("composer.engine")
+
+
+async def recover(rooms: Rooms, loop: Loop) -> None:
+    """Take up networks and containers, restart what should run and does not, and clear away what nobody owns."""
+    await rooms.networks.adopt()
+    await asyncio.to_thread(_sweep, rooms)
+    # Exits that the journal kept were handed to the loop when we connected; they are told apart from what is lost.
+    await asyncio.sleep(0)
+    for record in rooms.store.containers:
+        if record.state is State.RUNNING:
+            await _take_up(rooms, loop, record)
+        elif record.state is State.RESTARTING:
+            loop.resume(record)
+    await _drop_strangers(rooms)
+
+
+async def take_over(rooms: Rooms, lost: Keeper, new: Keeper) -> None:
+    """Give every container that runs to a new keeper, since the one that was their parent died."""
+    for container, child in lost.children.items():
+        await new.adopt(
+            container,
+            child.pid,
+            child.start_time,
+            child.pidfd,
+            str(rooms.paths.container(container) / "log"),
+            str(rooms.paths.fifos(container)),
+            child.held,
+        )
+
+
+async def _take_up(rooms: Rooms, loop: Loop, record: ContainerRecord) -> None:
+    child = rooms.keeping.children.get(record.id)
+    if child is not None and child.pid == record.pid:
+        loop.found(record)
+        return
+    if loop.is_ending(record.id):
+        return
+    pidfd = _open(record)
+    if pidfd < 0:
+        await loop.lost(record)
+        return
+    try:
+        await rooms.keeping.keeper.adopt(
+            record.id,
+            record.pid,
+            record.start_time,
+            pidfd,
+            str(rooms.paths.container(record.id) / "log"),
+            str(rooms.paths.fifos(record.id)),
+        )
+    finally:
+        os.close(pidfd)
+    loop.found(record)
+
+
+def _open(record: ContainerRecord) -> int:
+    """A pidfd of the container's process, -1 if it is gone; the start time tells it from a successor with its pid."""
+    try:
+        pidfd = os.pidfd_open(record.pid)
+    except (ProcessLookupError, ValueError, OSError):
+        return -1
+    with contextlib.suppress(OSError, ValueError):
+        if process.start_time(record.pid) == record.start_time:
+            return pidfd
+    os.close(pidfd)
+    return -1
+
+
+def _sweep(rooms: Rooms) -> None:
+    """Remove what interrupted work left on disk."""
+    rooms.images.sweep()
+    rooms.volumes.sweep()
+    known = {record.id for record in rooms.store.containers}
+    directory = rooms.paths.data / "containers"
+    for path in directory.iterdir() if directory.is_dir() else ():
+        if path.name not in known:
+            remove_tree(path)
+
+
+async def _drop_strangers(rooms: Rooms) -> None:
+    """Let go of what is held for containers that do not run, and kill processes that no record knows."""
+    running = {record.id for record in rooms.store.containers if record.state is State.RUNNING}
+    for prefix in ("port/", "dns/", "pty/", "stdin/"):
+        for name in rooms.keeping.names(prefix):
+            if name.split("/")[1] not in running:
+                await rooms.keeping.drop(name)
+    for name in await asyncio.to_thread(rooms.cgroups.names):
+        if name not in running:
+            log.warning("clearing away the processes of %s, which is on no record", name[:12])
+            try:
+                await asyncio.to_thread(rooms.cgroups.kill, name)
+                await asyncio.to_thread(rooms.cgroups.remove, name)
+            except ComposerError as error:
+                log.warning("%s", error.message)

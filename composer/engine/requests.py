@@ -1,0 +1,389 @@
+"""What clients ask of the engine: one method for each request of `api.messages`.
+
+One project, one request at a time: a second `up` waits for the first. `down`, `stop` and `kill` do not wait, they end an
+`up` that is under way: whoever takes a project down must not be made to wait until it is healthy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import signal
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from pathlib import Path
+
+from composer import __version__
+from composer.api.messages import (
+    ContainerEvent,
+    ContainerSummary,
+    DownRequest,
+    EngineStatus,
+    Event,
+    ExecRequest,
+    LogEntry,
+    ProjectSummary,
+    Result,
+    RunRequest,
+    ServicesRequest,
+    UpOptions,
+    UpRequest,
+)
+from composer.engine import teardown
+from composer.engine.containers import Containers
+from composer.engine.execute import execute
+from composer.engine.logs import Logs
+from composer.engine.loop import Loop
+from composer.engine.machine import Machine, observe
+from composer.engine.pictures import Pictures
+from composer.engine.plan import Plan, RemoveContainer, StartContainer, StopContainer
+from composer.engine.processes import Processes
+from composer.engine.reconcile import reconcile
+from composer.engine.records import ContainerRecord, ProjectRecord
+from composer.engine.resolve import resolve, resolve_one_off
+from composer.engine.rooms import Rooms
+from composer.engine.scope import dependencies
+from composer.engine.sessions import AttachSession, ProcessSession
+from composer.engine.summaries import container_summary, project_summary
+from composer.engine.world import State
+from composer.errors import ContainerError, EngineError, UsageError
+from composer.project.model import Project
+from composer.project.origins import Origins
+from composer.runtime import signals
+
+Emit = Callable[[Event], None]
+
+
+class Requests:
+    """Answers requests; `server.app` is its only caller."""
+
+    def __init__(
+        self, rooms: Rooms, containers: Containers, loop: Loop, processes: Processes, logs: Logs, pictures: Pictures
+    ) -> None:
+        self._rooms = rooms
+        self._containers = containers
+        self._loop = loop
+        self._processes = processes
+        self._logs = logs
+        self._pictures = pictures
+        self._turns: dict[str, asyncio.Lock] = {}
+        self._working: dict[str, asyncio.Task[object]] = {}
+        self._interrupted: set[str] = set()
+        self._since = time.monotonic()
+        self.stopping = False
+
+    # -- a project's life ----------------------------------------------------------------------------------------
+
+    async def up(self, name: str, request: UpRequest, emit: Emit) -> Result:
+        """Bring a project to what its file says; see `reconcile`."""
+        project = Project.model_validate(request.project)
+        origins = Origins.from_wire(request.origins)
+        async with self._turn(name, emit):
+            images = await self._pictures.of(project, request.options, origins)
+            desired = resolve(project, images, request.options)
+            plan = reconcile(desired, observe(self._rooms, name), request.options, _locate(origins))
+            self._remember(project)
+            return await self._carry_out(name, plan, emit, dry_run=request.options.dry_run)
+
+    async def down(self, name: str, request: DownRequest, emit: Emit) -> Result:
+        """Stop and remove a project's containers and networks, with `volumes` its volumes too."""
+        await self._interrupt(name)
+        project = Project.model_validate(request.project) if request.project else None
+        async with self._turn(name, emit):
+            plan = teardown.down(observe(self._rooms, name), name, request, project)
+            result = await self._carry_out(name, plan, emit, dry_run=request.dry_run)
+            if not request.dry_run and not self._rooms.store.containers_of(name):
+                self._rooms.store.projects.remove(name)
+            return result
+
+    async def services(self, verb: str, name: str, request: ServicesRequest, emit: Emit) -> Result:
+        """`stop`, `start`, `restart`, `kill` or `rm` of services."""
+        if verb in ("stop", "kill", "rm"):
+            await self._interrupt(name)
+        async with self._turn(name, emit):
+            observed = observe(self._rooms, name)
+            if verb == "kill":
+                return self._kill(name, request, emit)
+            plan = teardown.verb(verb, observed, request)
+            return await self._carry_out(name, plan, emit, dry_run=request.dry_run)
+
+    async def run(self, name: str, request: RunRequest, emit: Emit) -> Result:
+        """Create a one-off container of a service, its dependencies running; `attach` starts it."""
+        project = Project.model_validate(request.project)
+        origins = Origins.from_wire(request.origins)
+        options = UpOptions(services=(request.service,), no_deps=request.no_deps, remove_orphans=request.remove_orphans)
+        async with self._turn(name, emit):
+            images = await self._pictures.of(project, options, origins)
+            changed = 0
+            if dependencies := one_off_dependencies(project, request):
+                needed = replace(options, services=dependencies, no_deps=False)
+                desired = resolve(project, images, needed)
+                plan = reconcile(desired, observe(self._rooms, name), needed, _locate(origins))
+                changed = (await self._carry_out(name, plan, emit)).changed
+            one_off = resolve_one_off(project, images, request, secrets.token_hex(6))
+            plan = reconcile(one_off, observe(self._rooms, name), UpOptions(), _locate(origins))
+            self._remember(project)
+            await self._carry_out(name, _without_start(plan), emit)
+        container = self._container_named(one_off.containers[0].name)
+        if request.remove:
+            self._rooms.store.containers.put(container.id, replace(container, remove_on_exit=True))
+        return Result(changed=changed + 1, container=container.id)
+
+    # -- looking ---------------------------------------------------------------------------------------------------
+
+    def projects(self) -> tuple[ProjectSummary, ...]:
+        """Every project that has containers."""
+        names = sorted({record.project for record in self._rooms.store.containers})
+        return tuple(
+            project_summary(name, self._rooms.store.containers_of(name), self._rooms.store.projects.get(name))
+            for name in names
+        )
+
+    def containers(self, name: str, every: bool) -> tuple[ContainerSummary, ...]:
+        """The project's containers: those that run (or restart), or all."""
+        return tuple(
+            container_summary(record)
+            for record in self._rooms.store.containers_of(name)
+            if every or record.state in (State.RUNNING, State.RESTARTING)
+        )
+
+    def logs(
+        self,
+        name: str,
+        *,
+        services: tuple[str, ...] = (),
+        tail: int | None = None,
+        since: float = 0.0,
+        until: float | None = None,
+        follow: bool = False,
+    ) -> AsyncIterator[LogEntry]:
+        """What the project's containers wrote; with `follow` also what they and their successors go on to write."""
+        return self._logs.of(name, services=services, tail=tail, since=since, until=until, follow=follow)
+
+    async def events(self, name: str) -> AsyncIterator[ContainerEvent]:
+        """What happens to the project's containers from now on."""
+        subscription = self._rooms.bus.subscribe(name)
+        try:
+            async for happened in subscription:
+                yield happened
+        finally:
+            subscription.close()
+
+    async def wait(self, container: str) -> int:
+        """The exit status of a container, once it has one that its restart policy leaves at that."""
+
+        def over() -> bool:
+            record = self._rooms.store.containers.get(container)
+            return record is None or record.state is State.EXITED
+
+        self._container(container)
+        await self._rooms.bus.until(over)
+        record = self._rooms.store.containers.get(container)
+        # A one-off of `run --rm` may be removed before we look: the loop remembers how it ended.
+        return record.exit_code if record is not None else self._loop.exit_codes.get(container, 0)
+
+    async def status(self) -> EngineStatus:
+        """The processes behind the commands."""
+        rooms = self._rooms
+        pids = await (await rooms.keeping.ready()).status()
+        return EngineStatus(
+            version=__version__,
+            socket=str(rooms.paths.engine_socket),
+            data=str(rooms.paths.data),
+            uptime=time.monotonic() - self._since,
+            engine=os.getpid(),
+            keeper=int(pids["keeper"]),
+            data_plane=int(pids["dataplane"]),
+            pump=int(pids["pump"]),
+            projects=len({record.project for record in rooms.store.containers}),
+            containers=len(rooms.store.containers),
+            running=sum(record.state is State.RUNNING for record in rooms.store.containers),
+            rootless=rooms.facts.rootless,
+            notes=tuple(rooms.notes),
+        )
+
+    # -- single containers ----------------------------------------------------------------------------------------
+
+    async def exec(self, name: str, request: ExecRequest) -> ProcessSession | None:
+        """A session with a process in a service's container; None where it was detached.
+
+        Raises:
+            UsageError: the service has no running container of this index.
+        """
+        replicas = [
+            record
+            for record in self._rooms.store.containers_of(name)
+            if record.service == request.service and record.state is State.RUNNING and not record.one_off
+        ]
+        chosen = [record for record in replicas if request.index in (0, record.number)]
+        if not chosen:
+            which = f"container {request.index} of service" if request.index else "service"
+            raise UsageError(
+                f"{which} `{request.service}` is not running", hint=f"`compose up -d {request.service}` starts it"
+            )
+        if request.detach:
+            await self._processes.detached(chosen[0], request)
+            return None
+        return await self._processes.exec(chosen[0], request)
+
+    async def attach(self, container: str, *, start: bool, stdin: bool, logs: bool) -> AttachSession:
+        """A session with a container's own streams; with `start` it is started once the client listens."""
+        record = self._container(container)
+
+        async def begin() -> None:
+            await self._loop.start(record.name)
+
+        def descriptor(kind: str) -> int:
+            held = self._rooms.keeping.held(f"{kind}/{record.id}")
+            return os.dup(held.fds[0]) if held else -1
+
+        return AttachSession(
+            self._logs.raw(record, past=logs and not start),
+            lambda: self.wait(record.id),
+            start=begin if start else None,
+            stdin=lambda: descriptor("pty" if record.config.tty else "stdin") if stdin else -1,
+            terminal=lambda: descriptor("pty"),
+            signal=lambda signal: self._containers.signal(record.id, signal),
+        )
+
+    async def remove_container(self, container: str, *, force: bool, volumes: bool) -> Result:
+        """Remove a single container, stopping it first with `force`; one that is gone is fine."""
+        record = self._rooms.store.containers.get(container)
+        if record is None:
+            return Result()
+        if force:
+            await self._containers.stop(StopContainer(record.id, record.name, record.service, 0.0))
+        await self._containers.remove(RemoveContainer(record.id, record.name, record.service, volumes))
+        return Result(changed=1)
+
+    # -- images ------------------------------------------------------------------------------------------------------
+
+    @property
+    def pictures(self) -> Pictures:
+        """What can be asked about images."""
+        return self._pictures
+
+    # -- the end ------------------------------------------------------------------------------------------------------
+
+    async def stop_everything(self, force: bool, emit: Emit) -> Result:
+        """Make ready to end. Raises EngineError while containers run, unless `force` is there to stop them."""
+        running = [
+            record for record in self._rooms.store.containers if record.state in (State.RUNNING, State.RESTARTING)
+        ]
+        if running and not force:
+            projects = sorted({record.project for record in running})
+            raise EngineError(
+                f"cannot stop the engine: {len(running)} container(s) run in {', '.join(f'`{one}`' for one in projects)}",
+                hint=f"`compose -p {projects[0]} down` first, or `compose engine stop --force`",
+            )
+        changed = 0
+        for project in sorted({record.project for record in running}):
+            changed += (await self.services("stop", project, ServicesRequest(), emit)).changed
+        self.stopping = True
+        return Result(changed=changed)
+
+    def busy(self) -> bool:
+        """Whether any container runs or is about to."""
+        states = {record.state for record in self._rooms.store.containers}
+        return bool(states & {State.RUNNING, State.RESTARTING})
+
+    # -- how it is done -------------------------------------------------------------------------------------------
+
+    async def _carry_out(self, name: str, plan: Plan, emit: Emit, *, dry_run: bool = False) -> Result:
+        for warning in plan.warnings:
+            emit(Event("project", name, "warning", detail=warning))
+        if dry_run:
+            return Result(plan=str(plan))
+        machine = Machine(name, self._rooms, self._containers, self._loop, self._logs.last)
+        task = asyncio.current_task()
+        if task is not None:
+            self._working[name] = task
+        try:
+            return Result(changed=await execute(plan, machine, emit, self._rooms.clock))
+        finally:
+            if self._working.get(name) is task:
+                self._working.pop(name, None)
+
+    @contextlib.asynccontextmanager
+    async def _turn(self, name: str, emit: Emit) -> AsyncIterator[None]:
+        turn = self._turns.setdefault(name, asyncio.Lock())
+        if turn.locked():
+            emit(Event("project", name, "waiting", detail="another command on this project"))
+        async with turn:
+            try:
+                yield
+            except asyncio.CancelledError:
+                if name not in self._interrupted:
+                    raise
+                raise EngineError(
+                    f"another command took over project `{name}`", hint="run this one again when that is done"
+                ) from None
+
+    async def _interrupt(self, name: str) -> None:
+        """End what is under way for a project, and wait until it has let go."""
+        task = self._working.get(name)
+        if task is None:
+            return
+        self._interrupted.add(name)
+        try:
+            task.cancel()
+            async with self._turns[name]:
+                pass
+        finally:
+            self._interrupted.discard(name)
+
+    def _kill(self, name: str, request: ServicesRequest, emit: Emit) -> Result:
+        killed = 0
+        for record in self._rooms.store.containers_of(name):
+            if record.state is State.RUNNING and (not request.services or record.service in request.services):
+                number = signals.number(request.signal)
+                if number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+                    # What is meant to end it is an explicit stop: its restart policy shall not bring it back.
+                    self._rooms.store.containers.put(record.id, replace(record, wanted=False))
+                self._containers.signal(record.id, request.signal)
+                emit(Event("container", record.name, "killed", service=record.service))
+                killed += 1
+        return Result(changed=killed)
+
+    def _remember(self, project: Project) -> None:
+        record = ProjectRecord(project.name, project.working_dir, project.compose_files)
+        if self._rooms.store.projects.get(project.name) != record:
+            self._rooms.store.projects.put(project.name, record)
+
+    def _container(self, container: str) -> ContainerRecord:
+        record = self._rooms.store.containers.get(container)
+        if record is None:
+            raise UsageError(f"there is no container `{container[:12]}`")
+        return record
+
+    def _container_named(self, name: str) -> ContainerRecord:
+        record = self._rooms.store.container_named(name)
+        if record is None:
+            raise ContainerError(f"container `{name}` was removed meanwhile")
+        return record
+
+
+def one_off_dependencies(project: Project, request: RunRequest) -> tuple[str, ...]:
+    """The services that a one-off needs up first."""
+    if request.no_deps:
+        return ()
+    service = {**project.services, **project.disabled}.get(request.service)
+    return tuple(dependencies(service)) if service else ()
+
+
+def _without_start(plan: Plan) -> Plan:
+    """The plan of a one-off but for its start, which `attach` does when the client listens."""
+    return Plan(tuple(node for node in plan if not isinstance(node.operation, StartContainer)), plan.warnings)
+
+
+def _locate(origins: Origins) -> Callable[[tuple[str, ...]], str]:
+    """Where a path of the project was written, in the words of a cause."""
+
+    def locate(path: tuple[str, ...]) -> str:
+        place = origins.near(path)
+        return f"{Path(place.file).name}:{place.line}" if place else ""
+
+    return locate

@@ -1,0 +1,34 @@
+"""What the acting half of the engine works with, put together once by `server.wiring`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from composer.clock import Clock
+from composer.engine.bus import Bus
+from composer.engine.keeping import Keeping
+from composer.engine.networking import Networking
+from composer.engine.store import Store
+from composer.image.store import Store as Images
+from composer.paths import Paths
+from composer.runtime.cgroup import Cgroups
+from composer.runtime.facts import HostFacts
+from composer.volume.volumes import Volumes
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """The real things, by the room they come from."""
+
+    paths: Paths
+    clock: Clock
+    store: Store
+    bus: Bus
+    keeping: Keeping
+    images: Images
+    volumes: Volumes
+    networks: Networking
+    cgroups: Cgroups
+    facts: HostFacts
+    notes: list[str] = field(default_factory=list)
+    """What this machine cannot do, each told once and shown by `compose engine status`."""

@@ -1,0 +1,207 @@
+"""A container's start: from its record to a running first process, or to nothing at all.
+
+Order: what can fail for the user's reasons first (image, user, volumes, ports), then the process, then its name. Whatever
+was made for a start that fails is undone, so a failed start leaves a container that says why it does not run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from dataclasses import replace
+
+from composer.engine import etc_files
+from composer.engine.confinement import Confinement
+from composer.engine.containers import event
+from composer.engine.records import ContainerRecord
+from composer.engine.rooms import Rooms
+from composer.engine.storage import Sources, Storage
+from composer.engine.translate import Placement, container_spec
+from composer.engine.world import Health, State
+from composer.errors import ComposerError, ContainerError
+from composer.image.image import Image
+from composer.keeper.client import Run, Started
+from composer.oci.runtime_spec import Mount, Namespace, Spec
+from composer.runtime.bundle import Bundle
+from composer.runtime.compile import clone_namespaces, container_steps, unenforced
+
+
+class Starting:
+    """Starts containers; one instance an engine."""
+
+    def __init__(self, rooms: Rooms, confinement: Confinement) -> None:
+        self._rooms = rooms
+        self._confinement = confinement
+        self._storage = Storage(rooms)
+
+    async def start(self, record: ContainerRecord) -> ContainerRecord:
+        """Start a container that does not run; its record as it is then.
+
+        Raises:
+            ContainerError: with `exit_code` 127 or 126 for a command that is not found or not executable.
+            HostError: a port is taken, or this machine lacks what the container needs.
+            ImageError: its image is gone.
+        """
+        rooms = self._rooms
+        record = replace(
+            record, wanted=True, error="", joined=self._partner(record), starts=record.starts + 1, ports=()
+        )
+        rooms.store.containers.put(record.id, record)
+        try:
+            image = self._confinement.image(record)
+            await asyncio.to_thread(rooms.images.unpack, image)
+            sources = await self._storage.prepare(record)
+            spec, bundle = await self._compile(record, image, sources)
+            record = replace(record, ports=await rooms.networks.publish(record))
+            rooms.store.containers.put(record.id, record)
+            started = await self._run(record, spec, bundle)
+        except ComposerError as error:
+            await self._failed(record, error)
+            raise _explained(record, error) from error
+        self._storage.mark_seeded(sources.seeded)
+        record = replace(
+            record,
+            state=State.RUNNING,
+            health=Health.STARTING if record.config.health else Health.NONE,
+            pid=started.pid,
+            start_time=started.start_time,
+            started=rooms.clock.now(),
+            finished=0.0,
+            exit_code=0,
+            oom_killed=False,
+        )
+        rooms.store.containers.put(record.id, record)
+        try:
+            await self._hold(record, started)
+            await rooms.networks.announce(record, started.reported)
+        finally:
+            for fd in (started.pidfd, *started.reported.values()):
+                os.close(fd)
+        rooms.bus.publish(record.project, event(record, "start", rooms.clock.now()))
+        return record
+
+    def _partner(self, record: ContainerRecord) -> str:
+        """The id of the container whose network namespace `record` shares, "" for one of its own."""
+        service = record.config.network_mode.removeprefix("service:")
+        if service == record.config.network_mode:
+            return ""
+        for other in self._rooms.store.containers_of(record.project):
+            if other.service == service and other.state is State.RUNNING and not other.one_off:
+                return other.id
+        raise ContainerError(
+            f"cannot start `{record.name}`: it shares the network of `{service}`, which does not run",
+            hint=f"`compose logs {service}` may say why",
+        )
+
+    async def _compile(self, record: ContainerRecord, image: Image, sources: Sources) -> tuple[Spec, Bundle]:
+        rooms, config = self._rooms, record.config
+        hostname = config.hostname or record.id[:12]
+        placement = Placement(
+            identity=self._confinement.identity(record, image),
+            mounts=sources.paths,
+            hostname="" if config.network_mode == "host" and not config.hostname else hostname,
+            own_network=config.network_mode != "host",
+        )
+        spec = _with_host_binds(container_spec(config, placement), image)
+        if record.joined:
+            spec = _joining(spec)
+        cgroup = await self._confinement.cgroup(record, spec.linux.resources)
+        for note in (*unenforced(spec, rooms.facts), *cgroup.unenforced):
+            if note not in rooms.notes:
+                rooms.notes.append(note)
+        capabilities = spec.process.capabilities
+        base = rooms.paths.container(record.id)
+        bundle = Bundle(
+            rootfs=str(rooms.paths.rootfs),
+            lower=tuple(str(layer) for layer in image.layers),
+            upper=str(base / "upper"),
+            work=str(base / "work"),
+            etc=etc_files.write(record, self._rooms, hostname),
+            seeds=sources.seeds,
+            cgroup=cgroup,
+            seccomp=await self._confinement.filter(record, capabilities.bounding if capabilities else ()),
+            init=config.init,
+        )
+        return spec, bundle
+
+    async def _run(self, record: ContainerRecord, spec: Spec, bundle: Bundle) -> Started:
+        rooms = self._rooms
+        fds, network, ours = rooms.networks.attach(record)
+        try:
+            return await rooms.keeping.run(
+                Run(
+                    id=record.id,
+                    steps=container_steps(spec, bundle, rooms.facts, network),
+                    clone=clone_namespaces(spec),
+                    fds=fds,
+                    log=str(rooms.paths.container(record.id) / "log"),
+                    fifos=str(rooms.paths.fifos(record.id)),
+                    keep_stdin=record.config.stdin_open and not record.config.tty,
+                )
+            )
+        finally:
+            for fd in ours:
+                os.close(fd)
+
+    async def _hold(self, record: ContainerRecord, started: Started) -> None:
+        """Have what attaching needs held by the keeper too."""
+        for kind in ("pty", "stdin"):
+            if kind in started.reported:
+                await self._rooms.keeping.put(f"{kind}/{record.id}", {}, (started.reported[kind],))
+
+    async def _failed(self, record: ContainerRecord, error: ComposerError) -> None:
+        """Undo a start that did not come to be, and remember why."""
+        code = error.exit_code if isinstance(error, ContainerError) and error.exit_code in (126, 127) else 128
+        current = self._rooms.store.containers.get(record.id)
+        if current is not None:
+            failed = replace(
+                record, state=State.CREATED, wanted=False, error=error.message, ports=(), exit_code=code, pid=0
+            )
+            self._rooms.store.containers.put(record.id, failed)
+        self._confinement.forget(record.id)
+        with contextlib.suppress(ComposerError):
+            await self._rooms.networks.withdraw(record)
+        with contextlib.suppress(ComposerError):
+            await asyncio.to_thread(self._rooms.cgroups.remove, record.id)
+        self._rooms.bus.changed()
+
+
+def _with_host_binds(spec: Spec, image: Image) -> Spec:
+    """The parts of this machine that are part of the image `host`, below the container's own mounts."""
+    taken = {mount.destination for mount in spec.mounts}
+    binds = tuple(
+        Mount(bind.target, str(bind.source), "bind", ("rbind", "rslave", "nosuid", "nodev", "ro"))
+        for bind in image.binds
+        if bind.target not in taken
+    )
+    return replace(spec, mounts=(*binds, *spec.mounts)) if binds else spec
+
+
+def _joining(spec: Spec) -> Spec:
+    """`spec` with the network namespace of another container instead of one of its own."""
+    spaces = tuple(
+        Namespace("network", "joined") if space.type == "network" else space for space in spec.linux.namespaces
+    )
+    return replace(spec, linux=replace(spec.linux, namespaces=spaces))
+
+
+def _explained(record: ContainerRecord, error: ComposerError) -> ComposerError:
+    """The error with the container's name, and for a missing command with what would help."""
+    if not isinstance(error, ContainerError) or record.name in error.message:
+        return error
+    hint, command = error.hint, record.config.arguments[0] if record.config.arguments else ""
+    message = error.message
+    if error.exit_code == 127:
+        message = f"`{command}` is not in the image `{record.config.image}`"
+        hint = hint or "check `command:` and `entrypoint:`; a string is split into words, no shell runs it"
+    elif error.exit_code == 126:
+        message = f"`{command}` cannot be executed ({error.message.rpartition(': ')[2]})"
+        hint = hint or "`chmod +x` it in the image or on the host; a script needs a `#!` line whose program is there"
+    return ContainerError(
+        f"cannot start `{record.name}`: {message}",
+        hint=hint,
+        step=error.step,
+        errno=error.errno,
+        exit_code=error.exit_code,
+    )

@@ -1,0 +1,73 @@
+"""Where a container's mounts come from: volumes made, bind sources checked, new volumes marked for seeding."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from composer.engine.records import ContainerRecord, VolumeRecord
+from composer.engine.rooms import Rooms
+from composer.engine.world import MountPoint
+from composer.errors import ContainerError
+from composer.volume.bind import prepare_bind
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Host paths by mount target, and the targets whose source is a volume that the image may fill."""
+
+    paths: dict[str, str]
+    seeds: tuple[str, ...]
+    seeded: tuple[str, ...]
+    """Names of the volumes behind `seeds`."""
+
+
+class Storage:
+    """Prepares the sources of mounts; every method may be called again."""
+
+    def __init__(self, rooms: Rooms) -> None:
+        self._rooms = rooms
+        self._seeding: dict[str, asyncio.Lock] = {}
+
+    async def prepare(self, record: ContainerRecord) -> Sources:
+        """The sources of every bind and volume of `record`.
+
+        Raises:
+            ContainerError: a bind's source is missing and may not be made, or a volume has no such subpath.
+        """
+        paths: dict[str, str] = {}
+        seeds: dict[str, str] = {}
+        for mount in record.config.mounts:
+            if mount.kind == "bind":
+                found = await asyncio.to_thread(prepare_bind, mount.source, mount.create_host_path)
+                paths[mount.target] = str(found)
+            elif mount.kind == "volume":
+                name = mount.source or record.anonymous[mount.target]
+                paths[mount.target] = str(await self._volume(record, mount, name))
+                stored = self._rooms.store.volumes.get(name)
+                if stored is not None and not stored.seeded and not mount.nocopy and not mount.subpath:
+                    seeds[mount.target] = name
+        return Sources(paths, tuple(seeds), tuple(seeds.values()))
+
+    def mark_seeded(self, names: tuple[str, ...]) -> None:
+        """The container has started: what the image had for these volumes is in them now."""
+        for name in names:
+            if (volume := self._rooms.store.volumes.get(name)) is not None:
+                self._rooms.store.volumes.put(name, replace(volume, seeded=True))
+
+    async def _volume(self, record: ContainerRecord, mount: MountPoint, name: str) -> Path:
+        if self._rooms.store.volumes.get(name) is None:
+            # A volume is made by the plan; this one was removed behind the container's back.
+            self._rooms.store.volumes.put(name, VolumeRecord(name, record.project, anonymous=not mount.source))
+        await asyncio.to_thread(self._rooms.volumes.create, name)
+        path = Path(self._rooms.volumes.path(name))
+        if not mount.subpath:
+            return path
+        inside = (path / mount.subpath).resolve()
+        if not inside.is_relative_to(path.resolve()) or not inside.exists():
+            raise ContainerError(
+                f"cannot mount `{mount.target}`: volume `{name}` has no `{mount.subpath}`",
+                hint="make the directory in the volume first, or leave `volume.subpath` out",
+            )
+        return inside

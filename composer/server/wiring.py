@@ -1,0 +1,131 @@
+"""The composition root: the only place that chooses the real drivers and hands them to the engine."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import composer
+from composer.clock import SystemClock
+from composer.engine.bus import Bus
+from composer.engine.confinement import Confinement
+from composer.engine.containers import Containers
+from composer.engine.keeping import Jobs, Keeping, Shelf
+from composer.engine.logs import Logs
+from composer.engine.loop import Loop
+from composer.engine.networking import Networking
+from composer.engine.pictures import Pictures
+from composer.engine.processes import Processes
+from composer.engine.recovery import recover, take_over
+from composer.engine.requests import Requests
+from composer.engine.rooms import Rooms
+from composer.engine.starting import Starting
+from composer.engine.store import Store
+from composer.errors import ComposerError
+from composer.image.store import Store as Images
+from composer.keeper.client import Keeper
+from composer.network.driver import Networks
+from composer.network.spec import Facts
+from composer.paths import Paths
+from composer.runtime.cgroups import open_cgroups
+from composer.runtime.facts import probe
+from composer.volume.volumes import Volumes
+
+log = logging.getLogger("composer.server")
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """Everything that the engine process owns."""
+
+    rooms: Rooms
+    loop: Loop
+    logs: Logs
+    requests: Requests
+
+    async def recover(self) -> None:
+        """Take up what is there; afterwards requests may come."""
+        await recover(self.rooms, self.loop)
+
+    def busy(self) -> bool:
+        """Whether any container runs."""
+        return self.requests.busy()
+
+    async def close(self, *, everything: bool) -> None:
+        """Let go; with `everything` nothing of this engine stays in the kernel, and the keeper ends."""
+        self.loop.close()
+        self.logs.close()
+        self.rooms.bus.close()
+        if everything:
+            try:
+                await self.rooms.networks.dismantle()
+                self.rooms.cgroups.remove_parent()
+                await self.rooms.keeping.stop()
+            except ComposerError as error:
+                log.error("cannot leave cleanly: %s", error.message)
+        self.rooms.store.close()
+
+
+async def build(paths: Paths) -> Engine:
+    """The engine on these directories, connected to its keeper.
+
+    Raises:
+        StateError: the records are damaged or newer than we are.
+        HostError: no keeper answers.
+    """
+    paths.data.mkdir(mode=0o711, parents=True, exist_ok=True)
+    paths.rootfs.mkdir(mode=0o700, parents=True, exist_ok=True)
+    store = Store(paths.database)
+    keeping = Keeping(paths.keeper_socket, lambda: spawn_keeper(paths))
+    facts = probe(paths.data)
+    driver = Networks(Jobs(keeping), Shelf(keeping), _network_facts(paths, store.engine_id, rootless=facts.rootless))
+    rooms = Rooms(
+        paths=paths,
+        clock=SystemClock(),
+        store=store,
+        bus=Bus(),
+        keeping=keeping,
+        images=Images(paths),
+        volumes=Volumes(paths.volumes),
+        networks=Networking(store, driver),
+        cgroups=open_cgroups(store.engine_id, facts),
+        facts=facts,
+    )
+    confinement = Confinement(rooms)
+    containers = Containers(rooms)
+    processes = Processes(rooms, confinement)
+    loop = Loop(rooms, containers, Starting(rooms, confinement), processes, confinement)
+    logs = Logs(rooms)
+
+    async def adopt(lost: Keeper, new: Keeper) -> None:
+        await take_over(rooms, lost, new)
+
+    await keeping.connect(adopt)
+    keeping.on_exit = loop.exited
+    requests = Requests(rooms, containers, loop, processes, logs, Pictures(rooms.images, store))
+    return Engine(rooms, loop, logs, requests)
+
+
+def spawn_keeper(paths: Paths) -> None:
+    """Start a keeper beside this engine, in its namespaces: the former one died."""
+    program = (
+        "import runpy, sys; sys.path.append(sys.argv.pop(1)); runpy.run_module('composer.keeper', run_name='__main__')"
+    )
+    root = str(Path(composer.__file__).parent.parent)
+    with paths.keeper_log.open("ab") as keeper_log:
+        subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", program, root, "--engine", str(os.getpid())],
+            stdin=subprocess.DEVNULL,
+            stdout=keeper_log,
+            stderr=keeper_log,
+            start_new_session=True,
+            cwd="/",
+        )
+
+
+def _network_facts(paths: Paths, engine_id: str, *, rootless: bool) -> Facts:
+    return Facts(engine_id=engine_id, engine_pid=os.getpid(), run=str(paths.run), privileged=not rootless)
