@@ -185,11 +185,17 @@ class Networks:
             await self._store.put(name, meta, ())
 
     async def serve_names(
-        self, container_id: str, reported: Mapping[str, int], networks: Sequence[str], search: Sequence[str] = ()
+        self,
+        container_id: str,
+        reported: Mapping[str, int],
+        networks: Sequence[str],
+        search: Sequence[str] = (),
+        upstream: Sequence[str] = (),
     ) -> None:
         """Answer DNS on the sockets that a container's init reported, by the names of these networks in order.
 
-        The reported descriptors stay the caller's to close.
+        `upstream` are asked for what is not there, the host's own resolvers if there are none. The reported descriptors
+        stay the caller's to close.
         """
         name = items.dns_name(container_id)
         await self._store.put(

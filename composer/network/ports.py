@@ -6,11 +6,12 @@ A published port is an ordinary listening socket (`ss -l` shows it, firewalls se
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import ipaddress
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,12 +67,8 @@ def holder(protocol: str, port: int, proc: Path = Path("/proc")) -> str:
     for process in proc.iterdir() if inodes else ():
         if not process.name.isdigit():
             continue
-        try:
-            links = {str(link.readlink()) for link in (process / "fd").iterdir()}
-        except OSError:  # gone meanwhile, or another user's
-            continue
-        if not links.isdisjoint(inodes):
-            return f"`{(process / 'comm').read_text().strip()}` (pid {process.name})"
+        if not inodes.isdisjoint(_open_files(process)):
+            return f"`{_command(process)}` (pid {process.name})"
     return "a process of another user" if inodes else ""
 
 
@@ -157,6 +154,21 @@ def _first_free_port() -> str:
         return Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text().strip()
     except OSError:
         return "1024"
+
+
+def _open_files(process: Path) -> Iterator[str]:
+    """What the descriptors of a process lead to; nothing of one that is gone or another user's."""
+    with contextlib.suppress(OSError):
+        for link in (process / "fd").iterdir():
+            with contextlib.suppress(OSError):
+                yield str(link.readlink())
+
+
+def _command(process: Path) -> str:
+    try:
+        return (process / "comm").read_text().strip()
+    except OSError:
+        return "?"
 
 
 def _inodes(protocol: str, port: int, proc: Path) -> set[str]:

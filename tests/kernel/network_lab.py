@@ -171,6 +171,8 @@ class Server:
         with contextlib.suppress(OSError):
             while True:
                 data, peer = self.socket.recvfrom(65535)
+                if peer is None:  # shut down
+                    return
                 self._serve(self.socket, data, peer)
 
 

@@ -310,6 +310,7 @@ def test_a_bad_item_is_reported_and_the_rest_goes_on(lab: Lab, net: NetworkSpec,
     serve(lab, web, 80)
     lab.publish("c1", net, TARGET, port=8080, to=80)
     plane = lab.start_plane()
+    assert ask(lab.outside, HOST, 8080) == b"hello"
     before = open_files(plane.pid)
     for name, meta in (("port/x", {}), ("zone/x", {"names": {"a": ["nonsense"]}}), ("dns/x", {})):
         lab.do(lab.store.put(name, meta, (0,)))
