@@ -68,7 +68,8 @@ Pattern = tuple[str, ...]
 
 def pattern(path: Path) -> Pattern:
     """The path with the names that users choose as `*`."""
-    return tuple("*" if index == 1 else str(step) for index, step in enumerate(path))
+    chosen = (1, 3) if path[2:3] == ("networks",) else (1,)
+    return tuple("*" if index in chosen else str(step) for index, step in enumerate(path))
 
 
 def rule_of(path: Path) -> Rule | None:
@@ -122,6 +123,7 @@ UNIQUE: dict[Pattern, Callable[[Node], Hashable]] = {
     ("services", "*", "ports"): _fields("host_ip", "target", "published", "protocol"),
     ("services", "*", "volumes"): _fields("target"),
     ("services", "*", "env_file"): _fields("path"),
+    ("services", "*", "networks", "*", "aliases"): _value,
     **{
         ("services", "*", name): _value
         for name in (

@@ -34,12 +34,18 @@ def project(directory: Path, text: str, environment: Mapping[str, str] | None = 
     return load_in(directory, environment).project
 
 
-def service(directory: Path, attributes: str, environment: Mapping[str, str] | None = None, rest: str = "") -> Service:
-    """A service `web` on image `i` with more attributes, written as they stand in a file."""
-    body = textwrap.indent(textwrap.dedent(attributes), "    ")
-    return project(
-        directory, f"services:\n  web:\n    image: i\n{body}\n{textwrap.dedent(rest)}", environment
-    ).services["web"]
+def with_web(attributes: str, services: str = "", rest: str = "") -> str:
+    """A file with a service `web` on image `i` that has more attributes, with more services, and more sections."""
+    web = textwrap.indent(textwrap.dedent(attributes), "    ")
+    others = textwrap.indent(textwrap.dedent(services), "  ")
+    return f"services:\n  web:\n    image: i\n{web}\n{others}\n{textwrap.dedent(rest)}"
+
+
+def service(
+    directory: Path, attributes: str, environment: Mapping[str, str] | None = None, services: str = "", rest: str = ""
+) -> Service:
+    """The service `web` of such a file."""
+    return project(directory, with_web(attributes, services, rest), environment).services["web"]
 
 
 def problems(directory: Path, text: str, environment: Mapping[str, str] | None = None) -> list[Diagnostic]:
@@ -50,10 +56,9 @@ def problems(directory: Path, text: str, environment: Mapping[str, str] | None =
     return list(caught.value.diagnostics)
 
 
-def problem(directory: Path, attributes: str, rest: str = "") -> Diagnostic:
-    """The only thing wrong with a service `web` that has these attributes."""
-    body = textwrap.indent(textwrap.dedent(attributes), "    ")
-    found = problems(directory, f"services:\n  web:\n    image: i\n{body}\n{textwrap.dedent(rest)}")
+def problem(directory: Path, attributes: str, services: str = "", rest: str = "") -> Diagnostic:
+    """The only thing wrong with such a file."""
+    found = problems(directory, with_web(attributes, services, rest))
     assert len(found) == 1, found
     return found[0]
 
