@@ -55,9 +55,11 @@ class EventStream:
         self._response = client.open("POST", target, body)
 
     def __iter__(self) -> Iterator[messages.Event | messages.Result]:
-        while self.result is None:
-            yield from self.poll()
-        self.close()
+        try:
+            while self.result is None:
+                yield from self.poll()
+        finally:
+            self.close()
 
     def fileno(self) -> int:
         return self._response.fileno()
@@ -69,9 +71,9 @@ class EventStream:
             if self._response.complete and self.result is None:
                 raise EngineLost
         except EngineLost as lost:
+            self.close()
             self._lost += 1
             self._client.recover(self._lost, lost)
-            self.close()
             self._response = self._client.open("POST", self._target, self._body)
             return []
         return items
@@ -113,9 +115,11 @@ class LogStream:
     _lost: int = 0
 
     def __iter__(self) -> Iterator[messages.LogEntry]:
-        while not self.complete:
-            yield from self.poll()
-        self.close()
+        try:
+            while not self.complete:
+                yield from self.poll()
+        finally:
+            self.close()
 
     @property
     def response(self) -> Response:
@@ -135,9 +139,9 @@ class LogStream:
         try:
             lines = self.response.poll()
         except EngineLost as lost:
+            self.reopen()
             self._lost += 1
             self.client.recover(self._lost, lost)
-            self.reopen()
             return []
         self._lost = 0 if lines else self._lost
         entries = (_decoded(messages.LogEntry, _json(line)) for line in lines)

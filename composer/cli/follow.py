@@ -9,7 +9,7 @@ from composer.api.messages import Event, Result
 from composer.cli.render.events import Progress
 
 
-def follow(stream: EventStream, progress: Progress) -> Result:
+def follow(progress: Progress, stream: EventStream) -> Result:
     """Show the stream's events until its result, and return that. Raises the engine's error.
 
     Leaving early (Ctrl-C) hangs up, which makes the engine give the request up.

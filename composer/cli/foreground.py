@@ -25,7 +25,7 @@ from composer.cli.terminal import Signals
 INTERRUPTED = 130
 _QUIET = 0.05
 """Seconds without a log line after which a container's end may be told: what it wrote last comes first."""
-_ALIVE = ("running", "restarting", "paused", "created")
+_ALIVE = ("running", "restarting", "paused")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,8 @@ class Foreground:
         self._events: Response | None = None
         self._started: set[str] = set()
         self._ended: dict[str, int] = {}
+        """Containers whose end is still to be told, with their codes."""
+        self._told: set[str] = set()
         self._quiet_since = 0.0
 
     def run(self, request: UpRequest) -> int:
@@ -156,10 +158,11 @@ class Foreground:
             if event.one_off or event.service not in self._options.services:
                 continue
             if event.action == "die":
-                self._ended[event.name] = event.exit_code
-                self._quiet_since = time.monotonic()
-            if event.action == "start" and self._logs is not None and self._logs.complete:
-                self._logs.reopen()
+                self._note_end(event.name, event.exit_code)
+            if event.action == "start":
+                self._told.discard(event.name)
+                if self._logs is not None and self._logs.complete:
+                    self._logs.reopen()
         if self._phase is Phase.RUNNING:
             self._look()
 
@@ -167,6 +170,9 @@ class Foreground:
         """Decide from what is: whether all has ended, or one end is to end the rest."""
         containers = self._containers()
         ended = [each for each in containers if each.state not in _ALIVE and each.finished >= self._since]
+        for each in ended:
+            if each.name not in self._told:  # it ended before we listened
+                self._note_end(each.name, each.exit_code)
         fatal = [each for each in ended if self._is_fatal(each)]
         if fatal:
             self._code = fatal[0].exit_code
@@ -174,6 +180,11 @@ class Foreground:
             self._stop()
         elif not any(each.state in _ALIVE for each in containers):
             self._phase = Phase.DONE
+
+    def _note_end(self, name: str, code: int) -> None:
+        self._ended[name] = code
+        self._told.add(name)
+        self._quiet_since = time.monotonic()
 
     def _is_fatal(self, container: ContainerSummary) -> bool:
         if container.exit_code:

@@ -71,7 +71,8 @@ class FakeEngine:
         name, now = f"{project}-{service}-{number}", time.time()
         with self.changed:
             self.containers[name] = messages.ContainerSummary(
-                id=hashlib.sha256(name.encode()).hexdigest(), name=name, project=project, service=service, number=number, image=image,
+                id=hashlib.sha256(name.encode()).hexdigest(), name=name, project=project, service=service,
+                number=number, image=image,
                 command=("sh", "-c", "sleep 1000"), state="running", health="", exit_code=0, pid=4242, created=now,
                 started=now, finished=0.0, publishers=(messages.Publisher("0.0.0.0", 80, 8080, "tcp"),),
                 networks=(f"{project}_default",), labels={"com.docker.compose.service": service},
@@ -305,6 +306,8 @@ class Handler(BaseHTTPRequestHandler):
             code = int(arguments[0])
         elif program == "size":
             self._send(stream.STDOUT, f"{request.rows} {request.columns}\n".encode())
+        elif program == "vanish":
+            return
         elif program in ("cat", "hang"):
             code = self._talk(program)
         self.wfile.write(stream.control(exit=code))

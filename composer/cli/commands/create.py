@@ -52,7 +52,7 @@ def create(
         dry_run=dry_run,
     )
     request = UpRequest(session.wire_project, session.loaded.origins.to_wire(), options)
-    result = follow(session.client.up(session.name, request), session.progress)
+    result = follow(session.progress, session.client.up(session.name, request))
     if dry_run:
         say_plan(result.plan)
     return 0

@@ -35,7 +35,7 @@ def down(
         timeout=timeout,
         dry_run=dry_run,
     )
-    result = follow(session.client.down(session.name, request), session.progress)
+    result = follow(session.progress, session.client.down(session.name, request))
     if dry_run:
         say_plan(result.plan)
     return 0

@@ -72,7 +72,7 @@ def stop(
     if not accepts(_paths(session).engine_socket):
         say("The engine is not running.")
         return 0
-    follow(session.client.stop_engine(force=force), session.progress)
+    follow(session.progress, session.client.stop_engine(force=force))
     return 0
 
 

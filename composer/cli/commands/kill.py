@@ -32,7 +32,7 @@ def kill(
         remove_orphans=remove_orphans,
         dry_run=dry_run,
     )
-    result = follow(session.client.act("kill", session.name, request), session.progress)
+    result = follow(session.progress, session.client.act("kill", session.name, request))
     if dry_run:
         say_plan(result.plan)
     return 0

@@ -32,7 +32,7 @@ def restart(
         no_deps=no_deps,
         dry_run=dry_run,
     )
-    result = follow(session.client.act("restart", session.name, request), session.progress)
+    result = follow(session.progress, session.client.act("restart", session.name, request))
     if dry_run:
         say_plan(result.plan)
     return 0

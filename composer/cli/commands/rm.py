@@ -37,7 +37,7 @@ def rm(
         volumes=volumes,
         dry_run=dry_run,
     )
-    result = follow(session.client.act("rm", session.name, request), session.progress)
+    result = follow(session.progress, session.client.act("rm", session.name, request))
     if dry_run:
         say_plan(result.plan)
     return 0

@@ -73,7 +73,7 @@ def run(
         remove=remove,
         remove_orphans=remove_orphans,
     )
-    created = follow(session.client.run(session.name, request), session.progress).container
+    created = follow(session.progress, session.client.run(session.name, request)).container
     connection = session.client.attach(created, start=True, stdin=interactive and not detach, logs=not detach)
     if detach:
         start_only(connection)

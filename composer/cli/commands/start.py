@@ -32,7 +32,7 @@ def start(
         wait_timeout=wait_timeout,
         dry_run=dry_run,
     )
-    result = follow(session.client.act("start", session.name, request), session.progress)
+    result = follow(session.progress, session.client.act("start", session.name, request))
     if dry_run:
         say_plan(result.plan)
     return 0

@@ -28,7 +28,7 @@ def stop(
         timeout=timeout,
         dry_run=dry_run,
     )
-    result = follow(session.client.act("stop", session.name, request), session.progress)
+    result = follow(session.progress, session.client.act("stop", session.name, request))
     if dry_run:
         say_plan(result.plan)
     return 0

@@ -90,7 +90,7 @@ def up(
     )
     request = UpRequest(session.wire_project, session.loaded.origins.to_wire(), options)
     if detach or wait or no_start or dry_run:
-        result = follow(session.client.up(session.name, request), session.progress)
+        result = follow(session.progress, session.client.up(session.name, request))
         if dry_run:
             say_plan(result.plan)
         return 0

@@ -40,5 +40,5 @@ def wait(
         say(str(code))
     if down_project:
         project = None if session.recorded else session.wire_project
-        follow(session.client.down(session.name, DownRequest(project=project)), session.progress)
+        follow(session.progress, session.client.down(session.name, DownRequest(project=project)))
     return code
