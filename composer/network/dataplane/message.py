@@ -130,7 +130,7 @@ def answers(query: bytes, response: bytes) -> bool:
     end = _end_of_name(query, HEADER) + 4
     if response[4:6] == b"\0\0":
         return response[3] & 0xF != NO_ERROR  # some servers leave the question out of a refusal
-    return response[HEADER:end].lower() == query[HEADER:end].lower()
+    return response[4:6] == b"\0\1" and response[HEADER:end].lower() == query[HEADER:end].lower()
 
 
 def rcode(response: bytes) -> int:
