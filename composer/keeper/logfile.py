@@ -1,0 +1,80 @@
+"""The writing side of a log: `splice(2)` from a FIFO to the output file, and a record for each piece.
+
+`splice` moves bytes or leaves them in the FIFO: whoever kills us in between loses nothing and doubles nothing. What a
+kill can cost is the record of the last piece; the next writer finds bytes beyond the last record and indexes them.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from composer.keeper.logs import LARGEST_LENGTH, RECORD_SIZE, Record, Stream
+
+_MOST_AT_ONCE = 1 << 16
+
+
+class LogFile:
+    """The log in `directory`, appended to by one process at a time."""
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        # Not O_APPEND: splice(2) refuses that with EINVAL.
+        self._output = os.open(directory / "output", os.O_WRONLY | os.O_CREAT, 0o600)
+        self._index = os.open(directory / "index", os.O_RDWR | os.O_CREAT, 0o600)
+        self._records = os.fstat(self._index).st_size // RECORD_SIZE  # half a record at the end is overwritten
+        self._unwritten = b""
+        self._end = self._last_end()
+        self._size = os.lseek(self._output, 0, os.SEEK_END)
+        if self._size > self._end:
+            self._record(time.time_ns(), self._size - self._end, Stream.STDOUT)
+
+    def move(self, fifo: int, stream: Stream, lost: int = 0) -> int:
+        """Move what waits in `fifo`; how many bytes that was. Raises BlockingIOError if nothing waits.
+
+        With `lost`, a gap of so many bytes is marked before them.
+
+        Raises OSError (ENOSPC and its kin) if the disk does not take it; the bytes then stay in the FIFO.
+        """
+        self._write_records()
+        moved = os.splice(fifo, self._output, _MOST_AT_ONCE, flags=os.SPLICE_F_NONBLOCK | os.SPLICE_F_MOVE)
+        if moved:
+            self.mark_gap(lost)
+            self._record(time.time_ns(), moved, stream)
+        return moved
+
+    def mark_gap(self, lost: int) -> None:
+        """Record that `lost` bytes are missing here."""
+        while lost:
+            length = min(lost, LARGEST_LENGTH)
+            self._record(time.time_ns(), length, Stream.GAP)
+            lost -= length
+
+    def close(self) -> None:
+        """Write what is left and close the files. Raises OSError if a record could not be written."""
+        try:
+            self._write_records()
+        finally:
+            os.close(self._output)
+            os.close(self._index)
+
+    def _record(self, time_ns: int, length: int, stream: Stream) -> None:
+        record = Record(self._end, time_ns, length, stream)
+        self._end = record.end
+        self._unwritten += record.to_bytes()
+        self._write_records()
+
+    def _write_records(self) -> None:
+        """Write the records that are still to be written, at their places: one cut short is written again."""
+        if not self._unwritten:
+            return
+        written = os.pwrite(self._index, self._unwritten, self._records * RECORD_SIZE)
+        complete = written // RECORD_SIZE
+        self._records += complete
+        self._unwritten = self._unwritten[complete * RECORD_SIZE :]
+
+    def _last_end(self) -> int:
+        if not self._records:
+            return 0
+        return Record.from_bytes(os.pread(self._index, RECORD_SIZE, (self._records - 1) * RECORD_SIZE)).end
