@@ -71,6 +71,8 @@ class LayerWriter:
 
     def _entry(self, tree: Tree, header: Header, reader: TarReader) -> None:
         parts = split(header.name)
+        if parts[-1:] != (_OPAQUE,) and any(part.startswith(_AUFS) for part in parts):
+            return
         if header.kind is Kind.DIRECTORY:
             self._directory(tree, parts, header)
             return
@@ -159,8 +161,6 @@ class LayerWriter:
         hidden = name[len(_WHITEOUT) :]
         if name == _OPAQUE:
             self._opaque.append(above)
-        elif name.startswith(_AUFS):
-            pass
         elif hidden in (b"", b".", b".."):
             raise ImageError(f"cannot unpack `{printable(name)}`: a whiteout of nothing")
         else:

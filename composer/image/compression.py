@@ -49,12 +49,40 @@ def decompressed(source: BinaryIO, kind: str) -> Readable:
             reader = igzip.IGzipFile(fileobj=source, mode="rb")  # type: ignore[no-untyped-call]  # not annotated
             return cast("Readable", reader)
         case "zstd":
-            # Frames that want more memory than the `zstd` tool allows by default are refused.
-            decompressor = zstandard.ZstdDecompressor(max_window_size=1 << 27)
-            return decompressor.stream_reader(source, read_across_frames=True)
+            return _Zstandard(source)
         case "xz":
             return lzma.LZMAFile(source)
         case "bzip2":
             return bz2.BZ2File(source)
         case _:
             return source
+
+
+class _Zstandard:
+    """The library's own reader takes a frame that breaks off for the end of the data; this one does not."""
+
+    # A block of four bytes may stand for 128 KiB, so this is also what bounds the memory a hostile frame can ask for.
+    _STEP = 4096
+
+    def __init__(self, source: BinaryIO) -> None:
+        self._source = source
+        # Frames that want more memory than the `zstd` tool allows by default are refused.
+        self._decompressor = zstandard.ZstdDecompressor(max_window_size=1 << 27)
+        self._frame = self._decompressor.decompressobj()
+        self._ready = b""
+        self._inside = False
+
+    def read(self, size: int, /) -> bytes:
+        while not self._ready:
+            data = self._frame.unused_data if self._frame.eof else b""
+            if self._frame.eof:
+                self._frame, self._inside = self._decompressor.decompressobj(), False
+            data = data or self._source.read(self._STEP)
+            if not data:
+                if self._inside:
+                    raise EOFError("the data ends in the middle")
+                return b""
+            self._inside = True
+            self._ready = self._frame.decompress(data)
+        data, self._ready = self._ready[:size], self._ready[size:]
+        return data

@@ -64,7 +64,7 @@ class Header:
         if kind is None:
             raise ImageError(f"cannot unpack `{printable(self.name)}`: tar entry type `{printable(self.flag)}`")
         # Before POSIX there was no type for directories, only a slash.
-        return Kind.DIRECTORY if kind is Kind.FILE and self.name.endswith(b"/") else kind
+        return Kind.DIRECTORY if self.flag == b"\0" and self.name.endswith(b"/") else kind
 
 
 def parse_header(block: bytes) -> Header | None:
