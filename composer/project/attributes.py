@@ -16,9 +16,8 @@ from composer.project.shapes import Anything, Flag, Parsed, Real, Shape, Text, W
 
 NOT_HONOURED_YET = frozenset(
     {
-        "annotations", "cap_add", "cap_drop", "cgroup_parent", "cpu_shares", "cpus", "cpuset", "devices", "dns", "dns_opt",
-        "dns_search", "group_add", "ipc", "mem_limit", "mem_reservation", "memswap_limit", "oom_score_adj", "pid",
-        "pids_limit", "privileged", "runtime", "security_opt", "shm_size", "sysctls", "ulimits", "uts", "volumes_from",
+        "annotations", "cgroup_parent", "devices", "group_add", "ipc", "mem_reservation", "memswap_limit", "oom_score_adj",
+        "pid", "privileged", "runtime", "uts", "volumes_from",
     }
 )  # fmt: skip
 """Service attributes that are in the model and that nothing acts on yet."""
@@ -129,9 +128,9 @@ ENV_FILE = Record(
 
 LIMITS = Record(
     {
-        "cpus": Attribute(Real(), "How many CPUs' worth of time.", Status.PARSED),
-        "memory": Attribute(SIZE, "The most memory.", Status.PARSED),
-        "pids": Attribute(Whole(), "The most processes.", Status.PARSED),
+        "cpus": of(Real(), "How many CPUs' worth of time."),
+        "memory": of(SIZE, "The most memory."),
+        "pids": of(Whole(), "The most processes."),
     }
 )
 

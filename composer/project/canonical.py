@@ -72,7 +72,8 @@ def _service(service: Service) -> dict[str, Any]:
         "volumes": lambda s: [_mount(mount) for mount in s.volumes],
     }
     fields |= {name: value for name, part in parts.items() if (value := part(service))}
-    return dict(sorted(fields.items())) | service.extensions
+    # Docker Compose sorts by name, but puts the profiles first.
+    return dict(sorted(fields.items(), key=lambda field: (field[0] != "profiles", field[0]))) | service.extensions
 
 
 def _said(part: Any) -> dict[str, Any]:
@@ -98,7 +99,7 @@ def _build(build: Build) -> dict[str, Any]:
 
 def _healthcheck(healthcheck: Healthcheck) -> dict[str, Any]:
     fields = _said(healthcheck)
-    for name in ("interval", "timeout", "start_period", "start_interval"):
+    for name in ("timeout", "interval", "start_period", "start_interval"):
         if (seconds := getattr(healthcheck, name)) is not None:
             fields[name] = format_duration(seconds)
     return {"disable": True} if healthcheck.disable else fields
@@ -123,7 +124,7 @@ def _mount(mount: Mount) -> dict[str, Any]:
     fields["read_only"] = mount.read_only or None
     match mount.type:
         case "bind":
-            fields["bind"] = {"create_host_path": mount.create_host_path} | {
+            fields["bind"] = ({} if mount.create_host_path else {"create_host_path": False}) | {
                 name: value for name in ("propagation", "selinux") if (value := getattr(mount, name)) is not None
             }
         case "volume":

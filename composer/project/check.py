@@ -22,6 +22,7 @@ CHECKS: tuple[Callable[[Mapping, Report], None], ...] = (
     clashes.replicas,
     clashes.container_names,
     clashes.network_modes,
+    clashes.link_aliases,
     clashes.healthchecks,
     clashes.addresses,
     clashes.networks,

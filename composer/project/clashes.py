@@ -99,6 +99,16 @@ def network_modes(tree: Mapping, report: Report) -> None:
                 report.error(f"services.{name} cannot publish ports with `network_mode: {mode}`", place, hint=hint)
 
 
+def link_aliases(tree: Mapping, report: Report) -> None:
+    """A link makes an order; a name of its own it does not make yet."""
+    for name, service in services_of(tree).items():
+        for item in items_of(service, "links"):
+            other, _, alias = str(item.value).partition(":") if isinstance(item, Scalar) else ("", "", "")
+            if alias and alias != other:
+                message = f"services.{name}.links: the alias `{alias}` is not supported yet and has no effect"
+                report.warn(message, item.mark.part(alias), hint=f"give `{other}` an alias under its `networks`")
+
+
 def healthchecks(tree: Mapping, report: Report) -> None:
     """Nothing can wait for a healthcheck that is switched off."""
     services = services_of(tree)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from composer.errors import Diagnostic, ProjectError, Severity
+from composer.errors import Diagnostic, Location, ProjectError, Severity
 from composer.project.dotenv import parse_dotenv
 from composer.project.options import LoadOptions
 
@@ -146,14 +146,16 @@ def normalise_name(name: str) -> str:
     return re.sub(r"[^a-z0-9_-]", "", name.lower()).lstrip("_-")
 
 
-def project_name(options: LoadOptions, sources: Sources, written: str | None) -> str:
-    """The project's name: the flag, `COMPOSE_PROJECT_NAME`, `name:` in a file, or the directory's.
+def project_name(
+    options: LoadOptions, sources: Sources, written: str | None = None, location: Location | None = None
+) -> str:
+    """The project's name: the flag, `COMPOSE_PROJECT_NAME`, `name:` in a file (`written` at `location`), or the directory's.
 
     Raises:
         ProjectError: the name given has characters that a project's cannot have, or nothing is left of it.
     """
-    given = options.project_name or sources.variables.get("COMPOSE_PROJECT_NAME") or written
-    name = given or normalise_name(sources.directory.name) or normalise_name(options.directory.name)
+    given = options.project_name or sources.variables.get("COMPOSE_PROJECT_NAME")
+    name = given or written or normalise_name(sources.directory.name) or normalise_name(options.directory.name)
     if name and name == normalise_name(name):
         return name
     message = (
@@ -162,4 +164,5 @@ def project_name(options: LoadOptions, sources: Sources, written: str | None) ->
     rule = "only lower-case letters, digits, `-` and `_`, the first a letter or digit"
     proposal = normalise_name(name)
     hint = f"{rule}; did you mean `{proposal}`?" if proposal else f"name it with `-p` or `name:` ({rule})"
-    raise ProjectError([Diagnostic(Severity.ERROR, message, hint=hint)])
+    place = location if written and not given else None
+    raise ProjectError([Diagnostic(Severity.ERROR, message, place, hint=hint)])

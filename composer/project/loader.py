@@ -52,7 +52,8 @@ def load_project(options: LoadOptions, environment: Mapping[str, str]) -> Loaded
     layers = Layers(options, report)
     sources = [layers.read(path) for path in found.files]
     report.raise_errors()
-    name = project_name(options, found, _name(written_name(sources), found.variables))
+    written = written_name(sources)
+    name = project_name(options, found, _name(written, found.variables), written.mark.location if written else None)
     variables = {**found.variables, "COMPOSE_PROJECT_NAME": name}
     interpolator = Interpolator(variables, report)
     tree = layers.merge(sources, Scope(found.directory, variables, interpolator))

@@ -88,8 +88,7 @@ services:
         source: HERE/html
         target: /html
         read_only: true
-        bind:
-          create_host_path: true
+        bind: {}
       - type: volume
         source: data
         target: /data

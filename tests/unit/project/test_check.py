@@ -162,6 +162,18 @@ def test_two_services_cannot_have_one_container_name_or_address(tmp_path: Path) 
     assert "is also `web`'s" in found.message
 
 
+def test_an_alias_of_a_link_is_warned_about(tmp_path: Path) -> None:
+    write(tmp_path, {"compose.yaml": with_web("links: ['db:store', 'db:db', db]", SERVICES)})
+    (warning,) = load_in(tmp_path).warnings
+    assert marked(warning) == "store"
+
+
+def test_a_wrong_name_is_shown_in_the_file(tmp_path: Path) -> None:
+    found = problem(tmp_path, "", rest="name: Not_A_Name")
+    assert marked(found) == "Not_A_Name"
+    assert "did you mean `not_a_name`?" in found.hint
+
+
 def test_ports_of_the_hosts_network_are_warned_about(tmp_path: Path) -> None:
     write(tmp_path, {"compose.yaml": with_web("network_mode: host\nports: ['80:80']")})
     (warning,) = load_in(tmp_path).warnings
