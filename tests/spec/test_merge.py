@@ -43,8 +43,8 @@ TABLE: list[tuple[str, str, str, dict[str, Any]]] = [
      {"ports": [{"mode": "ingress", "target": 80, "published": "80", "protocol": "tcp"}]}),
     ("mounts are told apart by target", "volumes: [/a:/x, /b:/y]", "volumes: [/c:/x:ro]",
      {"volumes": [
-         {"type": "bind", "source": "/c", "target": "/x", "read_only": True, "bind": {"create_host_path": True}},
-         {"type": "bind", "source": "/b", "target": "/y", "bind": {"create_host_path": True}}]}),
+         {"type": "bind", "source": "/c", "target": "/x", "read_only": True, "bind": {}},
+         {"type": "bind", "source": "/b", "target": "/y", "bind": {}}]}),
     ("reset takes away", "hostname: a\nports: ['80']", "ports: !reset []\nhostname: !reset null", {}),
     ("override replaces the list", "expose: [80]", "expose: !override [81]", {"expose": ["81"]}),
     ("override replaces the mapping", "environment: {A: 1}", "environment: !override {B: 2}", {"environment": {"B": "2"}}),
