@@ -105,7 +105,7 @@ def _healthcheck(config: ImageConfig, rest: str) -> ImageConfig:
         timeout_seconds=_duration(options.get("timeout")),
         start_period_seconds=_duration(options.get("start-period")),
         start_interval_seconds=_duration(options.get("start-interval")),
-        retries=int(options.get("retries", "0")),
+        retries=_count(options.get("retries", "0")),
     )
     return replace(config, healthcheck=healthcheck)
 
@@ -160,6 +160,12 @@ def _duration(text: str | None) -> float:
     if _DURATION.sub("", text) or not text:
         raise ValueError(f"`{text}` is no duration such as `30s` or `1m30s`")
     return sum(float(amount) * _SECONDS[unit] for amount, unit in _DURATION.findall(text))
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise ValueError(f"`{text}` is no number")
+    return int(text)
 
 
 def _some(words: list[str]) -> list[str]:

@@ -146,7 +146,10 @@ def printable(name: bytes) -> str:
 
 
 def _checksum_holds(block: bytes) -> bool:
-    expected = number(block[148:156])
+    digits = block[148:156].strip(b" \0")
+    if not digits.isdigit() or digits.strip(b"01234567"):
+        return False
+    expected = int(digits, 8)
     unsigned = sum(block) - sum(block[148:156]) + 8 * 0x20
     if unsigned == expected:
         return True

@@ -8,12 +8,12 @@ between being written and being named.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from composer.errors import ImageError
+from composer.errors import ComposerError, ImageError
 from composer.image import host
 from composer.image.blobs import Blobs
 from composer.image.image import Image, ImageRecord
@@ -159,9 +159,17 @@ class Store:
 
     @contextmanager
     def adding(self) -> Iterator[None]:
-        """While this is held nothing is deleted, so that content may be stored before the index names it."""
-        with locked(self._content_lock, shared=True):
-            yield
+        """While this is held nothing is deleted, so that content may be stored before the index names it.
+
+        What was stored and is not named when an error ends it is deleted then, or by the next removal.
+        """
+        try:
+            with locked(self._content_lock, shared=True):
+                yield
+        except BaseException:
+            with suppress(ComposerError, OSError), locked(self._content_lock, wait=False):
+                self._collect()
+            raise
 
     @property
     def _content_lock(self) -> Path:

@@ -84,7 +84,7 @@ def test_no_healthcheck_is_said_explicitly() -> None:
         ("HEALTHCHECK true", "expected `HEALTHCHECK [options] CMD command`"),
         ("HEALTHCHECK --interval=fast CMD true", "`fast` is no duration"),
         ("HEALTHCHECK --every=1s CMD true", "`--every=1s` is no option"),
-        ("HEALTHCHECK --retries=x CMD true", "invalid literal"),
+        ("HEALTHCHECK --retries=x CMD true", "`x` is no number"),
     ],
 )
 def test_a_wrong_change_is_named_with_the_reason(change: str, why: str) -> None:
