@@ -13,6 +13,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from composer.errors import ImageError
@@ -142,7 +143,7 @@ def is_reserved(reference: str) -> bool:
 
 def image(directory: Path, machine: Path = Path("/")) -> Image:
     """The image `host` of `machine`, its layer made below `directory` unless it is there. Raises OSError for the disk."""
-    skeleton, binds = survey(machine)
+    skeleton, binds = _survey_as_of(machine, _stamps(machine))
     layer = directory / skeleton.name / "fs"
     if not layer.is_dir():
         _make(skeleton, layer)
@@ -183,6 +184,17 @@ def survey(machine: Path) -> tuple[Skeleton, tuple[HostBind, ...]]:
             files[name] = ""
             binds.append(HostBind(real, f"/{name}"))
     return Skeleton(directories, symlinks, files), tuple(binds)
+
+
+@lru_cache(maxsize=4)
+def _survey_as_of(machine: Path, _: tuple[int, ...]) -> tuple[Skeleton, tuple[HostBind, ...]]:
+    """`survey`, remembered until a directory it looks into changes: every start of a container asks for it."""
+    return survey(machine)
+
+
+def _stamps(machine: Path) -> tuple[int, ...]:
+    directories = ("", "etc", "etc/pki", "etc/pki/tls", "etc/ssl")
+    return tuple(path.stat().st_mtime_ns for name in directories if (path := machine / name).is_dir())
 
 
 def available(commands: Iterable[str], machine: Path = Path("/")) -> dict[str, str | None]:
