@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 from composer.errors import HostError
-from composer.keeper import start
+from composer.keeper import launch, start
 from composer.keeper.auxiliary import Auxiliary
 from composer.keeper.connection import Connection, listen, peer_uid
 from composer.keeper.journal import Journal
@@ -23,7 +23,7 @@ from composer.keeper.keeping import Keeping
 from composer.keeper.loop import Loop
 from composer.keeper.notes import note
 from composer.keeper.requests import Requests
-from composer.keeper.rootless import enter_namespaces, own_command
+from composer.keeper.rootless import enter_namespaces
 from composer.kernel import privilege, process
 from composer.paths import Paths
 
@@ -111,7 +111,7 @@ def main() -> int:
     paths = Paths.current()
     os.environ["COMPOSER_DATA"], os.environ["COMPOSER_RUN"] = str(paths.data), str(paths.run)
     try:
-        enter_namespaces(own_command("composer.keeper"), os.environ)
+        enter_namespaces(launch.command("composer.keeper", *sys.argv[1:]), os.environ)
     except HostError as error:
         note(f"{error.message}; {error.hint}")
         return error.exit_code

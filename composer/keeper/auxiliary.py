@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from composer.keeper import wire
+from composer.keeper import launch, wire
 from composer.keeper.loop import Loop
 from composer.keeper.notes import note
 from composer.keeper.outbox import Outbox
@@ -109,7 +109,7 @@ class Auxiliary:
                 os.dup2(log, 2, inheritable=True)
             sock.set_inheritable(self._talks)
             arguments = [str(sock.fileno())] if self._talks else []
-            os.execv(sys.executable, interpreter_command(self._module, *arguments))  # noqa: S606 - a process of ours
+            os.execv(sys.executable, launch.command(self._module, *arguments, packages=not self._talks))  # noqa: S606 - a process of ours
         except BaseException as error:
             note(f"{self._module}: {error}")
             os._exit(127)
@@ -163,8 +163,3 @@ class Auxiliary:
         lived_long = time.monotonic() - self._started > _LONG_LIFE
         self._pause = _SHORTEST_PAUSE if lived_long else min(self._pause * 2, _LONGEST_PAUSE)
         self._loop.later(0 if lived_long else self._pause / 2, self._start)
-
-
-def interpreter_command(module: str, *arguments: str) -> list[str]:
-    """How to run `module` with this interpreter: isolated if we are."""
-    return [sys.executable, *(["-I"] if sys.flags.isolated else []), "-m", module, *arguments]

@@ -98,7 +98,7 @@ class Keeper:
         self._lost = False
         self.children: dict[str, Child] = {}
         self.store = Store()
-        self.on_exit: Callable[[Exit], None] | None = None
+        self._on_exit: Callable[[Exit], None] | None = None
         self.on_lost: Callable[[], None] | None = None
         self._early: list[Exit] = []
         self._loop.add_reader(sock.fileno(), self._readable)
@@ -120,6 +120,16 @@ class Keeper:
         keeper._send({"do": "hello"})
         await keeper._ready
         return keeper
+
+    @property
+    def on_exit(self) -> Callable[[Exit], None] | None:
+        """Called for every exit, in order; those that came before it was set follow at once."""
+        return self._on_exit
+
+    @on_exit.setter
+    def on_exit(self, callback: Callable[[Exit], None] | None) -> None:
+        self._on_exit = callback
+        self._loop.call_soon(self._deliver)
 
     async def run(self, request: Run) -> Started:
         """Start a process; returns when its program runs, or when all steps are done if the list has no `Exec`.
@@ -305,8 +315,8 @@ class Keeper:
         self._loop.call_soon(self._deliver)
 
     def _deliver(self) -> None:
-        while self._early and self.on_exit is not None:
-            self.on_exit(self._early.pop(0))
+        while self._early and self._on_exit is not None:
+            self._on_exit(self._early.pop(0))
 
     def _raise_if_lost(self) -> None:
         if self._lost:

@@ -11,7 +11,6 @@ import os
 import pwd
 import shutil
 import subprocess
-import sys
 from collections.abc import MutableMapping
 from pathlib import Path
 
@@ -106,8 +105,3 @@ def _mapper(uid: int, gid: int, ranges: dict[str, tuple[int, int]]) -> _Helper:
     ]
     script = f"read -r go; {' && '.join(commands)}"
     return _Helper(subprocess.Popen(["/bin/sh", "-c", script], stdin=subprocess.PIPE, stderr=subprocess.PIPE))
-
-
-def own_command(module: str) -> list[str]:
-    """How this process was started, to be executed once more."""
-    return [sys.executable, *(["-I"] if sys.flags.isolated else []), "-m", module, *sys.argv[1:]]

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from composer.keeper.client import Keeper, Run, Started
@@ -144,6 +145,20 @@ async def a_keeper(house: House) -> AsyncIterator[Keeper]:
         await keeper.stop()
         keeper.close()
         house.process.wait(5)
+
+
+async def output(keeper: Keeper, request: Run) -> str:
+    """What the program of `request` writes to stdout and stderr until it ends."""
+    reading, writing = os.pipe()
+    request = replace(request, fds={**request.fds, "output": writing}, stdout="output", stderr="output")
+    try:
+        close(await keeper.run(request))
+    finally:
+        os.close(writing)
+    with os.fdopen(reading) as lines:
+        text = await asyncio.to_thread(lines.read)
+    await keeper.wait(request.id)
+    return text
 
 
 def make_busybox(root: Path) -> None:
