@@ -2,8 +2,8 @@
 
 Theory of operation: an engine that accepts on run/engine.sock is ready, and connecting is all the usual case costs. If
 nobody accepts, whoever gets the lock on run/start.lock looks again, then spawns the keeper, detached; the keeper spawns
-the engine, and everybody waits for the socket. A keeper that is alive already (run/keeper.pid) is restarting its engine
-by itself and is only waited for: connecting to its socket would push the real engine out.
+the engine, and everybody waits for the socket. A keeper that is alive already (run/keeper.pid) is either restarting its
+engine or about to leave, and is only waited for: connecting to its socket would push the real engine out.
 """
 
 from __future__ import annotations
@@ -13,23 +13,25 @@ import fcntl
 import os
 import socket
 import stat
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NoReturn
 
 from composer.errors import EngineError, HostError
+from composer.keeper import launch
 from composer.paths import Paths
 
 READY_WITHIN = 20.0
 LONGEST_SOCKET_PATH = 107  # sun_path of unix(7), less its terminating null
 
-# -I keeps the user's environment and working directory out of sys.path; -S saves looking for packages: the keeper needs
-# the standard library and composer only. Appending, not inserting: beside us may stand a package named like a module.
-_KEEPER = (
-    "import runpy, sys; sys.path.append(sys.argv.pop(1)); runpy.run_module('composer.keeper', run_name='__main__')"
-)
+_SPAWNS = 2
+"""Keepers started in one go: the first may find that a leaving one still holds the directory."""
+
+_PASSED_ON = frozenset({"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH"})
+_PASSED_ON_PREFIXES = ("COMPOSER_", "XDG_", "LC_", "SSL_CERT_")
+"""What the processes take over from the first client's environment: they outlive it, and secrets in it are not theirs."""
 
 
 def ensure_engine(paths: Paths, environment: Mapping[str, str]) -> None:
@@ -46,8 +48,7 @@ def ensure_engine(paths: Paths, environment: Mapping[str, str]) -> None:
     with _start_lock(paths, deadline):
         if accepts(paths.engine_socket):
             return
-        keeper = 0 if _keeper_alive(paths) else _spawn_keeper(paths, environment)
-        _await_engine(paths, keeper, deadline)
+        _await_engine(paths, environment, deadline)
 
 
 def check_socket_path(path: Path) -> None:
@@ -144,33 +145,48 @@ def _keeper_alive(paths: Paths) -> bool:
     return found[0] not in "ZX" and found[19] == start_time
 
 
-def _spawn_keeper(paths: Paths, environment: Mapping[str, str]) -> int:
-    """Start the keeper as a process of its own session; its pid."""
-    import composer
+def _await_engine(paths: Paths, environment: Mapping[str, str], deadline: float) -> None:
+    """Wait until the engine accepts, with a keeper at work; look often at first, as it takes some tens of milliseconds."""
+    logs = {log: log.stat().st_size if log.exists() else 0 for log in (paths.keeper_log, paths.engine_log)}
+    keeper, spawned, pause = 0, 0, 0.002
+    while not accepts(paths.engine_socket):
+        if not (keeper and Path(f"/proc/{keeper}").exists()) and not _keeper_alive(paths):
+            if spawned == _SPAWNS:
+                raise EngineError(f"cannot start the engine: its keeper ended{_words_since(logs)}", hint=_hint(paths))
+            keeper, spawned = _spawn_keeper(paths, environment), spawned + 1
+        if time.monotonic() > deadline:
+            why = f"not ready after {READY_WITHIN:g} seconds"
+            raise EngineError(f"cannot start the engine: {why}{_words_since(logs)}", hint=_hint(paths))
+        time.sleep(pause)
+        pause = min(pause * 1.2, 0.05)
 
-    root = str(Path(composer.__file__).parent.parent)
+
+def _spawn_keeper(paths: Paths, environment: Mapping[str, str]) -> int:
+    """Start the keeper as a process of its own session, and nobody's child; its pid."""
+    variables = {
+        name: value for name, value in environment.items() if name in _PASSED_ON or name.startswith(_PASSED_ON_PREFIXES)
+    }
+    variables |= {"COMPOSER_DATA": str(paths.data), "COMPOSER_RUN": str(paths.run)}
     log = os.open(paths.keeper_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     ready, report = os.pipe2(os.O_CLOEXEC)
-    variables = {**environment, "COMPOSER_DATA": str(paths.data), "COMPOSER_RUN": str(paths.run)}
     try:
-        pid = os.fork()
-        if pid == 0:
-            _become_keeper(root, log, null, report, variables)
+        child = os.fork()
+        if child == 0:
+            _become_keeper(variables, log, report)
         os.close(report)
-        # The first child only forks the keeper, so that it is nobody's zombie; its pid comes through the pipe.
+        # The child only forks the keeper, so that it is nobody's zombie; the keeper's pid comes through the pipe.
         answer = os.read(ready, 32)
-        os.waitpid(pid, 0)
+        os.waitpid(child, 0)
     finally:
-        for descriptor in (log, null, ready):
-            os.close(descriptor)
+        os.close(log)
+        os.close(ready)
     if not answer.isdigit():
-        raise EngineError(f"cannot start the keeper: {answer.decode() or 'no answer'}")
+        raise HostError("cannot start the keeper: no more processes can be made")
     return int(answer)
 
 
-def _become_keeper(root: str, log: int, null: int, report: int, variables: Mapping[str, str]) -> None:
-    """In the child: leave the session, fork once more, and become the keeper; never returns."""
+def _become_keeper(variables: dict[str, str], log: int, report: int) -> NoReturn:
+    """In the child: leave the session, fork once more, and become the keeper."""
     try:
         os.setsid()
         pid = os.fork()
@@ -179,33 +195,27 @@ def _become_keeper(root: str, log: int, null: int, report: int, variables: Mappi
             os._exit(0)
         os.chdir("/")
         os.umask(0o022)
-        os.dup2(null, 0)
+        os.dup2(os.open(os.devnull, os.O_RDWR), 0)
         os.dup2(log, 1)
         os.dup2(log, 2)
-        os.execve(sys.executable, [sys.executable, "-I", "-S", "-c", _KEEPER, root], dict(variables))  # noqa: S606
+        command = launch.command("composer.keeper")
+        os.execve(command[0], command, variables)  # noqa: S606  a process of ours
     except OSError as error:
         os.write(log, f"keeper: {error}\n".encode())
     finally:
         os._exit(127)
 
 
-def _await_engine(paths: Paths, keeper: int, deadline: float) -> None:
-    """Wait until the engine accepts; look often at first, as it usually takes some tens of milliseconds."""
-    pause = 0.002
-    while not accepts(paths.engine_socket):
-        gone = keeper and not Path(f"/proc/{keeper}").exists()
-        if gone or time.monotonic() > deadline:
-            what = "its keeper ended" if gone else f"not ready after {READY_WITHIN:g} seconds"
-            raise EngineError(f"cannot start the engine: {what}{_last_words(paths)}", hint=f"read {paths.engine_log}")
-        time.sleep(pause)
-        pause = min(pause * 1.2, 0.05)
-
-
-def _last_words(paths: Paths, lines: int = 8) -> str:
-    """The ends of the two logs, as lines to set below an error message."""
+def _words_since(logs: Mapping[Path, int], lines: int = 8) -> str:
+    """What each log has got since it had that size, as lines to set below an error message."""
     words = ""
-    for log in (paths.keeper_log, paths.engine_log):
-        with suppress(OSError):
-            text = log.read_bytes()[-8192:].decode(errors="replace").splitlines()[-lines:]
+    for log, size in logs.items():
+        with suppress(OSError), log.open("rb") as file:
+            file.seek(size)
+            text = file.read(1 << 20).decode(errors="replace").splitlines()[-lines:]
             words += "".join(f"\n  {log.name}: {line}" for line in text)
     return words
+
+
+def _hint(paths: Paths) -> str:
+    return f"`compose engine logs` and `compose engine logs --keeper` show the logs in {paths.run}"

@@ -40,15 +40,19 @@ class Bus:
         try:
             async with asyncio.timeout(timeout):
                 while not true():
-                    future = asyncio.get_running_loop().create_future()
-                    self._waiting.add(future)
-                    try:
-                        await future
-                    finally:
-                        self._waiting.discard(future)
+                    await self.next()
         except TimeoutError:
             return true()
         return True
+
+    async def next(self) -> None:
+        """Return when anything has changed."""
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.add(future)
+        try:
+            await future
+        finally:
+            self._waiting.discard(future)
 
     def subscribe(self, project: str) -> Subscription:
         """A project's events from now on; close it when done."""

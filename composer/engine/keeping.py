@@ -141,7 +141,7 @@ class Jobs:
 
 
 class Shelf:
-    """The keeper's store as `network.driver` uses it: descriptors given to it are its own."""
+    """The keeper's store as `network.driver` uses it; it is there again after the keeper's death."""
 
     def __init__(self, keeping: Keeping) -> None:
         self._keeping = keeping
@@ -152,12 +152,8 @@ class Shelf:
         return self._keeping.keeper.store
 
     async def put(self, name: str, meta: Mapping[str, Any], fds: Sequence[int]) -> None:
-        """Hold these, in place of what had the name."""
-        try:
-            await self._keeping.put(name, meta, fds)
-        finally:
-            for fd in fds:
-                os.close(fd)
+        """Hold duplicates of these, in place of what had the name."""
+        await self._keeping.put(name, meta, fds)
 
     async def drop(self, name: str) -> None:
         """Let go of what has the name; nothing there is fine."""

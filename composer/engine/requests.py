@@ -32,7 +32,7 @@ from composer.api.messages import (
     UpOptions,
     UpRequest,
 )
-from composer.engine import teardown
+from composer.engine import difference as teardown  # shim
 from composer.engine.containers import Containers
 from composer.engine.execute import execute
 from composer.engine.logs import Logs
@@ -73,6 +73,7 @@ class Requests:
         self._working: dict[str, asyncio.Task[object]] = {}
         self._interrupted: set[str] = set()
         self._since = time.monotonic()
+        logs.at_work = lambda project: project in self._working
         self.stopping = False
 
     # -- a project's life ----------------------------------------------------------------------------------------

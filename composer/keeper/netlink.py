@@ -27,18 +27,23 @@ _ATTRIBUTE = struct.Struct("=HH")
 _RECEIVE_BUFFER = 1 << 20
 
 
-def send(family: int, messages: Sequence[bytes], tolerate: Collection[int] = ()) -> None:
+def connect(family: int) -> socket.socket:
+    """A socket that speaks to the network namespace we are in, wherever it is used later."""
+    sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, family)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _RECEIVE_BUFFER)
+    sock.setsockopt(SOL_NETLINK, NETLINK_CAP_ACK, 1)
+    sock.setsockopt(SOL_NETLINK, NETLINK_EXT_ACK, 1)
+    sock.bind((0, 0))
+    return sock
+
+
+def send(sock: socket.socket, messages: Sequence[bytes], tolerate: Collection[int] = ()) -> None:
     """Send `messages` as one datagram. Raises OSError for the first error that is not tolerated."""
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, family) as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _RECEIVE_BUFFER)
-        sock.setsockopt(SOL_NETLINK, NETLINK_CAP_ACK, 1)
-        sock.setsockopt(SOL_NETLINK, NETLINK_EXT_ACK, 1)
-        sock.bind((0, 0))
-        sock.sendmsg([*messages])
-        for number, words in _answers(sock):
-            if number and number not in tolerate:
-                raise OSError(number, os.strerror(number).lower(), words or None)
+    sock.sendmsg([*messages])
+    for number, words in _answers(sock):
+        if number and number not in tolerate:
+            raise OSError(number, os.strerror(number).lower(), words or None)
 
 
 def _answers(sock: socket.socket) -> Iterator[tuple[int, str]]:

@@ -27,7 +27,10 @@ def perform(context: Context, step: NetworkStep) -> None:
             setns(context.fd(fd), KINDS[kind])
         case Netlink():
             with _within(context, step.within):
-                netlink.send(step.family, step.messages, frozenset(step.tolerate))
+                sock = netlink.connect(step.family)
+            # Sent from our own namespace again: a message may name a pid to mean that process's namespace, and ours too.
+            with sock:
+                netlink.send(sock, step.messages, frozenset(step.tolerate))
         case Sysctl():
             with _within(context, step.within):
                 _write_sysctl(step)

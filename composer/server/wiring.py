@@ -5,11 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import subprocess
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 
-import composer
 from composer.clock import SystemClock
 from composer.engine.bus import Bus
 from composer.engine.confinement import Confinement
@@ -27,6 +24,7 @@ from composer.engine.starting import Starting
 from composer.engine.store import Store
 from composer.errors import ComposerError
 from composer.image.store import Store as Images
+from composer.keeper import launch
 from composer.keeper.client import Keeper
 from composer.network.driver import Networks
 from composer.network.spec import Facts
@@ -112,13 +110,9 @@ async def build(paths: Paths) -> Engine:
 
 def spawn_keeper(paths: Paths) -> None:
     """Start a keeper beside this engine, in its namespaces: the former one died."""
-    program = (
-        "import runpy, sys; sys.path.append(sys.argv.pop(1)); runpy.run_module('composer.keeper', run_name='__main__')"
-    )
-    root = str(Path(composer.__file__).parent.parent)
     with paths.keeper_log.open("ab") as keeper_log:
         subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", program, root, "--engine", str(os.getpid())],
+            launch.command("composer.keeper", "--no-engine"),
             stdin=subprocess.DEVNULL,
             stdout=keeper_log,
             stderr=keeper_log,
