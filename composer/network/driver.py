@@ -23,7 +23,7 @@ from composer.errors import ContainerError
 from composer.keeper.steps import Step
 from composer.kernel import clone
 from composer.network import ipam, items, ports, routes, topology
-from composer.network.spec import Facts, NetworkSpec
+from composer.network.spec import Facts, Interface, NetworkSpec
 
 _NS_GET_NSTYPE = 0xB703
 """`ioctl_ns(2)`: which kind of namespace a descriptor is of."""
@@ -206,6 +206,19 @@ class Networks:
         """Let go of all that belongs to a container that has ended: ports and DNS. Its namespace dies with the last of it."""
         await self.withdraw(container_id)
         await self._store.drop(items.dns_name(container_id))
+
+    def attach_steps(
+        self,
+        container_id: str,
+        interfaces: Sequence[Interface],
+        *,
+        start: int = 0,
+        silence: Iterable[tuple[str, str]] = (),
+    ) -> tuple[Step, ...]:
+        """`topology.attach_steps` as this engine may have them."""
+        return topology.attach_steps(
+            container_id, interfaces, start=start, silence=silence, pings=self._facts.privileged
+        )
 
     def descriptors(self, network_ids: Iterable[str]) -> dict[str, int]:
         """The descriptors that `topology.attach_steps` needs, by name; they stay the store's."""

@@ -137,14 +137,19 @@ def remove_steps(network_id: str, facts: Facts) -> tuple[Step, ...]:
 
 
 def attach_steps(
-    container_id: str, interfaces: Sequence[Interface], *, start: int = 0, silence: Iterable[tuple[str, str]] = ()
+    container_id: str,
+    interfaces: Sequence[Interface],
+    *,
+    start: int = 0,
+    silence: Iterable[tuple[str, str]] = (),
+    pings: bool = False,
 ) -> tuple[Step, ...]:
     """What a container's init does in its own new network and pid namespace: links, addresses, routes, DNS.
 
     It needs the descriptor `netns/<id>` of each network and reports `dns/<container id>/udp` and `/tcp`. `start` counts
     the starts of this container. `silence` are (network id, link name) of links that had these addresses before and may
     not be gone yet: they stop forwarding, so that no dying namespace answers for the new one. Our own former start is
-    always among them.
+    always among them. `pings` lets every group send ICMP echo; where groups are not mapped the kernel refuses that.
 
     To be placed before the mounts: it writes to `/proc/sys/net`. With no interfaces only `lo` is set up.
     """
@@ -175,7 +180,10 @@ def attach_steps(
         if interface.default_route and interface.gateway is not None:
             own.append(netlink.default_route(interface.gateway, index))
     steps.append(Netlink(netlink.ROUTE, tuple(own)))
-    steps += _container_sysctls()
+    # As Docker does: any user of a container may bind low ports, and send pings.
+    steps.append(Sysctl("net.ipv4.ip_unprivileged_port_start", "0", optional=True))
+    if pings:
+        steps.append(Sysctl("net.ipv4.ping_group_range", "0 2147483647", optional=True))
     if interfaces:
         steps += [
             Netlink(nftables.NETFILTER, _dns_rules()),
@@ -271,14 +279,6 @@ def _link_index(name: str) -> int:
 def _quiet_links() -> tuple[Step, ...]:
     """No IPv6 on links to come: networks have none yet, and its discovery costs time and packets. `lo` keeps `::1`."""
     return (Sysctl("net.ipv6.conf.default.disable_ipv6", "1", optional=True),)
-
-
-def _container_sysctls() -> tuple[Step, ...]:
-    """What Docker sets in a container's network namespace: any user may bind low ports and send pings."""
-    return (
-        Sysctl("net.ipv4.ip_unprivileged_port_start", "0", optional=True),
-        Sysctl("net.ipv4.ping_group_range", "0 2147483647", optional=True),
-    )
 
 
 def _uplink_steps(spec: NetworkSpec, facts: Facts, uplink: Uplink) -> list[Step]:

@@ -76,6 +76,8 @@ class Machine(Child):
         os.close(child.netns)
         self._children: list[Child] = []
         self.run("ip", "link", "set", "lo", "up", check=True)
+        # A new namespace begins with what the real host has at this moment (`devconf_inherit_init_net`).
+        self.run("sh", "-c", "echo 0 > /proc/sys/net/ipv4/ip_forward", check=True)
 
     def job(
         self, steps: Sequence[Step], *, clone: Sequence[str] = (), fds: Mapping[str, int] | None = None

@@ -72,7 +72,7 @@ class Lab:
             )
             for n, (spec, address) in enumerate(places)
         ]
-        steps = topology.attach_steps(container_id, interfaces, start=start)
+        steps = self.networks.attach_steps(container_id, interfaces, start=start)
         return self.host.container(steps, self.networks.descriptors(spec.id for spec, _address in places))
 
     def names(self, container_id: str, container: Child, *networks: NetworkSpec, search: Sequence[str] = ()) -> None:

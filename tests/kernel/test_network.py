@@ -148,10 +148,11 @@ def test_a_container_without_networks_has_loopback_only(lab: Lab) -> None:
     assert container.reported == {}
 
 
-def test_any_user_of_a_container_may_bind_low_ports(lab: Lab) -> None:
+def test_any_user_of_a_container_may_bind_low_ports_and_ping(lab: Lab) -> None:
     container = lab.container("c1", (lab.network(ONE), "172.30.0.2"))
 
     assert container.run("cat", "/proc/sys/net/ipv4/ip_unprivileged_port_start").stdout.strip() == "0"
+    assert container.run("cat", "/proc/sys/net/ipv4/ping_group_range").stdout.split() == ["0", "2147483647"]
 
 
 def test_a_restarted_container_is_reached_although_its_former_namespace_still_lives(lab: Lab) -> None:

@@ -26,6 +26,9 @@ class Inside:
         """A non-blocking TCP socket in the namespace."""
         if not self._ready:
             self._ready = self._make(socket.SOCK_STREAM, _AHEAD)
+            for sock in self._ready:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         return self._ready.pop()
 
     def datagram(self) -> socket.socket:

@@ -36,21 +36,26 @@ class TcpRelay:
         self._inside = inside
         self._target = target
         self._connections: set[Connection] = set()
-        listener.setblocking(False)
-        loop.watch(listener.fileno(), self._accept)
+        self._listen()
 
     def replace(self, listener: socket.socket, inside: Inside, target: tuple[str, int]) -> None:
         """Lead new connections elsewhere; those that are there go on."""
         self._stop_listening()
         self._listener, self._inside, self._target = listener, inside, target
-        listener.setblocking(False)
-        self._loop.watch(listener.fileno(), self._accept)
+        self._listen()
 
     def close(self) -> None:
         """Stop, and end every connection: their sockets would keep the network's namespace alive."""
         self._stop_listening()
         for connection in list(self._connections):
             connection.abort()
+
+    def _listen(self) -> None:
+        self._listener.setblocking(False)
+        # Accepted sockets inherit both (tcp(7)).
+        self._listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        self._loop.watch(self._listener.fileno(), self._accept)
 
     def _stop_listening(self) -> None:
         self._loop.forget(self._listener.fileno())
@@ -111,16 +116,19 @@ class Connection:
         self._forth = Flow(client, upstream, pipes)
         self._back = Flow(upstream, client, pipes)
         client.setblocking(False)
-        for sock in (client, upstream):
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
     def connect(self, target: tuple[str, int]) -> None:
         """Begin; the rest happens as the sockets become ready."""
-        if self._upstream.connect_ex(target) in (0, errno.EINPROGRESS):
-            self._loop.watch(self._upstream.fileno(), self._on_upstream, EDGES)
-        else:
+        result = self._upstream.connect_ex(target)
+        if result == errno.EINPROGRESS:
+            # Over a veth the handshake is nearly always done before connect returns: asking again saves a round.
+            result = self._upstream.connect_ex(target)
+        if result not in (0, errno.EALREADY):
             self.abort()
+            return
+        self._loop.watch(self._upstream.fileno(), self._on_upstream, EDGES)
+        if result == 0:
+            self._establish()
 
     def abort(self) -> None:
         """Reset both sides: a client should see that the container is gone, not a tidy end."""
@@ -132,22 +140,21 @@ class Connection:
         self._gone(self)
 
     def _on_upstream(self, mask: int) -> None:
-        if not self._connected and not self._establish(mask):
-            return
+        if not self._connected:
+            if self._upstream.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                self.abort()
+                return
+            if not mask & select.EPOLLOUT:
+                return
+            self._establish()
         self._advance(self._back if mask & READABLE else None, self._forth if mask & WRITABLE else None)
 
     def _on_client(self, mask: int) -> None:
         self._advance(self._forth if mask & READABLE else None, self._back if mask & WRITABLE else None)
 
-    def _establish(self, mask: int) -> bool:
-        if self._upstream.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-            self.abort()
-            return False
-        if not mask & select.EPOLLOUT:
-            return False
+    def _establish(self) -> None:
         self._connected = True
         self._loop.watch(self._client.fileno(), self._on_client, EDGES)
-        return True
 
     def _advance(self, read: Flow | None, write: Flow | None) -> None:
         """Move bytes: of the flow whose source has something, and of the one that waited for its sink."""

@@ -71,7 +71,6 @@ def test_a_container_is_attached_in_this_order() -> None:
         "route@netns/aaaaaaaaaaaa",
         "route",
         "net.ipv4.ip_unprivileged_port_start=0",
-        "net.ipv4.ping_group_range=0 2147483647",
         "nft",
         "ReportSockets",
     ]
