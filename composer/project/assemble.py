@@ -219,7 +219,6 @@ def _attachments(node: Mapping) -> dict[str, Any]:
     found = {
         key: {name: plain(value) for name, value in _entries(entry) if name in known and not is_null(value)}
         for key, entry in entries_of(node, "networks").items()
-        if not key.startswith("x-")
     }
     return found or {"default": {}}
 

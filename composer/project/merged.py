@@ -8,13 +8,13 @@ from composer.project.document import Mapping, Mark, Node, Scalar, Sequence
 
 
 def section(tree: Mapping, name: str) -> dict[str, Mapping]:
-    """The entries of a top-level section that are mappings, without extensions; nulls are empty mappings."""
+    """The entries of a top-level section that are mappings; nulls are empty mappings."""
     node = tree.get(name)
     found: dict[str, Mapping] = {}
     for key, value in node.entries.items() if isinstance(node, Mapping) else ():
-        if isinstance(value, Mapping) and not key.startswith("x-"):
+        if isinstance(value, Mapping):
             found[key] = value
-        elif isinstance(value, Scalar) and not key.startswith("x-"):
+        elif isinstance(value, Scalar):
             found[key] = Mapping({}, value.mark)
     return found
 

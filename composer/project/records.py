@@ -52,9 +52,9 @@ class MapOf:
         entries: dict[str, Node] = {}
         for name, value in node.entries.items():
             here = (*path, name)
-            if complaint := "" if name.startswith("x-") else self.check(name):
+            if complaint := self.check(name):
                 report.error(f"{say(path)}: `{name}` {complaint}", node.key(name))
-            keep = name.startswith("x-") or value.tag == "!reset" or (self.nulls and is_null(value))
+            keep = value.tag == "!reset" or (self.nulls and is_null(value))
             read = value if keep else self.value.read(value, here, report)
             if read is not None:
                 entries[name] = read

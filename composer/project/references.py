@@ -61,7 +61,7 @@ def known_networks(tree: Mapping, report: Report) -> None:
     for name, service in services_of(tree).items():
         node = service.get("networks")
         for key in node.entries if isinstance(node, Mapping) else ():
-            if key != "default" and key not in networks and not key.startswith("x-") and isinstance(node, Mapping):
+            if key != "default" and key not in networks and isinstance(node, Mapping):
                 hint = did_you_mean(key, networks) or f"declare it: `networks: {{{key}: }}` at the top level"
                 report.error(f"services.{name}.networks: there is no network `{key}`", node.key(key), hint=hint)
 

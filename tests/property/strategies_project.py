@@ -75,3 +75,67 @@ def projects(draw: st.DrawFn) -> dict[str, Any]:
             body["depends_on"] = draw(st.lists(st.sampled_from(list(made)), unique=True))
         made[name] = body
     return {"services": made, "networks": {"back": None}, "volumes": {"data": None}}
+
+
+ATTRIBUTES = st.sampled_from(
+    [
+        "a",
+        "web",
+        "x-a",
+        "target",
+        "source",
+        "type",
+        "published",
+        "test",
+        "condition",
+        "context",
+        "path",
+        "file",
+        "service",
+        "name",
+        "external",
+        "config",
+        "ipam",
+        "subnet",
+        "gateway",
+        "soft",
+        "hard",
+        "limits",
+        "resources",
+        "replicas",
+        "ipv4_address",
+        "aliases",
+    ]
+)
+
+JUNK = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        st.floats(),
+        st.sampled_from(
+            [
+                "",
+                "a",
+                "1",
+                "-1",
+                "a:b",
+                "./a:/b",
+                "80:80",
+                "a=b",
+                "service:web",
+                "service:x",
+                "1s",
+                "no",
+                "::",
+                "~",
+                "/",
+            ]
+        ),
+        st.text(max_size=4).map(lambda text: text.replace("$", "$$")),
+    ),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(ATTRIBUTES, inner, max_size=3)),
+    max_leaves=6,
+)
+"""Anything that YAML can say, with a taste for what looks right."""

@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from composer.errors import ProjectError
 from composer.project import LoadOptions, load
+from composer.project.attributes import COMPOSE, SERVICE
 from composer.project.canonical import canonical
 from composer.project.dotenv import parse_dotenv
 from composer.project.interpolate import TemplateError, substitute
 from composer.project.model import Project
 from composer.project.quantities import format_duration, parse_duration
 from composer.project.source import dump_yaml, parse
-from tests.property.strategies_project import projects
+from tests.property.strategies_project import JUNK, projects
 
 
 def unset(name: str) -> str | None:
@@ -57,6 +58,22 @@ def test_the_canonical_form_loads_as_the_same_project(data: dict[str, Any]) -> N
     assert again == project
     assert canonical(again) == canonical(project)
     assert Project.model_validate_json(project.model_dump_json()) == project
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.sampled_from(sorted(SERVICE.attributes)), JUNK, JUNK)
+def test_no_value_of_an_attribute_makes_loading_fail_in_another_way(name: str, value: Any, other: Any) -> None:
+    first = {"services": {"web": {"image": "i", name: value}}}
+    second = {"services": {"web": {name: other}}}
+    with contextlib.suppress(ProjectError):
+        canonical(loaded(dump_yaml(first), dump_yaml(second)))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(sorted(COMPOSE.attributes)), JUNK)
+def test_no_value_of_a_section_makes_loading_fail_in_another_way(name: str, value: Any) -> None:
+    with contextlib.suppress(ProjectError):
+        canonical(loaded(dump_yaml({"services": {"web": {"image": "i"}}} | {name: value})))
 
 
 @settings(max_examples=200, deadline=None)

@@ -196,7 +196,7 @@ def test_sharing_a_network_or_volumes_is_a_dependency(tmp_path: Path) -> None:
 
 
 def test_extensions_are_kept_and_never_questioned(tmp_path: Path) -> None:
-    found = project(tmp_path, "x-a: {b: [1]}\nservices:\n  x-s: 3\n  web: {image: i, x-w: on}\n")
+    found = project(tmp_path, "x-a: {b: [1]}\nservices:\n  web: {image: i, x-w: on}\n")
 
     assert found.extensions == {"x-a": {"b": [1]}}
     assert found.services["web"].extensions == {"x-w": "on"}
