@@ -102,16 +102,15 @@ def test_a_single_id_sees_the_same_and_owns_everything(tmp_path: Path) -> None:
 def test_an_ordinary_user_needs_no_privilege() -> None:
     if not shutil.which("setpriv"):
         pytest.skip("needs setpriv")
-    drop = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
-    import_all = [sys.executable, "-c", "import composer.image.layer"]
-    if subprocess.run([*drop, *import_all], cwd=Path.cwd(), capture_output=True, check=False).returncode:
+    enter = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    enter += ["unshare", "--user", "--map-root-user", "--mount"]
+    probe = ["sh", "-c", '"$0" -c "import composer.image.layer"', sys.executable]
+    if subprocess.run([*enter, *probe], capture_output=True, check=False).returncode:
         pytest.skip("needs an interpreter that every user may run")
     place = Path("/tmp") / f"overlay-{os.getpid()}"  # pytest's own directories are root's alone
     place.mkdir()
     try:
         os.chown(place, 65534, 65534)
-        assert (
-            shown(place, [*drop, "unshare", "--user", "--map-root-user", "--mount"], ",userxattr") == f"{SHOWN}0 755\n"
-        )
+        assert shown(place, enter, ",userxattr") == f"{SHOWN}0 755\n"
     finally:
         shutil.rmtree(place)
