@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from composer.errors import ContainerError
-from composer.keeper import netlink, wire
+from composer.keeper import wire
 from composer.keeper.context import Context
 from composer.keeper.perform import describe, perform
-from composer.keeper.steps import Netlink, Step
+from composer.keeper.steps import Step
 from composer.kernel import clone, namespace
 
 
@@ -209,7 +209,7 @@ def _live(channel: socket.socket, steps: Sequence[Step], fds: dict[str, int]) ->
         context = Context(channel, fds)
         for step in steps:
             try:
-                _perform(context, step)
+                perform(context, step)
             except Exception as error:
                 failure = {"error": f"{describe(step)}: {error}", "step": type(step).__name__}
                 wire.send(channel, failure | {"errno": getattr(error, "errno", 0) or 0})
@@ -221,21 +221,6 @@ def _live(channel: socket.socket, steps: Sequence[Step], fds: dict[str, int]) ->
             signal.pause()
     finally:
         os._exit(1)
-
-
-def _perform(context: Context, step: Step) -> None:
-    """The keeper's own way, but that a message sent `within` leaves from our namespace: `IFLA_NET_NS_PID` means it."""
-    if not isinstance(step, Netlink) or not step.within:
-        perform(context, step)
-        return
-    with inside(context.fd(step.within)):
-        sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, step.family)
-    with sock:
-        sock.bind((0, 0))
-        sock.sendmsg(step.messages)
-        for number, _words in netlink._answers(sock):
-            if number and number not in step.tolerate:
-                raise OSError(number, os.strerror(number))
 
 
 def link_names(where: Child) -> list[str]:
