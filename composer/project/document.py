@@ -12,7 +12,10 @@ from typing import Any
 
 from composer.errors import Location
 
-type_names = {bool: "the boolean", int: "the number", float: "the number", str: "the string"}
+_TYPE_NAMES = {bool: "the boolean", int: "the number", float: "the number", str: "the string"}
+
+MAX_SHOWN = 500
+"""A source line longer than this was not written by hand, and is not shown."""
 
 Path = tuple[str | int, ...]
 """Where a node stands in the tree: mapping keys and sequence indexes, outermost first."""
@@ -42,6 +45,8 @@ class Mark:
         """The place with its source line, as diagnostics carry it."""
         lines = self.text.lines
         source = lines[self.line - 1] if self.line <= len(lines) else ""
+        if len(source) > MAX_SHOWN:
+            source = ""
         return Location(self.text.name, self.line, self.column, self.length, source)
 
     def part(self, words: str) -> Mark:
@@ -65,7 +70,10 @@ class Scalar:
     """Quoted or a block: certainly meant as a string."""
 
     def __str__(self) -> str:
-        return f"{type_names[type(self.value)]} `{self.text}`" if self.value is not None else "nothing"
+        if self.value is None:
+            return "nothing"
+        text = self.text if len(self.text) <= 60 else f"{self.text[:60]}…"
+        return f"{_TYPE_NAMES[type(self.value)]} `{text.splitlines()[0] if text else ''}`"
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,14 +180,14 @@ def _long(node: Mapping, path: Path, report: Report) -> list[Node]:
         return []
     published = read.get("published")
     host = str(published.value) if isinstance(published, Scalar) and published.value else None
-    common = {"protocol": "tcp", "mode": "ingress"} | {
-        key: value.value for key, value in read.entries.items() if isinstance(value, Scalar) and value.value is not None
-    }
-    common.pop("published", None)
+    common: dict[str, str | int] = {"protocol": "tcp", "mode": "ingress"}
+    for key, value in read.entries.items():
+        if key in ("host_ip", "protocol", "mode", "name", "app_protocol") and isinstance(value, Scalar) and value.value:
+            common[key] = str(value.value)
     try:
         spelled = f"{host}:{target.value}" if host else str(target.value)
         ranges = parse_range(str(target.value), spelled), _host_range(host, spelled)
-        return [_mapping(entry, node.mark, node.keys) for entry in _pair(*ranges, common, spelled)]  # type: ignore[arg-type]
+        return [_mapping(entry, node.mark, node.keys) for entry in _pair(*ranges, common, spelled)]
     except FormError as error:
         failed(error, target, path, report)
         return []

@@ -20,7 +20,7 @@ _NAN = frozenset({".nan", ".NaN", ".NAN"})
 
 
 def resolve(text: str) -> str | int | float | bool | None:
-    """The value of an unquoted scalar without tag."""
+    """The value of an unquoted scalar without tag; `null`s are `None`."""
     if text in _NULLS:
         return None
     if text in _BOOLS:
@@ -33,7 +33,7 @@ def resolve(text: str) -> str | int | float | bool | None:
 def _number(text: str) -> str | int | float:
     digits = text.replace("_", "")
     if len(digits) <= 64 and _INT.fullmatch(digits):
-        value = parse_int(digits)
+        value = _integer(digits)
         if -(1 << 63) <= value < 1 << 64:
             return value
     if _FLOAT.fullmatch(digits):
@@ -43,7 +43,7 @@ def _number(text: str) -> str | int | float:
     return math.nan if text in _NAN else text
 
 
-def parse_int(digits: str) -> int:
+def _integer(digits: str) -> int:
     """The integer that `digits` spell as Go's base 0 does: `0x`, `0b`, `0o` and a bare `0` before octals."""
     sign, digits = (-1, digits[1:]) if digits[0] == "-" else (1, digits.removeprefix("+"))
     bare_octal = len(digits) > 1 and digits[0] == "0" and digits[1].isdigit()

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from composer.project.document import Mark, Node, Path, Scalar, say
 from composer.project.report import Report
-from composer.project.scalars import as_text, parse_int
+from composer.project.scalars import as_text, resolve
 
 Schema = dict[str, Any]
 Value = str | int | float | bool | None
@@ -134,8 +134,8 @@ class Whole:
 
     def read(self, node: Node, path: Path, report: Report) -> Node | None:
         value = node.value if isinstance(node, Scalar) else None
-        if isinstance(value, str) and value.strip().lstrip("+-").isdecimal():
-            value = parse_int(value.strip()) if "8" not in value and "9" not in value else int(value)
+        if isinstance(value, str):
+            value = resolve(value.strip())
         if not isinstance(node, Scalar) or not isinstance(value, int) or isinstance(value, bool):
             mismatch("a whole number", node, path, report)
             return None

@@ -186,3 +186,11 @@ def test_a_wrong_line_in_an_env_file_names_the_file_and_the_place_that_names_it(
 
     assert "bad.env: the quote ' is never closed, line 2" in found.message
     assert marked(found) == "bad.env"
+
+
+def test_a_line_that_nobody_wrote_by_hand_is_not_shown(tmp_path: Path) -> None:
+    (found,) = problems(tmp_path, f"services: {{web: {{image: i, x-a: {'x' * 2000}, ports: {'y' * 200}}}}}")
+
+    assert found.location is not None
+    assert found.location.source == ""
+    assert len(found.message) < 150
