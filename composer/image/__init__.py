@@ -1,1 +1,18 @@
-"""Images at rest: stored, checked, unpacked; never run."""
+"""Images at rest: stored, named, checked, unpacked; never run.
+
+* `store.Store`          every image: find, list, tag, remove, unpack; an OCI image layout that other tools read in place
+* `image.Image`          what the rest of composer sees: id, config, and the snapshots that overlay stacks
+* `importing` `load`     images from root file systems, and from what other tools saved
+* `host`                 the embedded image made of this machine's own programs, and what it binds
+* `layer.unpack`         a layer's blob onto the disk, hashed on the way: `stream` decompresses, `header` `sparse` and
+                         `reader` read tar, `tree` enters directories, `apply` makes what the entries say
+* `snapshot`             unpacked layers by ChainID; `root` looks into a chain of them without mounting it
+* `blobs` `index` `entries` `collect` `verify`   the parts of the store
+
+Everything that comes from outside is hostile: names, links, sizes, digests, documents. Content is verified before it is
+named, made beside its place and renamed (`staging`), and deleted by way of descriptors (`removal`). What this process may
+do as root or as an ordinary user is one record, `ownership.Ownership`.
+
+This room knows the OCI image specification <https://github.com/opencontainers/image-spec>, tar and overlay's marks; it
+knows no containers, no registries and no Compose. Its functions block; the engine calls long ones from threads.
+"""

@@ -23,7 +23,8 @@ from composer.image.image import Image
 from composer.image.importing import LAYER_TYPES
 from composer.image.index import REF_NAME, reference_of
 from composer.image.staging import staging
-from composer.image.store import Store, check, refuse_reserved
+from composer.image.store import Store, refuse_reserved
+from composer.image.verify import check_layer
 from composer.oci import fields, media_types
 from composer.oci.config import ImageConfig, chain_id
 from composer.oci.descriptor import Descriptor
@@ -179,7 +180,7 @@ def _take_layer(
             unpacked = store.snapshots.unpack(source, below, copy, expected=diff_id)
         content = unpacked.content
         if wanted:
-            check(wanted, content.digest, content.size)
+            check_layer(wanted, content.digest, content.size)
         store.blobs.adopt(blob, content.digest)
     return wanted or Descriptor(LAYER_TYPES[unpacked.compression], content.digest, content.size)
 

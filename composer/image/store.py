@@ -16,24 +16,24 @@ from pathlib import Path
 from composer.errors import ComposerError, ImageError
 from composer.image import host
 from composer.image.blobs import Blobs
+from composer.image.collect import collect
+from composer.image.entries import find_entry, id_of, manifest_of, means
 from composer.image.image import Image, ImageRecord
 from composer.image.index import IndexFile, reference_of
 from composer.image.locks import locked
 from composer.image.ownership import Ownership
 from composer.image.snapshot import Snapshots
 from composer.image.staging import sweep
-from composer.oci import media_types
+from composer.image.verify import check_layer, check_layers
 from composer.oci.config import ImageConfig, chain_ids
 from composer.oci.descriptor import Descriptor
 from composer.oci.digest import Digest
-from composer.oci.manifest import Index, Manifest, choose, this_platform
+from composer.oci.manifest import Manifest
 from composer.oci.reference import Reference, parse
 from composer.paths import Paths
 
 InUse = Mapping[str, Sequence[str]]
 """Image id -> names of the containers made from it."""
-
-_SHORTEST_ID = 4
 
 
 class Store:
@@ -50,7 +50,7 @@ class Store:
         """A record for every name and every image without one, by name; the embedded image is not among them."""
         records = []
         for entry in self._index.read():
-            _, manifest = self._manifest(entry)
+            _, manifest = manifest_of(entry, self.blobs)
             config = ImageConfig.parse(self.blobs.document(manifest.config))
             size = self._size(manifest, config)
             records.append(ImageRecord(reference_of(entry), str(manifest.config.digest), size, _created(config)))
@@ -109,7 +109,7 @@ class Store:
                 if not self.snapshots.has(chain):
                     with self.blobs.open(layer) as blob:
                         content = self.snapshots.unpack(blob, below, expected=diff_id).content
-                    check(layer, content.digest, content.size)
+                    check_layer(layer, content.digest, content.size)
                 below = chain
 
     def remove(self, reference: str, in_use: InUse | None = None, force: bool = False) -> tuple[str, ...]:
@@ -124,11 +124,11 @@ class Store:
             entry = self._entry(reference)
             if entry is None:
                 raise missing(reference)
-            image, name = self._image(entry), reference_of(entry)
-            same = [item for item in self._index.read() if self._id(item) == image.id]
+            image = self._image(entry)
+            # Asked for by id, all that leads to the image goes.
+            name = reference_of(entry) if means(reference, entry) else None
+            same = [item for item in self._index.read() if id_of(item, self.blobs) == image.id]
             names = [other for item in same if (other := reference_of(item))]
-            if _is_id(reference, image.id):
-                name = None  # all that leads to the image goes
             users = (in_use or {}).get(image.id, ())
             if users and (name is None or len(names) == 1) and not (force and name):
                 raise _in_use(image, users)
@@ -176,37 +176,13 @@ class Store:
         return self.layout / ".content.lock"
 
     def _entry(self, reference: str) -> Descriptor | None:
-        entries = self._index.read()
-        try:
-            wanted = parse(reference)
-        except ImageError:
-            wanted = None
-        if wanted:
-            for entry in entries:
-                if _means(wanted, entry):
-                    return entry
-        found = {identifier: entry for entry in entries if _is_id(reference, identifier := self._id(entry))}
-        if len(found) > 1:
-            raise ImageError(f"cannot find image `{reference}`: {len(found)} ids begin like this")
-        if not found and wanted is None and not _is_id(reference, reference):
-            parse(reference)  # says what is wrong with it
-        return next(iter(found.values()), None)
+        return find_entry(self._index.read(), self.blobs, reference)
 
-    def _id(self, entry: Descriptor) -> str:
-        return str(self._manifest(entry)[1].config.digest)
-
-    def _manifest(self, entry: Descriptor) -> tuple[Digest, Manifest]:
-        """The image behind an entry; other tools may have put an index of several platforms there."""
-        if entry.media_type in media_types.INDEXES:
-            manifests = Index.parse(self.blobs.document(entry)).manifests
-            chosen = choose(manifests, this_platform())
-            if chosen is None or chosen.media_type in media_types.INDEXES:
-                raise ImageError(f"cannot use {entry.digest}: it has no image for {this_platform()}")
-            entry = chosen
-        return entry.digest, Manifest.parse(self.blobs.document(entry))
+    def _collect(self) -> None:
+        collect(self._index.read(), self.blobs, self.snapshots)
 
     def _image(self, entry: Descriptor, reference: Reference | None = None) -> Image:
-        digest, manifest = self._manifest(entry)
+        digest, manifest = manifest_of(entry, self.blobs)
         config = ImageConfig.parse(self.blobs.document(manifest.config))
         check_layers(manifest, config)
         return Image(
@@ -220,25 +196,6 @@ class Store:
     def _size(self, manifest: Manifest, config: ImageConfig) -> int:
         sizes = [self.snapshots.size(chain) for chain in chain_ids(config.diff_ids)]
         return sum(layer.size if size is None else size for layer, size in zip(manifest.layers, sizes, strict=False))
-
-    def _collect(self) -> None:
-        """Delete the blobs and snapshots that no entry of the index leads to."""
-        blobs: set[Digest] = set()
-        chains: set[Digest] = set()
-        for entry in self._index.read():
-            blobs.add(entry.digest)
-            platforms = [entry]
-            if entry.media_type in media_types.INDEXES:
-                platforms = [item for item in Index.parse(self.blobs.document(entry)).manifests if self.blobs.has(item)]
-            for item in platforms:
-                manifest = Manifest.parse(self.blobs.document(item))
-                config = ImageConfig.parse(self.blobs.document(manifest.config))
-                blobs.update((item.digest, manifest.config.digest, *(layer.digest for layer in manifest.layers)))
-                chains.update(chain_ids(config.diff_ids))
-        for chain in set(self.snapshots.all()) - chains:
-            self.snapshots.remove(chain)
-        for digest in set(self.blobs.all()) - blobs:
-            self.blobs.remove(digest)
 
 
 def missing(reference: str) -> ImageError:
@@ -257,38 +214,6 @@ def refuse_reserved(reference: str) -> None:
             "cannot use the name `host` for an image: it is reserved for the embedded image",
             hint="choose another name",
         )
-
-
-def check(layer: Descriptor, digest: Digest, size: int) -> None:
-    """Raise ImageError if content with `digest` and `size` is not what `layer` describes."""
-    if digest != layer.digest:
-        raise ImageError(f"cannot use layer {layer.digest}: its content has the digest {digest}")
-    if size != layer.size:
-        raise ImageError(f"cannot use layer {layer.digest}: it has {size} bytes instead of {layer.size}")
-
-
-def check_layers(manifest: Manifest, config: ImageConfig) -> None:
-    """Raise ImageError if the config does not name as many layers as the manifest."""
-    if len(manifest.layers) != len(config.diff_ids):
-        raise ImageError(
-            f"cannot use image {manifest.config.digest}: its manifest has {len(manifest.layers)} layers, "
-            f"its config {len(config.diff_ids)}"
-        )
-
-
-def _means(wanted: Reference, entry: Descriptor) -> bool:
-    name = reference_of(entry)
-    if name is None or name.name != wanted.name:
-        return False
-    return entry.digest == wanted.digest if wanted.digest else name == wanted
-
-
-def _is_id(text: str, image_id: str) -> bool:
-    """Whether `text` is how people shorten `image_id`."""
-    identifier = text.removeprefix("sha256:")
-    if len(identifier) < _SHORTEST_ID or identifier.strip("0123456789abcdef"):
-        return False
-    return image_id.removeprefix("sha256:").startswith(identifier)
 
 
 def _in_use(image: Image, users: Sequence[str]) -> ImageError:

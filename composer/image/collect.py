@@ -1,0 +1,43 @@
+"""Deleting what no image needs any more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from composer.image.blobs import Blobs
+from composer.image.snapshot import Snapshots
+from composer.oci import media_types
+from composer.oci.config import ImageConfig, chain_ids
+from composer.oci.descriptor import Descriptor
+from composer.oci.digest import Digest
+from composer.oci.manifest import Index, Manifest
+
+
+def collect(entries: Iterable[Descriptor], blobs: Blobs, snapshots: Snapshots) -> None:
+    """Delete the blobs and snapshots that no entry of the index leads to.
+
+    To be called while nobody adds content. Raises ImageError, before anything is deleted, where an entry cannot be
+    followed: what it leads to is unknown then.
+    """
+    digests: set[Digest] = set()
+    chains: set[Digest] = set()
+    for entry in entries:
+        digests.add(entry.digest)
+        for manifest_entry in _platforms(entry, blobs):
+            manifest = Manifest.parse(blobs.document(manifest_entry))
+            config = ImageConfig.parse(blobs.document(manifest.config))
+            digests.update(
+                (manifest_entry.digest, manifest.config.digest, *(layer.digest for layer in manifest.layers))
+            )
+            chains.update(chain_ids(config.diff_ids))
+    for chain in set(snapshots.all()) - chains:
+        snapshots.remove(chain)
+    for digest in set(blobs.all()) - digests:
+        blobs.remove(digest)
+
+
+def _platforms(entry: Descriptor, blobs: Blobs) -> Iterable[Descriptor]:
+    """The manifests behind an entry that are there: whoever put an index here need not have put all of it."""
+    if entry.media_type not in media_types.INDEXES:
+        return (entry,)
+    return (item for item in Index.parse(blobs.document(entry)).manifests if blobs.has(item))
