@@ -10,175 +10,20 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from composer.api import messages
-from composer.api.codec import decode, encode
+from composer.api.answers import decoded, project_target, refusal
+from composer.api.codec import encode
 from composer.api.connection import EngineLost, Response, send
 from composer.api.starter import ensure_engine
-from composer.errors import ComposerError, EngineError, error_from_wire
+from composer.api.streams import ATTEMPTS, EventStream, LogOptions, LogStream
+from composer.errors import EngineError
 from composer.paths import Paths
 
 T = TypeVar("T")
-ATTEMPTS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class LogOptions:
-    """Which lines of a project's logs; times are seconds since the epoch."""
-
-    services: tuple[str, ...] = ()
-    tail: int | None = None
-    since: float | None = None
-    until: float | None = None
-    follow: bool = False
-
-    def query(self) -> str:
-        pairs: list[tuple[str, Any]] = [("service", service) for service in self.services]
-        pairs += [(name, value) for name in ("tail", "since", "until") if (value := getattr(self, name)) is not None]
-        return urlencode([*pairs, ("follow", 1)] if self.follow else pairs)
-
-
-class EventStream:
-    """A request that answers with events; iterate it, or `poll` it when a selector finds it readable.
-
-    The last item is a `Result`. A failure on the engine's side is raised as the error it is.
-    """
-
-    def __init__(self, client: Client, target: str, body: bytes, *, repeatable: bool) -> None:
-        self._client, self._target, self._body = client, target, body
-        self._lost = 0 if repeatable else ATTEMPTS
-        self.result: messages.Result | None = None
-        self._response = client.open("POST", target, body)
-
-    def __iter__(self) -> Iterator[messages.Event | messages.Result]:
-        try:
-            while self.result is None:
-                yield from self.poll()
-        finally:
-            self.close()
-
-    def fileno(self) -> int:
-        return self._response.fileno()
-
-    def poll(self) -> list[messages.Event | messages.Result]:
-        """What has come; blocks when called without something to read."""
-        try:
-            items = [self._read(line) for line in self._response.poll()]
-            if self._response.complete and self.result is None:
-                raise EngineLost
-        except EngineLost as lost:
-            self.close()
-            self._lost += 1
-            self._client.recover(self._lost, lost)
-            self._response = self._client.open("POST", self._target, self._body)
-            return []
-        return items
-
-    def close(self) -> None:
-        """Hang up: the engine gives the request up, what is done stays done."""
-        self._response.close()
-
-    def _read(self, line: bytes) -> messages.Event | messages.Result:
-        data = _json(line)
-        if "resource" in data:
-            return _decoded(messages.Event, data)
-        result = _decoded(messages.Result, data)
-        self.result = result
-        if result.error:
-            self.close()
-            raise error_from_wire(result.error)
-        return result
-
-
-@dataclass(slots=True)
-class _Seen:
-    """How far one container's log has been read: the newest time, and how many entries carried it."""
-
-    time: float = 0.0
-    count: int = 0
-
-
-@dataclass(slots=True)
-class LogStream:
-    """Log lines as they come; goes on after the engine's death without a line lost or doubled."""
-
-    client: Client
-    project: str
-    options: LogOptions
-    _seen: dict[str, _Seen] = field(default_factory=dict)
-    _skip: dict[str, _Seen] = field(default_factory=dict)
-    _response: Response | None = None
-    _lost: int = 0
-
-    def __iter__(self) -> Iterator[messages.LogEntry]:
-        try:
-            while not self.complete:
-                yield from self.poll()
-        finally:
-            self.close()
-
-    @property
-    def response(self) -> Response:
-        if self._response is None:
-            self._response = self.client.open("GET", f"{_project(self.project)}/logs?{self._resumed().query()}")
-        return self._response
-
-    @property
-    def complete(self) -> bool:
-        return self.response.complete
-
-    def fileno(self) -> int:
-        return self.response.fileno()
-
-    def poll(self) -> list[messages.LogEntry]:
-        """What has come; blocks when called without something to read."""
-        try:
-            lines = self.response.poll()
-        except EngineLost as lost:
-            self.reopen()
-            self._lost += 1
-            self.client.recover(self._lost, lost)
-            return []
-        self._lost = 0 if lines else self._lost
-        entries = (_decoded(messages.LogEntry, _json(line)) for line in lines)
-        return [entry for entry in entries if self._is_new(entry)]
-
-    def reopen(self, *, follow: bool | None = None) -> None:
-        """Ask again from the last line seen on, for instance to get the rest without following."""
-        self.close()
-        if follow is not None:
-            self.options = replace(self.options, follow=follow)
-        self._skip = {name: _Seen(seen.time, seen.count) for name, seen in self._seen.items()}
-
-    def close(self) -> None:
-        """Hang up; idempotent."""
-        if self._response is not None:
-            self._response.close()
-        self._response = None
-
-    def _resumed(self) -> LogOptions:
-        if not self._seen:
-            return self.options
-        since = min(seen.time for seen in self._seen.values())
-        return replace(self.options, tail=None, since=since)
-
-    def _is_new(self, entry: messages.LogEntry) -> bool:
-        skip = self._skip.get(entry.container)
-        if skip is not None:
-            if entry.time < skip.time:
-                return False
-            if entry.time == skip.time and skip.count > 0:
-                skip.count -= 1
-                return False
-        seen = self._seen.setdefault(entry.container, _Seen())
-        if entry.time > seen.time:
-            seen.time, seen.count = entry.time, 0
-        seen.count += 1
-        return True
 
 
 class Client:
@@ -198,7 +43,7 @@ class Client:
 
     def status(self) -> messages.EngineStatus:
         """The engine's pids, place and numbers."""
-        return _decoded(messages.EngineStatus, self._get("/engine"))
+        return decoded(messages.EngineStatus, self._get("/engine"))
 
     def stop_engine(self, *, force: bool = False) -> EventStream:
         """End keeper and engine; with `force` the containers too."""
@@ -210,20 +55,20 @@ class Client:
 
     def up(self, project: str, request: messages.UpRequest) -> EventStream:
         """Bring the project to what the request says."""
-        return self._events(f"{_project(project)}/up", request)
+        return self._events(f"{project_target(project)}/up", request)
 
     def down(self, project: str, request: messages.DownRequest) -> EventStream:
         """Remove the project's containers and networks."""
-        return self._events(f"{_project(project)}/down", request)
+        return self._events(f"{project_target(project)}/down", request)
 
     def act(self, verb: str, project: str, request: messages.ServicesRequest) -> EventStream:
         """`stop`, `start`, `restart`, `kill` or `rm` of services."""
-        return self._events(f"{_project(project)}/{verb}", request)
+        return self._events(f"{project_target(project)}/{verb}", request)
 
     def containers(self, project: str, *, all_containers: bool = False) -> list[messages.ContainerSummary]:
         """The project's containers: the running ones, or all."""
         query = "?all=1" if all_containers else ""
-        return self._list(messages.ContainerSummary, f"{_project(project)}/containers{query}")
+        return self._list(messages.ContainerSummary, f"{project_target(project)}/containers{query}")
 
     def logs(self, project: str, options: LogOptions) -> LogStream:
         """The project's log lines, in order of time."""
@@ -231,15 +76,15 @@ class Client:
 
     def events(self, project: str) -> Response:
         """A stream of `ContainerEvent` lines from now on; `container_events` reads what has come."""
-        return self.open("GET", f"{_project(project)}/events")
+        return self.open("GET", f"{project_target(project)}/events")
 
     def run(self, project: str, request: messages.RunRequest) -> EventStream:
         """Create a one-off container; the Result names it. Not repeated when the engine dies."""
-        return self._events(f"{_project(project)}/run", request, repeatable=False)
+        return self._events(f"{project_target(project)}/run", request, repeatable=False)
 
     def execute(self, project: str, request: messages.ExecRequest) -> socket.socket:
         """Start a process in a running container."""
-        return self._upgrade(f"{_project(project)}/exec", request)
+        return self._upgrade(f"{project_target(project)}/exec", request)
 
     def attach(self, container: str, *, start: bool, stdin: bool, logs: bool = False) -> socket.socket:
         """The container's own streams, starting it first if asked."""
@@ -289,7 +134,7 @@ class Client:
         except OSError as error:
             raise self._unreachable(error) from error
         if response.status >= 400:
-            raise _refusal(response)
+            raise refusal(response)
         if upgrade and response.status != 101:
             response.close()
             raise EngineError(f"the engine did not open the stream: status {response.status}")
@@ -335,50 +180,10 @@ class Client:
         answer = self._get(target)
         if not isinstance(answer, list):
             raise EngineError(f"the engine's answer to {target} is not a list")
-        return [_decoded(kind, item) for item in answer]
+        return [decoded(kind, item) for item in answer]
 
     def _events(self, target: str, body: Any, *, repeatable: bool = True) -> EventStream:
         return EventStream(self, target, json.dumps(encode(body)).encode(), repeatable=repeatable)
 
     def _upgrade(self, target: str, body: Any) -> socket.socket:
         return self.open("POST", target, json.dumps(encode(body)).encode(), upgrade=True).socket
-
-
-def container_events(response: Response) -> list[messages.ContainerEvent]:
-    """What has come on the stream that `Client.events` opened. Raises EngineLost when it breaks off."""
-    events = [_decoded(messages.ContainerEvent, _json(line)) for line in response.poll()]
-    if response.complete:
-        raise EngineLost
-    return events
-
-
-def _project(name: str) -> str:
-    return f"/projects/{quote(name, safe='')}"
-
-
-def _json(line: bytes) -> dict[str, Any]:
-    try:
-        data = json.loads(line)
-    except ValueError as error:
-        raise EngineError(f"the engine said something that is not JSON: {line[:80]!r}") from error
-    if not isinstance(data, dict):
-        raise EngineError(f"the engine said something unexpected: {line[:80]!r}")
-    return data
-
-
-def _decoded(kind: type[T], data: Any) -> T:
-    try:
-        return decode(kind, data)
-    except ValueError as error:
-        raise EngineError(
-            f"the engine's answer is not understood: {error}",
-            hint="client and engine may be of different versions; try `compose engine stop`",
-        ) from error
-
-
-def _refusal(response: Response) -> ComposerError:
-    try:
-        data = json.loads(response.read())
-        return error_from_wire(data["error"])
-    except (EngineLost, ValueError, KeyError, TypeError, AttributeError):
-        return EngineError(f"the engine refused the request: status {response.status}")

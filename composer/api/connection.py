@@ -176,12 +176,16 @@ class Response:
             raise EngineLost from error
 
 
-def send(path: Path, method: str, target: str, body: bytes = b"", *, upgrade: bool = False) -> Response:
+def send(
+    path: Path, method: str, target: str, body: bytes = b"", *, upgrade: bool = False, timeout: float | None = None
+) -> Response:
     """Send one request and wait for the head of its answer.
 
-    Raises FileNotFoundError or ConnectionRefusedError when nobody listens, EngineLost when the engine goes away.
+    Raises FileNotFoundError or ConnectionRefusedError when nobody listens, EngineLost when the engine goes away, and with a
+    `timeout` TimeoutError, here and later, when it takes longer than that to say something.
     """
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.settimeout(timeout)
     try:
         connection.connect(str(path))
         head = f"{method} {target} HTTP/1.1\r\nHost: engine\r\nContent-Length: {len(body)}\r\n"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import select
 
-from composer.api.client import EventStream
 from composer.api.messages import Event, Result
+from composer.api.streams import EventStream
 from composer.cli.render.events import Progress
 
 

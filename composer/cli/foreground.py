@@ -15,9 +15,9 @@ import time
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from composer.api.client import EventStream, LogOptions, LogStream, container_events
 from composer.api.connection import EngineLost, Response
 from composer.api.messages import ContainerSummary, Event, Result, ServicesRequest, UpRequest
+from composer.api.streams import EventStream, LogOptions, LogStream, container_events
 from composer.cli.render.logs import LogPrinter
 from composer.cli.session import Session
 from composer.cli.terminal import Signals
@@ -74,6 +74,7 @@ class Foreground:
         self._ended: dict[str, int] = {}
         """Containers whose end is still to be told, with their codes."""
         self._told: set[str] = set()
+        self._lost = 0
         self._quiet_since = 0.0
 
     def run(self, request: UpRequest) -> int:
@@ -150,10 +151,12 @@ class Foreground:
         try:
             happened = container_events(self._events)
         except EngineLost as lost:
-            self._session.client.recover(1, lost)
             self._events.close()
+            self._lost += 1
+            self._session.client.recover(self._lost, lost)
             self._events = self._session.client.events(self._session.name)
             happened = []
+        self._lost = 0 if happened else self._lost
         for event in happened:
             if event.one_off or event.service not in self._options.services:
                 continue

@@ -119,6 +119,14 @@ class Session:
     def _named(self) -> str:
         return self.options.project_name or self.environment.get("COMPOSE_PROJECT_NAME", "")
 
+    def mention_neighbour(self, project: str = "") -> None:
+        """Tell of another user's engine, where what was looked for may be; with `project` only if it has that one."""
+        from composer.api.neighbour import find_neighbour
+
+        neighbour = find_neighbour(self.environment, os.getuid())
+        if neighbour is not None and (not project or project in neighbour.projects):
+            self.progress.notice(neighbour.sentence())
+
     def says_yes(self, variable: str) -> bool:
         """Whether a variable of the environment is switched on."""
         return self.environment.get(variable, "").lower() in ("1", "true", "yes", "on")

@@ -38,4 +38,6 @@ def down(
     result = follow(session.progress, session.client.down(session.name, request))
     if dry_run:
         say_plan(result.plan)
+    elif not result.changed:
+        session.mention_neighbour(session.name)
     return 0

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from composer.api.client import LogOptions
+from composer.api.streams import LogOptions
 from composer.cli.app import command_app
 from composer.cli.options import Services, number_of_lines, point_in_time
 from composer.cli.render.logs import LogPrinter

@@ -29,6 +29,8 @@ def ls(
         for project in session.client.projects(all_projects=every)
         if every or any(state in project.status for state in ("running", "restarting", "paused"))
     ]
+    if not projects:
+        session.mention_neighbour()
     projects.sort(key=lambda project: project.name)
     if quiet:
         say(*(project.name for project in projects))

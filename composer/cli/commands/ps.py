@@ -40,6 +40,8 @@ def ps(
         for container in session.client.containers(session.name, all_containers=every or bool(wanted))
         if (not chosen or container.service in chosen) and (not wanted or container.state in wanted)
     ]
+    if not containers:
+        session.mention_neighbour(session.name)
     containers.sort(key=lambda container: (container.service, container.one_off, container.number))
     if quiet:
         say(*(container.id for container in containers))

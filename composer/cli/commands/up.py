@@ -88,6 +88,7 @@ def up(
         wait_timeout=wait_timeout,
         dry_run=dry_run,
     )
+    session.mention_neighbour(session.name)
     request = UpRequest(session.wire_project, session.loaded.origins.to_wire(), options)
     if detach or wait or no_start or dry_run:
         result = follow(session.progress, session.client.up(session.name, request))

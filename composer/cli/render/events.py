@@ -17,8 +17,8 @@ from typing import Protocol
 
 from composer.api.messages import Event
 from composer.cli.render.errors import show_warning
-from composer.cli.render.live import LiveProgress
-from composer.cli.render.status import describe, is_done, words
+from composer.cli.render.live import LiveProgress, show_notice
+from composer.cli.render.status import describe, is_done, is_notice, words
 from composer.cli.render.terminal import Screen
 from composer.errors import UsageError
 
@@ -57,7 +57,7 @@ class QuietProgress:
     def event(self, event: Event) -> None:
         """Warnings are told even so; everything else is not."""
         if event.status == "warning":
-            show_warning(self._screen, event.detail or words(event), event.hint)
+            show_notice(self._screen, event)
 
     def tick(self) -> None:
         """Nothing moves."""
@@ -87,6 +87,9 @@ class PlainProgress(QuietProgress):
 
     def event(self, event: Event) -> None:
         """Print the event's line."""
+        if is_notice(event):
+            show_notice(self._screen, event)
+            return
         key = (event.resource, event.name)
         self._busy.pop(key, None)
         if not is_done(event):
@@ -118,7 +121,7 @@ class JsonProgress(QuietProgress):
         """Print the event as Docker Compose's JSON progress does, with our fields beside."""
         status = {"warning": "Warning", "error": "Error"}.get(event.status, "Done" if is_done(event) else "Working")
         record = {
-            "id": f"{event.resource.capitalize()} {event.name}",
+            "id": f"{event.resource.capitalize()} {event.name}".rstrip(),
             "status": status,
             "text": event.status.capitalize(),
             "details": event.detail,

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from composer.api.messages import Event
 from composer.cli.render.errors import show_warning
-from composer.cli.render.status import describe, is_done, words
+from composer.cli.render.status import describe, is_done, is_notice, words
 from composer.cli.render.terminal import BLUE, BOLD, DIM, GREEN, RED, YELLOW, Screen, cut, width_of
 
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
@@ -33,6 +33,14 @@ class _Line:
     ended: float | None = None
 
 
+def show_notice(screen: Screen, event: Event) -> None:
+    """Print what concerns the project as a whole: a warning's sentence, or whom it waits for."""
+    if event.status == "warning":
+        show_warning(screen, event.detail or words(event), event.hint)
+    else:
+        screen.write(f" {describe(event)}  {words(event)}\n")
+
+
 class LiveProgress:
     """Shows events on a terminal."""
 
@@ -46,7 +54,10 @@ class LiveProgress:
         self._spin = 0
 
     def event(self, event: Event) -> None:
-        """Show the event on its resource's line."""
+        """Show the event on its resource's line, or above the block if it is about the whole."""
+        if is_notice(event):
+            self.above(lambda: show_notice(self._screen, event))
+            return
         now = self._now()
         line = self._lines.setdefault((event.resource, event.name), _Line(event, now))
         if line.ended is not None and not is_done(event):

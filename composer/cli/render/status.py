@@ -5,7 +5,9 @@ from __future__ import annotations
 from composer.api.messages import Event
 from composer.cli.render.terminal import clean
 
-_GOING_ON = frozenset({"creating", "starting", "waiting", "stopping", "removing", "restarting", "killing", "pulling"})
+_GOING_ON = frozenset(
+    {"creating", "recreating", "starting", "waiting", "stopping", "removing", "restarting", "killing", "pulling"}
+)
 
 
 def is_done(event: Event) -> bool:
@@ -19,8 +21,17 @@ def describe(event: Event) -> str:
 
 
 def words(event: Event) -> str:
-    """What happened: `Started`, `Waiting for db`, or a warning's sentence."""
+    """What happened: `Started`, `Waiting for db to be healthy`, `Recreating (image changed)`, or a warning's sentence."""
     text = event.status.capitalize()
-    if event.detail:
-        text += f" for {event.detail}" if event.status == "waiting" else f" {event.detail}"
+    if event.status == "waiting" and event.detail:
+        text += f" {event.detail}" if event.detail.startswith("to ") else f" for {event.detail}"
+    elif event.detail:
+        text += f" {event.detail}"
+    elif event.status == "recreating" and event.cause:
+        text += f" ({event.cause})"
     return clean(text)
+
+
+def is_notice(event: Event) -> bool:
+    """Whether the event is about the project as a whole: told once, in a line of its own."""
+    return event.resource == "project"

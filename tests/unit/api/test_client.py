@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from composer.api.client import Client, LogOptions
+from composer.api.client import Client
 from composer.api.messages import DownRequest, Event, Result, ServicesRequest, UpOptions, UpRequest
+from composer.api.streams import LogOptions
 from composer.errors import EngineError, ImageError
 from composer.paths import Paths
 from tests.fakes.engine import FakeEngine, Server

@@ -1,5 +1,7 @@
 import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,9 +67,31 @@ def test_a_keeper_is_known_by_pid_and_start_time(tmp_path: Path) -> None:
     assert not starter._keeper_alive(paths)
 
 
-def test_the_ends_of_both_logs_are_shown(tmp_path: Path) -> None:
+def test_only_what_the_logs_got_since_is_shown(tmp_path: Path) -> None:
     paths = Paths(tmp_path, tmp_path)
-    paths.keeper_log.write_text("\n".join(map(str, range(20))))
+    paths.keeper_log.write_text("old\n" + "\n".join(map(str, range(20))))
     paths.engine_log.write_bytes(b"caf\xe9\n")
 
-    assert starter._last_words(paths, lines=2) == "\n  keeper.log: 18\n  keeper.log: 19\n  engine.log: caf\ufffd"
+    assert starter._words_since({paths.keeper_log: 4, paths.engine_log: 0, tmp_path / "none": 0}, lines=2) == (
+        "\n  keeper.log: 18\n  keeper.log: 19\n  engine.log: caf\ufffd"
+    )
+    assert starter._words_since({paths.keeper_log: paths.keeper_log.stat().st_size}) == ""
+
+
+def test_a_keeper_that_cannot_start_is_told_with_its_words_and_given_no_secrets(tmp_path: Path) -> None:
+    # In place of the interpreter: a program that says what it was given, and ends.
+    broken = tmp_path / "python"
+    broken.write_text("#!/bin/sh\nenv | grep -c SECRET >&2\necho no such module >&2\nexit 1\n")
+    broken.chmod(0o755)
+    script = (
+        "import sys; from pathlib import Path; from composer.api.starter import ensure_engine; "
+        "from composer.paths import Paths; from composer.errors import EngineError\n"
+        f"sys.executable = {str(broken)!r}\n"
+        f"paths = Paths(Path({str(tmp_path / 'data')!r}), Path({str(tmp_path / 'run')!r}))\n"
+        "try: ensure_engine(paths, {'PATH': '/bin:/usr/bin', 'SECRET': 'x'})\n"
+        "except EngineError as error: print(error.message)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    words = "\n  keeper.log: 0\n  keeper.log: no such module"
+    assert done.stdout == f"cannot start the engine: its keeper ended{words}{words}\n"

@@ -64,6 +64,27 @@ def test_plain_progress_says_after_a_while_what_it_waits_for() -> None:
     )
 
 
+def test_a_recreated_container_says_why() -> None:
+    out = io.StringIO()
+    event = Event("container", "shop-web-1", "recreating", cause="image: nginx:1 → nginx:2 (compose.yaml:3)")
+    feed(PlainProgress(Screen(out, tty=False, colour=False)), [event])
+
+    assert out.getvalue() == " Container shop-web-1  Recreating (image: nginx:1 → nginx:2 (compose.yaml:3))\n"
+
+
+def test_what_concerns_the_whole_project_has_no_line_in_the_block() -> None:
+    out = Terminal()
+    waiting = Event("project", "shop", "waiting", detail="another command on this project")
+    progress = LiveProgress(Screen(out, tty=True, colour=False))
+    feed(progress, [EVENTS[1], waiting, Event("project", "", "warning", detail="careful")])
+
+    assert out.lines()[:3] == [
+        " Project shop  Waiting for another command on this project",
+        "warning: careful",
+        "[+] Running 0/1",
+    ]
+
+
 def test_json_progress_is_an_object_an_event() -> None:
     out = io.StringIO()
     feed(JsonProgress(Screen(out, tty=False, colour=False)), EVENTS)
