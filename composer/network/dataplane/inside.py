@@ -1,17 +1,20 @@
 """Sockets made inside a network's namespace: where a socket is made decides which network it talks on, for good.
 
-Changing the namespace concerns the calling thread only (`setns(2)`), and this process has one.
+Changing the namespace concerns the calling thread only (`setns(2)`), so a thread goes there, makes a few sockets and ends.
+This thread could not: without privileges there is no way back into the host's namespace, which belongs to another user
+namespace than ours (`setns(2)`, EPERM).
 """
 
 from __future__ import annotations
 
 import os
 import socket
+import threading
 
 from composer.kernel import clone, namespace
 
 _AHEAD = 8
-"""TCP sockets kept ready, so that a connection does not wait for two changes of namespace."""
+"""Sockets kept ready, so that few connections wait for a thread."""
 
 
 class Inside:
@@ -19,34 +22,48 @@ class Inside:
 
     def __init__(self, netns: int) -> None:
         self._netns = netns
-        self._home = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-        self._ready: list[socket.socket] = []
+        self._ready: dict[socket.SocketKind, list[socket.socket]] = {}
 
     def stream(self) -> socket.socket:
-        """A non-blocking TCP socket in the namespace."""
-        if not self._ready:
-            self._ready = self._make(socket.SOCK_STREAM, _AHEAD)
-            for sock in self._ready:
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        return self._ready.pop()
+        """A non-blocking TCP socket in the namespace. Raises OSError."""
+        return self._take(socket.SOCK_STREAM)
 
     def datagram(self) -> socket.socket:
-        """A non-blocking UDP socket in the namespace."""
-        return self._make(socket.SOCK_DGRAM, 1)[0]
+        """A non-blocking UDP socket in the namespace. Raises OSError."""
+        return self._take(socket.SOCK_DGRAM)
 
     def close(self) -> None:
         """Let go of the namespace."""
-        for sock in self._ready:
-            sock.close()
-        self._ready = []
+        for sockets in self._ready.values():
+            for sock in sockets:
+                sock.close()
+        self._ready = {}
         os.close(self._netns)
-        os.close(self._home)
 
-    def _make(self, kind: int, count: int) -> list[socket.socket]:
-        namespace.setns(self._netns, clone.CLONE_NEWNET)
-        try:
-            return [socket.socket(socket.AF_INET, kind | socket.SOCK_NONBLOCK) for _ in range(count)]
-        finally:
-            # Failing here would leave us in a container's network; the error ends the process, and the keeper starts it anew.
-            namespace.setns(self._home, clone.CLONE_NEWNET)
+    def _take(self, kind: socket.SocketKind) -> socket.socket:
+        if not self._ready.get(kind):
+            self._ready[kind] = self._make(kind)
+        return self._ready[kind].pop()
+
+    def _make(self, kind: socket.SocketKind) -> list[socket.socket]:
+        made: list[socket.socket] = []
+        failed: list[OSError] = []
+
+        def go() -> None:
+            try:
+                namespace.setns(self._netns, clone.CLONE_NEWNET)
+                for _ in range(_AHEAD):
+                    sock = socket.socket(socket.AF_INET, kind | socket.SOCK_NONBLOCK)
+                    made.append(sock)
+                    if kind == socket.SOCK_STREAM:
+                        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            except OSError as error:
+                failed.append(error)
+
+        thread = threading.Thread(target=go)
+        thread.start()
+        thread.join()
+        if not made:
+            raise failed[0]
+        return made
