@@ -22,6 +22,8 @@ def parse_object(data: bytes, what: str) -> Mapping[str, Any]:
         raise ImageError(f"cannot read {what}: {len(data)} bytes are more than the {MAX_DOCUMENT} allowed")
     try:
         document = json.loads(data)
+        if b"\\u" in data:  # half a surrogate pair is JSON, but no text that could be stored, shown or executed
+            json.dumps(document, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise ImageError(f"cannot read {what}: not JSON ({error})") from error
     return expect_object(document, what)
