@@ -32,7 +32,7 @@ from composer.api.messages import (
     UpOptions,
     UpRequest,
 )
-from composer.engine import difference as teardown  # shim
+from composer.engine import teardown
 from composer.engine.containers import Containers
 from composer.engine.execute import execute
 from composer.engine.logs import Logs
@@ -94,7 +94,8 @@ class Requests:
         await self._interrupt(name)
         project = Project.model_validate(request.project) if request.project else None
         async with self._turn(name, emit):
-            plan = teardown.down(observe(self._rooms, name), name, request, project)
+            known = frozenset({*project.services, *project.disabled}) if project else None
+            plan = teardown.down(observe(self._rooms, name), name, request, known)
             result = await self._carry_out(name, plan, emit, dry_run=request.dry_run)
             if not request.dry_run and not self._rooms.store.containers_of(name):
                 self._rooms.store.projects.remove(name)

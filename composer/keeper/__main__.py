@@ -1,7 +1,8 @@
 """`python -m composer.keeper`: become root in a namespace if need be, take the run directory, listen, serve.
 
-Started by whoever holds `run/start.lock`. `--no-engine` leaves the engine to the caller (tests). A second keeper on
-the same run directory exits with 0: there is one already.
+Started by whoever holds `run/start.lock`. It starts the engine, unless told otherwise: `--engine-runs` is what an
+engine says whose keeper died (one is started only if that one goes too), `--no-engine` leaves the engine to the caller
+for good (tests). A second keeper on the same run directory exits with 0: there is one already.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 from composer.errors import HostError
 from composer.keeper import launch, start
 from composer.keeper.auxiliary import Auxiliary
-from composer.keeper.connection import Connection, listen, peer_uid
+from composer.keeper.connection import Connection, listen
 from composer.keeper.journal import Journal
 from composer.keeper.keeping import Keeping
 from composer.keeper.loop import Loop
@@ -28,26 +29,34 @@ from composer.kernel import privilege, process
 from composer.paths import Paths
 
 _FAREWELL_SECONDS = 0.05
+_ENGINE_APPEARS_WITHIN = 5.0
+_ENGINE_RETURNS_SECONDS = 2.0
+"""How long an engine that we did not start may take to connect (again) before we start one."""
 
 
 class House:
     """The keeper process: what it listens on, and how it ends."""
 
-    def __init__(self, paths: Paths, *, with_engine: bool) -> None:
+    def __init__(self, paths: Paths, options: list[str]) -> None:
         self._paths = paths
         self._loop = Loop()
         self._keeping = Keeping(self._loop, Journal(paths.journal), start.raise_descriptor_limit())
         self._engine = Auxiliary(self._loop, "composer.server", talks=False, survives=True, log=paths.engine_log)
-        self._with_engine = with_engine
-        self._requests = Requests(self._keeping, lambda: self._engine.pid, self._leave)
+        self._keeping.auxiliaries.append(self._engine)
+        self._with_engine = "--no-engine" not in options
+        self._engine_runs = "--engine-runs" in options
+        self._leaving = False
+        self._requests = Requests(self._keeping, self._leave)
         self._listener = listen(paths.keeper_socket)
         self._loop.watch(self._listener.fileno(), self._accept)
         self._watch_signals()
 
     def live(self) -> None:
         """Serve until asked to stop."""
-        if self._with_engine:
-            self._engine.want()
+        if self._engine_runs:
+            self._loop.later(_ENGINE_RETURNS_SECONDS, self._ensure_engine)
+        else:
+            self._ensure_engine()
         gc.collect()
         gc.freeze()  # a child touches no page of what exists now: copy-on-write stays cheap
         self._loop.run()
@@ -58,10 +67,6 @@ class House:
         except OSError as error:
             note(f"accept: {error.strerror}")
             return
-        if peer_uid(sock) not in (0, os.geteuid()):
-            note("a stranger was turned away")
-            sock.close()
-            return
         former = self._keeping.engine
         Connection(self._loop, sock, self._requests.receive, self._lost)
         if former is not None:
@@ -71,6 +76,19 @@ class House:
         if self._keeping.engine is engine:
             self._keeping.engine = None
             note("the engine is gone")
+            if self._engine_lives:
+                self._replace_engine()
+
+    def _replace_engine(self) -> None:
+        """Start an engine of our own, unless the one that started us is connected."""
+        if self._keeping.engine is None:
+            self._engine.want()
+            self._loop.later(_ENGINE_RETURNS_SECONDS, self._ensure_engine)
+
+    def _ensure_engine(self) -> None:
+        """Start an engine unless one is connected, or none is wanted; once started by us it is started again."""
+        if self._with_engine and not self._leaving and self._keeping.engine is None:
+            self._engine.want()
 
     def _watch_signals(self) -> None:
         """Turn signals into something to poll."""
@@ -99,9 +117,9 @@ class House:
 
     def _leave(self) -> None:
         """End everything, after the answers at hand have been sent."""
-        self._keeping.pump.end()
-        self._keeping.dataplane.end()
+        self._leaving = True
         self._engine.wanted = False
+        self._keeping.end()
         self._paths.keeper_socket.unlink(missing_ok=True)
         self._loop.later(_FAREWELL_SECONDS, self._loop.stop)
 
@@ -123,7 +141,7 @@ def main() -> int:
     privilege.last_capability()
     os.chdir("/")
     note("keeper started")
-    House(paths, with_engine="--no-engine" not in sys.argv[1:]).live()
+    House(paths, sys.argv[1:]).live()
     note("keeper stopped")
     (paths.run / "keeper.pid").unlink(missing_ok=True)
     os.close(lock)

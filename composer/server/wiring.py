@@ -112,7 +112,7 @@ def spawn_keeper(paths: Paths) -> None:
     """Start a keeper beside this engine, in its namespaces: the former one died."""
     with paths.keeper_log.open("ab") as keeper_log:
         subprocess.Popen(
-            launch.command("composer.keeper", "--no-engine"),
+            launch.command("composer.keeper", "--engine-lives"),
             stdin=subprocess.DEVNULL,
             stdout=keeper_log,
             stderr=keeper_log,
