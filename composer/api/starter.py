@@ -24,6 +24,7 @@ from composer.keeper import launch
 from composer.paths import Paths
 
 READY_WITHIN = 20.0
+ENDED_WITHIN = 20.0
 LONGEST_SOCKET_PATH = 107  # sun_path of unix(7), less its terminating null
 
 _SPAWNS = 2
@@ -49,6 +50,16 @@ def ensure_engine(paths: Paths, environment: Mapping[str, str]) -> None:
         if accepts(paths.engine_socket):
             return
         _await_engine(paths, environment, deadline)
+
+
+def await_end(*pids: int) -> None:
+    """Return when these processes, which have been told to end, have done so. Raises EngineError if one does not."""
+    deadline = time.monotonic() + ENDED_WITHIN
+    for pid in filter(None, pids):
+        while Path(f"/proc/{pid}").exists() and _state(pid) not in "ZX":
+            if time.monotonic() > deadline:
+                raise EngineError(f"process {pid} of the engine does not end", hint="read `compose engine logs`")
+            time.sleep(0.005)
 
 
 def check_socket_path(path: Path) -> None:
@@ -219,3 +230,11 @@ def _words_since(logs: Mapping[Path, int], lines: int = 8) -> str:
 
 def _hint(paths: Paths) -> str:
     return f"`compose engine logs` and `compose engine logs --keeper` show the logs in {paths.run}"
+
+
+def _state(pid: int) -> str:
+    """The state letter of proc_pid_stat(5), `X` for a process that is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return "X"

@@ -1,6 +1,6 @@
 """`python -m composer.keeper`: become root in a namespace if need be, take the run directory, listen, serve.
 
-Started by whoever holds `run/start.lock`. It starts the engine, unless told otherwise: `--engine-runs` is what an
+Started by whoever holds `run/start.lock`. It starts the engine, unless told otherwise: `--engine-lives` is what an
 engine says whose keeper died (one is started only if that one goes too), `--no-engine` leaves the engine to the caller
 for good (tests). A second keeper on the same run directory exits with 0: there is one already.
 """
@@ -29,9 +29,8 @@ from composer.kernel import privilege, process
 from composer.paths import Paths
 
 _FAREWELL_SECONDS = 0.05
-_ENGINE_APPEARS_WITHIN = 5.0
 _ENGINE_RETURNS_SECONDS = 2.0
-"""How long an engine that we did not start may take to connect (again) before we start one."""
+"""How long an engine that we did not start may take to connect before we start one."""
 
 
 class House:
@@ -44,7 +43,7 @@ class House:
         self._engine = Auxiliary(self._loop, "composer.server", talks=False, survives=True, log=paths.engine_log)
         self._keeping.auxiliaries.append(self._engine)
         self._with_engine = "--no-engine" not in options
-        self._engine_runs = "--engine-runs" in options
+        self._engine_lives = "--engine-lives" in options
         self._leaving = False
         self._requests = Requests(self._keeping, self._leave)
         self._listener = listen(paths.keeper_socket)
@@ -53,7 +52,7 @@ class House:
 
     def live(self) -> None:
         """Serve until asked to stop."""
-        if self._engine_runs:
+        if self._engine_lives:
             self._loop.later(_ENGINE_RETURNS_SECONDS, self._ensure_engine)
         else:
             self._ensure_engine()
@@ -76,14 +75,7 @@ class House:
         if self._keeping.engine is engine:
             self._keeping.engine = None
             note("the engine is gone")
-            if self._engine_lives:
-                self._replace_engine()
-
-    def _replace_engine(self) -> None:
-        """Start an engine of our own, unless the one that started us is connected."""
-        if self._keeping.engine is None:
-            self._engine.want()
-            self._loop.later(_ENGINE_RETURNS_SECONDS, self._ensure_engine)
+            self._loop.later(_ENGINE_RETURNS_SECONDS if self._engine.wanted else 0, self._ensure_engine)
 
     def _ensure_engine(self) -> None:
         """Start an engine unless one is connected, or none is wanted; once started by us it is started again."""
@@ -121,6 +113,8 @@ class House:
         self._engine.wanted = False
         self._keeping.end()
         self._paths.keeper_socket.unlink(missing_ok=True)
+        if not self._keeping.journal.exits:
+            self._paths.journal.unlink(missing_ok=True)
         self._loop.later(_FAREWELL_SECONDS, self._loop.stop)
 
 

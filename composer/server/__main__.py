@@ -35,13 +35,15 @@ def main() -> int:
         filename=paths.engine_log, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
-    lock = _take_lock(paths.run / "engine.lock")
+    lock_file = paths.run / "engine.lock"
+    lock = _take_lock(lock_file)
     if lock < 0:
         log.info("another engine runs on %s", paths.run)
         return 0
     os.umask(0o022)
     try:
-        asyncio.run(_serve(paths))
+        if asyncio.run(_serve(paths)):
+            lock_file.unlink(missing_ok=True)
     except ComposerError as error:
         log.error("%s%s", error.message, f" ({error.hint})" if error.hint else "")
         return 1
@@ -62,7 +64,8 @@ def _take_lock(path: Path) -> int:
     return descriptor
 
 
-async def _serve(paths: Paths) -> None:
+async def _serve(paths: Paths) -> bool:
+    """Serve until it is over; whether everything of this engine has ended with it."""
     engine = await build(paths)
     await engine.recover()
     lifetime = Lifetime(engine.busy, float(os.environ.get("COMPOSER_IDLE_SECONDS", IDLE_SECONDS)))
@@ -87,6 +90,7 @@ async def _serve(paths: Paths) -> None:
         paths.engine_socket.unlink(missing_ok=True)
     await runner.cleanup()
     await engine.close(everything=end_all)
+    return end_all
 
 
 if __name__ == "__main__":

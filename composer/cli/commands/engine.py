@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from composer.api.starter import accepts
+from composer.api.starter import accepts, await_end
 from composer.cli.app import command_app
 from composer.cli.follow import follow
 from composer.cli.options import check_format
@@ -72,7 +72,10 @@ def stop(
     if not accepts(_paths(session).engine_socket):
         say("The engine is not running.")
         return 0
+    found = session.client.status()
     follow(session.progress, session.client.stop_engine(force=force))
+    # Its sockets, mounts and files go last: whoever looks for them after this command shall find none.
+    await_end(found.keeper, found.engine, found.data_plane, found.pump)
     return 0
 
 
