@@ -148,7 +148,10 @@ class Auxiliary:
             self._loop.want_write(self._sock.fileno(), self._flush if self._outbox else None)
 
     def _ended(self) -> None:
-        status = process.reap(self._pidfd)
+        try:
+            status = process.reap(self._pidfd)
+        except ChildProcessError:
+            status = -1
         if status is None:
             return
         note(f"{self._module} [{self.pid}] ended with status {status}")

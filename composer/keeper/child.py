@@ -88,6 +88,7 @@ def _enter(channel: socket.socket, pidfd: int) -> None:
     if pid:
         wire.send(channel, {"entered": True}, [inner])
         os._exit(0)
+    os.setsid()
 
 
 def _tell(channel: socket.socket, step: steps.Step | None, error: BaseException) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-import struct
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,6 @@ from composer.keeper import wire
 from composer.keeper.loop import Loop
 from composer.keeper.notes import note
 from composer.keeper.outbox import Outbox
-
-_CREDENTIALS = struct.Struct("iII")  # struct ucred: pid, uid, gid
 
 
 class Connection:
@@ -33,6 +31,8 @@ class Connection:
         self._on_message = on_message
         self._on_lost = on_lost
         self._open = True
+        self.peer = int.from_bytes(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 4), sys.byteorder)
+        """The engine's pid: the first word of `struct ucred` (`unix(7)`)."""
         sock.setblocking(False)
         loop.watch(sock.fileno(), self._readable)
 
@@ -86,7 +86,7 @@ class Connection:
 
 
 def listen(path: Path) -> socket.socket:
-    """A listening SEQPACKET socket at `path`, for our own user only; a stale one is replaced."""
+    """A listening SEQPACKET socket at `path`, mode 0600: whoever may connect is our user. A stale one is replaced."""
     path.unlink(missing_ok=True)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     sock.setblocking(False)
@@ -98,9 +98,3 @@ def listen(path: Path) -> socket.socket:
         os.umask(mask)
     sock.listen(8)
     return sock
-
-
-def peer_uid(sock: socket.socket) -> int:
-    """The user on the other side (`unix(7)`, SO_PEERCRED), as our user namespace sees it."""
-    data = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    return int(_CREDENTIALS.unpack(data)[1])

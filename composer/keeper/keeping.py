@@ -8,6 +8,7 @@ reaped, and told to the engine when the pump has moved the last of the container
 from __future__ import annotations
 
 import os
+import signal
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,6 +68,7 @@ class Keeping:
             loop, "composer.keeper.pump", on_start=self._tell_pump_everything, on_message=self._on_pump
         )
         self.dataplane = Auxiliary(loop, "composer.network.dataplane", on_start=self._tell_dataplane_everything)
+        self.auxiliaries = [self.pump, self.dataplane]
 
     # -- what the engine asks ------------------------------------------------------------------------------------
 
@@ -126,6 +128,13 @@ class Keeping:
                 engine.send({"is": "exit", **exit_})
         engine.send({"is": "ready"})
 
+    def end(self) -> None:
+        """End pump and data plane, and what still runs: jobs and execs only, see `is_idle`."""
+        self.pump.end()
+        self.dataplane.end()
+        for child in self.children.values():
+            signal.pidfd_send_signal(child.pidfd, signal.SIGKILL)
+
     @property
     def is_idle(self) -> bool:
         """Whether no container runs and none is being started."""
@@ -180,7 +189,7 @@ class Keeping:
 
     def _ended(self, child: Child, tries: int = 0) -> None:
         """The pidfd became readable: learn the status, journal it, and have the rest of the output moved."""
-        status = process.exit_of_stranger(child.pidfd) if child.stranger else process.reap(child.pidfd)
+        status = self._status(child)
         if status is None:
             if not child.stranger:
                 return
@@ -201,6 +210,15 @@ class Keeping:
             self._drained(child)
         self.reap_orphans()
 
+    def _status(self, child: Child) -> int | None:
+        """The exit status as far as it is known; None if there may be one later."""
+        if child.stranger:
+            return process.exit_of_stranger(child.pidfd)
+        try:
+            return process.reap(child.pidfd)
+        except ChildProcessError:  # somebody else reaped it, against all rules
+            return process.exit_of_stranger(child.pidfd) or -1
+
     def _drained(self, child: Child, *, late: bool = False) -> None:
         """All of its output is on disk, or took too long: the exit may be known."""
         if self.children.get(child.id) is not child or child.exit is None:
@@ -218,7 +236,7 @@ class Keeping:
     def reap_orphans(self) -> None:
         """Reap what was reparented to us; our own children are reaped through their pidfds."""
         known = {child.pid for child in self.children.values()} | {begun.pid for begun in self.starts.values()}
-        known |= {self.pump.pid, self.dataplane.pid}
+        known |= {auxiliary.pid for auxiliary in self.auxiliaries}
         while (pid := process.ended_child()) is not None and pid not in known:
             os.waitpid(pid, 0)
 

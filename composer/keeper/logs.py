@@ -129,6 +129,7 @@ class Follower:
 
     def _lines(self, record: Record) -> Iterator[LogLine]:
         if record.stream is Stream.GAP:
+            yield from self.finish()  # what follows is not the rest of these lines
             words = f"{record.length} bytes of output were lost: the disk was full"
             yield LogLine(record.time_ns / 1e9, "gap", words.encode())
             return
@@ -182,7 +183,10 @@ def follow(directory: Path, since: float | None = None, tail: int | None = None)
 
 
 def read(directory: Path, since: float | None = None, tail: int | None = None) -> Iterator[LogLine]:
-    """The lines of a log as it is now, a last one without end included; `since` and `tail` as for `follow`."""
+    """The lines of a log as it is now, a last one without end included; `since` and `tail` as for `follow`.
+
+    With `tail`, a line without end that is older than all those asked for is left out.
+    """
     follower, lines = follow(directory, since, tail)
     try:
         if tail is None:

@@ -21,9 +21,8 @@ VERSION = 1
 class Requests:
     """Answers the messages of one engine after another."""
 
-    def __init__(self, keeping: Keeping, engine_pid: Callable[[], int], stop: Callable[[], None]) -> None:
+    def __init__(self, keeping: Keeping, stop: Callable[[], None]) -> None:
         self._keeping = keeping
-        self._engine_pid = engine_pid
         self._stop = stop
 
     def receive(self, engine: Connection, message: dict[str, Any], fds: list[int]) -> None:
@@ -62,7 +61,7 @@ class Requests:
             case "acknowledge":
                 self._keeping.journal.acknowledge([str(id_) for id_ in message["ids"]])
             case "status":
-                return self._status()
+                return self._status(engine)
             case "stop":
                 if not self._keeping.is_idle:
                     raise OSError("containers run")
@@ -79,12 +78,12 @@ class Requests:
             Child(pid=pid, pidfd=os.dup(pidfd), start_time=start_time, journal=True, **values)  # type: ignore[arg-type]
         )
 
-    def _status(self) -> dict[str, Any]:
+    def _status(self, engine: Connection) -> dict[str, Any]:
         keeping = self._keeping
         return {
             "version": VERSION,
             "keeper": os.getpid(),
-            "engine": self._engine_pid(),
+            "engine": engine.peer,
             "pump": keeping.pump.pid,
             "dataplane": keeping.dataplane.pid,
             "containers": sorted(child.id for child in keeping.children.values() if child.journal),

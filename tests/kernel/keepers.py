@@ -60,7 +60,9 @@ class House:
             "PYTHONPATH": str(REPOSITORY),
         }
         become = ["setpriv", f"--reuid={self.user}", f"--regid={self.user}", "--clear-groups"] if self.user else []
-        command = [*become, sys.executable, "-m", "composer.keeper", "--no-engine", *self._arguments]
+        # An ordinary user may not be able to reach the interpreter that runs the tests; the keeper needs no library.
+        interpreter = "/usr/bin/python3" if self.user else sys.executable
+        command = [*become, interpreter, "-m", "composer.keeper", "--no-engine", *self._arguments]
         self.process = subprocess.Popen(command, env=environment, cwd="/")
         return self.process
 
@@ -114,6 +116,11 @@ class House:
             log=str(self.log(id_)) if log else "",
             fifos=str(self.run_directory / "fifo" / id_) if log else "",
         )
+
+    def mounts(self) -> list[str]:
+        """The mounts that the host sees of this house."""
+        directory = str(self.data.parent)
+        return [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if directory in line]
 
     def log(self, id_: str) -> Path:
         path = self.data / id_ / "log"

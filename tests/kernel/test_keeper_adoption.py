@@ -1,0 +1,95 @@
+import asyncio
+import os
+import signal
+
+import pytest
+
+from composer.keeper.client import Keeper, Started
+from composer.keeper.logs import read
+from tests.kernel.keepers import House, a_keeper, close, output
+from tests.kernel.test_keeper_exec import entering
+
+pytestmark = pytest.mark.kernel
+
+
+async def hand_over(old: Keeper, new: Keeper, house: House) -> None:
+    """What an engine does when its keeper died: everything it holds goes to the new one."""
+    for name, held in old.store.items():
+        await new.put(name, held.meta, held.fds)
+    for id_, child in old.children.items():
+        log, fifos = str(house.log(id_)), str(house.run_directory / "fifo" / id_)
+        await new.adopt(id_, child.pid, child.start_time, child.pidfd, log, fifos, child.held)
+
+
+def test_a_killed_keeper_loses_no_container_no_line_and_no_exit(house: House) -> None:
+    async def scenario() -> tuple[int, str]:
+        lost = asyncio.Event()
+        old = await house.connect()
+        old.on_lost = lost.set
+        script = (
+            "i=0; while [ $i -lt 3000 ]; do echo line $i; i=$((i+1)); [ $((i%100)) = 0 ] && sleep 0.02; done; exit 6"
+        )
+        started = await old.run(house.run("one", "sh", "-c", script, log=True))
+        close(started)
+        reading, writing = os.pipe()
+        await old.put("stdin/one", {"k": 1}, [writing])
+        await asyncio.sleep(0.1)
+        os.kill(house.process.pid, signal.SIGKILL)
+        await asyncio.wait_for(lost.wait(), 5)
+        house.process.wait()
+        await asyncio.sleep(0.1)
+        house.start()
+        async with a_keeper(house) as new:
+            await hand_over(old, new, house)
+            old.close()
+            assert set(new.children) == {"one"}
+            assert new.store["stdin/one"].meta == {"k": 1}
+            running = new.children["one"]
+            text = await output(
+                new, entering(Started(running.pid, running.start_time, running.pidfd, {}), "echo", "hi")
+            )
+            status = await asyncio.wait_for(new.wait("one"), 20)
+        os.close(reading)
+        os.close(writing)
+        return status, text
+
+    status, text = asyncio.run(scenario())
+
+    assert status in (6, -1)
+    assert text == "hi\n"
+    assert [line.text for line in read(house.log("one"))] == [f"line {number}".encode() for number in range(3000)]
+
+
+def test_a_container_that_ended_before_it_was_adopted_is_told_of(house: House) -> None:
+    async def scenario() -> int:
+        old = await house.connect()
+        close(await old.run(house.run("one", "sh", "-c", "echo last words; sleep 0.2; exit 6", log=True)))
+        os.kill(house.process.pid, signal.SIGKILL)
+        house.process.wait()
+        await asyncio.sleep(0.5)
+        house.start()
+        async with a_keeper(house) as new:
+            await hand_over(old, new, house)
+            old.close()
+            return await asyncio.wait_for(new.wait("one"), 20)
+
+    assert asyncio.run(scenario()) in (6, -1)
+    assert [line.text for line in read(house.log("one"))] == [b"last words"]
+
+
+def test_a_journalled_exit_survives_the_keeper(house: House) -> None:
+    async def scenario() -> list[tuple[str, int]]:
+        old = await house.connect()
+        close(await old.run(house.run("one", "sh", "-c", "exit 6")))
+        await old.wait("one")
+        os.kill(house.process.pid, signal.SIGKILL)
+        house.process.wait()
+        old.close()
+        house.start()
+        exits: list[tuple[str, int]] = []
+        async with a_keeper(house) as new:
+            new.on_exit = lambda exit_: exits.append((exit_.id, exit_.status))
+            await new.status()
+        return exits
+
+    assert asyncio.run(scenario()) == [("one", 6)]
