@@ -3,13 +3,15 @@
 What must outlive the engine - namespaces, sockets - is put into the keeper's store, and what the store has is the truth:
 a new engine calls `adopt` and goes on. Namespaces are changed only by children of the keeper, through `Jobs`.
 
-The host is touched only while a network with an uplink exists. What `net.ipv4.ip_forward` was before is written to the
-run directory first: that file and the setting it is about both last until the machine is booted again.
+The host is touched only while a network with an uplink exists. What `net.ipv4.ip_forward` was before is written down
+first, in a file that lasts until the machine is booted again, as the setting does. All engines of a machine share it: the
+one that takes the last table away puts the setting back.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import fcntl
 import os
@@ -22,7 +24,7 @@ from typing import Any, Protocol
 from composer.errors import ContainerError
 from composer.keeper.steps import Step
 from composer.kernel import clone
-from composer.network import ipam, items, ports, routes, topology
+from composer.network import firewall, ipam, items, ports, routes, topology
 from composer.network.spec import Facts, Interface, NetworkSpec
 
 _NS_GET_NSTYPE = 0xB703
@@ -74,7 +76,6 @@ class Networks:
         self._host = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         self._lock = asyncio.Lock()
         self._reserved: set[int] = set()
-        self._seen: set[str] = set()
         self._host_ready = False
 
     def close(self) -> None:
@@ -99,9 +100,9 @@ class Networks:
         for network_id in networks:
             await self._take_up(network_id)
         async with self._lock:
-            if any(self.uplink(network) for network in self._present()):
+            if self._has_uplinks():
                 await self._prepare_host()
-            elif self._recorded_forwarding():
+            else:
                 await self._release_host()
 
     async def create(self, spec: NetworkSpec) -> None:
@@ -109,7 +110,6 @@ class Networks:
 
         Raises ContainerError or HostError when it cannot be made; then nothing of it is left.
         """
-        self._seen.add(spec.id)
         if self.alive(spec.id) or await self._take_up(spec.id):
             return
         if not (self._facts.privileged and spec.uplink) or spec.internal:
@@ -135,7 +135,6 @@ class Networks:
 
     async def remove(self, network_id: str) -> None:
         """Remove the network with everything in it; one that is gone is fine. The last uplink takes the host's table along."""
-        self._seen.add(network_id)
         if uplink := self.uplink(network_id):
             self._reserved.discard(uplink.slot)
         for port in self._ports():
@@ -146,7 +145,7 @@ class Networks:
         await self._store.drop(items.zone_name(network_id))
         await self._store.drop(items.netns_name(network_id))
         async with self._lock:
-            if self._recorded_forwarding() and not any(self.uplink(other) for other in self._present()):
+            if not self._has_uplinks():
                 await self._release_host()
 
     async def publish(
@@ -234,7 +233,6 @@ class Networks:
 
     async def _take_up(self, network_id: str) -> bool:
         """Hold a namespace again that is pinned but was lost with a keeper; whether there was one."""
-        self._seen.add(network_id)
         path = topology.pin_path(self._facts, network_id)
         if not path or self.alive(network_id):
             return False
@@ -264,33 +262,33 @@ class Networks:
         await self._store.drop(port.name)
 
     async def _prepare_host(self) -> None:
-        before = self._recorded_forwarding()
-        if not before:
-            before = Path("/proc/sys/net/ipv4/ip_forward").read_text().strip()
-            self._forwarding_file.parent.mkdir(parents=True, exist_ok=True)
-            draft = self._forwarding_file.with_suffix(".new")
-            draft.write_text(before)
-            draft.rename(self._forwarding_file)
+        before = self._record_forwarding()
         forwards = filter(None, map(self._forward, self._ports()))
         await self._jobs.run(topology.host_steps(self._facts, forwards, closed=before == "0"))
         self._host_ready = True
 
     async def _release_host(self) -> None:
-        ours = {topology.uplink_name(network_id) for network_id in self._seen}
-        others = set(routes.links("cu")) - ours  # another engine's: it still needs forwarding
-        await self._jobs.run(topology.host_teardown_steps(self._facts, "" if others else self._recorded_forwarding()))
-        self._forwarding_file.unlink(missing_ok=True)
+        if not self._facts.privileged or topology.host_table(self._facts) not in firewall.tables():
+            return
+        await self._jobs.run(topology.host_teardown_steps(self._facts))
         self._host_ready = False
+        record = Path(self._facts.forwarding_record)
+        if record.exists() and not any(name.startswith(topology.TABLES) for name in firewall.tables()):
+            await self._jobs.run(topology.forwarding_steps(record.read_text()))
+            record.unlink(missing_ok=True)
 
-    @property
-    def _forwarding_file(self) -> Path:
-        return Path(self._facts.run, "ip_forward")
+    def _record_forwarding(self) -> str:
+        """What forwarding was before any engine of this machine set it, written down if it is not yet."""
+        record = Path(self._facts.forwarding_record)
+        draft = record.with_name(f"{record.name}.{os.getpid()}")
+        draft.write_text(Path("/proc/sys/net/ipv4/ip_forward").read_text().strip())
+        with contextlib.suppress(FileExistsError):
+            record.hardlink_to(draft)  # complete or not there, and never twice
+        draft.unlink()
+        return record.read_text()
 
-    def _recorded_forwarding(self) -> str:
-        try:
-            return self._forwarding_file.read_text().strip()
-        except FileNotFoundError:
-            return ""
+    def _has_uplinks(self) -> bool:
+        return any(self.uplink(network) for network in self._present())
 
     def _present(self) -> list[str]:
         return [name.removeprefix("netns/") for name in self._store.store if name.startswith("netns/")]

@@ -52,3 +52,5 @@ class Facts:
     """The run directory."""
     privileged: bool
     """Root on this machine: namespaces are pinned by bind mounts, networks get uplinks, ports are accelerated."""
+    forwarding_record: str = "/run/composer.ip_forward"
+    """What `net.ipv4.ip_forward` was before the first engine of this machine set it; the last one puts it back."""

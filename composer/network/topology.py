@@ -41,6 +41,8 @@ BRIDGE, BRIDGE_INDEX = "br0", 1000
 UPLINK, UPLINK_INDEX = "up0", 1001
 _FIRST_INTERFACE_INDEX = 1000
 
+TABLES = "composer-"
+"""What the name of every engine's table begins with."""
 _TABLE = "composer"
 _PUBLISHED, _PUBLISHED_ON = "published", "published_on"
 _DESTINATION_NAT, _SOURCE_NAT, _FILTER, _RAW = -100, 100, 0, -300
@@ -233,17 +235,20 @@ def host_steps(facts: Facts, forwards: Iterable[Forward] = (), *, closed: bool =
     )
 
 
-def host_teardown_steps(facts: Facts, forwarding: str) -> tuple[Step, ...]:
-    """What undoes `host_steps`; `forwarding` is what `net.ipv4.ip_forward` was before, "" to leave it."""
-    table = Netlink(
-        nftables.NETFILTER, nftables.batch([nftables.delete_table(host_table(facts))]), tolerate=(errno.ENOENT,)
-    )
-    return (table, Sysctl("net.ipv4.ip_forward", forwarding)) if forwarding else (table,)
+def host_teardown_steps(facts: Facts) -> tuple[Step, ...]:
+    """What removes the engine's table from the host; none there is fine."""
+    delete = nftables.delete_table(host_table(facts))
+    return (Netlink(nftables.NETFILTER, nftables.batch([delete]), tolerate=(errno.ENOENT,)),)
+
+
+def forwarding_steps(value: str) -> tuple[Step, ...]:
+    """What puts `net.ipv4.ip_forward` back; for when no engine of this machine needs it any more."""
+    return (Sysctl("net.ipv4.ip_forward", value),)
 
 
 def host_table(facts: Facts) -> str:
     """The name of this engine's table on the host."""
-    return f"composer-{facts.engine_id}"
+    return f"{TABLES}{facts.engine_id}"
 
 
 def publish_steps(facts: Facts, forward: Forward, network_id: str) -> tuple[Step, ...]:

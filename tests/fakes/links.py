@@ -32,6 +32,7 @@ class Child:
         self.pid = pid
         self.pidfd = pidfd
         self.reported = reported
+        self.closed = False
         self.netns = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
 
     def run(self, *command: str, timeout: float = 20, check: bool = False) -> subprocess.CompletedProcess[str]:
@@ -52,14 +53,16 @@ class Child:
             yield
 
     def close(self) -> None:
+        if self.closed:
+            return
+        self.closed = True
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
         with contextlib.suppress(ChildProcessError):
             os.waitpid(self.pid, 0)
         self.forget_reported()
-        for fd in (self.pidfd, self.netns):
-            with contextlib.suppress(OSError):
-                os.close(fd)
+        os.close(self.pidfd)
+        os.close(self.netns)
 
     def forget_reported(self) -> None:
         for fd in self.reported.values():

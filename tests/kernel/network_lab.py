@@ -37,7 +37,7 @@ class Lab:
         for machine, address in ((self.host, HOST), (self.outside, OUTSIDE)):
             machine.run("ip", "addr", "add", f"{address}/24", "dev", "wan", check=True)
             machine.run("ip", "link", "set", "wan", "up", check=True)
-        self.facts = Facts("test", self.host.pid, str(run), privileged)
+        self.facts = Facts("test", self.host.pid, str(run), privileged, str(run / "ip_forward"))
         self.jobs = MachineJobs(self.host)
         self.store = MemoryStore()
         stack.callback(self.store.close)

@@ -14,8 +14,8 @@ from composer.errors import ContainerError
 from composer.keeper.steps import Sysctl
 from composer.network import topology
 from composer.network.driver import Networks
-from composer.network.spec import Interface, NetworkSpec
-from tests.fakes.links import eventually, inside, link_names
+from composer.network.spec import Facts, Interface, NetworkSpec
+from tests.fakes.links import MemoryStore, eventually, inside, link_names
 from tests.kernel.network_lab import HOST, OUTSIDE, Lab, Server, ask, connect, echo, reaches, says, who
 
 pytestmark = pytest.mark.kernel
@@ -249,7 +249,7 @@ def test_removing_networks_leaves_the_machine_as_it_was(lab: Lab) -> None:
     assert ip_forward(lab) == "0"
     assert eventually(lambda: link_names(lab.host) == ["lo", "wan"])
     assert list(Path(lab.facts.run, "netns").iterdir()) == []
-    assert not Path(lab.facts.run, "ip_forward").exists()
+    assert not Path(lab.facts.forwarding_record).exists()
     assert lab.store.store == {}
 
 
@@ -260,6 +260,26 @@ def test_forwarding_that_was_on_stays_on(lab: Lab) -> None:
     lab.do(lab.networks.remove(ONE))
 
     assert ip_forward(lab) == "1"
+
+
+def test_the_last_engine_of_a_machine_puts_forwarding_back(lab: Lab, tmp_path: Path) -> None:
+    lab.network(ONE)
+    facts = Facts("other", lab.host.pid, str(tmp_path / "other"), True, lab.facts.forwarding_record)
+    (tmp_path / "other").mkdir()
+    with lab.host.inside():
+        other = Networks(lab.jobs, MemoryStore(), facts)
+    net = IPv4Network("172.30.0.0/24")
+    lab.do(other.create(NetworkSpec(TWO, "q", net, net[1])))
+    assert 'iifname != "cu*" oifname != "cu*"' in lab.host.run("nft", "list", "table", "ip", "composer-other").stdout
+
+    lab.do(lab.networks.remove(ONE))
+    assert ip_forward(lab) == "1"
+    lab.do(other.remove(TWO))
+    other.close()
+
+    assert ip_forward(lab) == "0"
+    assert rules(lab) == ""
+    assert not Path(lab.facts.forwarding_record).exists()
 
 
 def test_a_pinned_network_is_found_again_after_the_keeper_was_lost(lab: Lab) -> None:

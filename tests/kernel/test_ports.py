@@ -199,7 +199,7 @@ def test_half_closed_connections_carry_the_other_direction_to_its_end(lab: Lab, 
 
 
 def test_a_slow_reader_slows_the_writer_and_loses_nothing(lab: Lab, net: NetworkSpec, web: Child) -> None:
-    data = os.urandom(1 << 20) * 24
+    data = os.urandom(1 << 20) * 64
     sent = threading.Event()
 
     def upload(sock: socket.socket, _peer: object) -> None:

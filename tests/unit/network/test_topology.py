@@ -92,7 +92,7 @@ def test_every_list_of_steps_travels() -> None:
         topology.network_steps(NET, ROOT, topology.Uplink(4095)),
         topology.attach_steps("c0ffee", [ETH0], start=1),
         topology.host_steps(ROOT, closed=True),
-        topology.host_teardown_steps(ROOT, "0"),
+        topology.host_teardown_steps(ROOT),
     ):
         assert tuple(from_wire(to_wire(steps))) == steps
 
