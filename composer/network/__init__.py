@@ -1,12 +1,12 @@
 """Networks: each one is a network namespace with a bridge, a gateway address, its own firewall table and an uplink.
 
 * `spec`       `NetworkSpec`, `Interface`, `Facts`: what is asked for
-* `topology`   pure: the steps that make a network, attach a container, or set up the host
+* `topology`   pure: the steps that make a network and attach a container; `host` those that set up the machine itself
 * `netlink`    rtnetlink messages as bytes (the door to pyroute2); `nftables` the same for firewall rules
-* `ipam`       pure: which subnet, which address; `routes` reads what the host uses already
+* `ipam`       pure: which subnet, which address; `routes` and `firewall` read what the host has already
 * `ports`      opens the listening sockets of published ports, and names the holder of a taken one
 * `driver`     `Networks`: what the engine calls; it runs steps through `Jobs` and keeps descriptors in a `Store`
-* `zone`       pure: the DNS records of a network; `resolv` reads the host's resolvers
+* `items`      pure: names and contents of what the store holds, DNS zones among them; `resolv` reads the host's resolvers
 * `dataplane/` a process of its own that relays published ports and answers DNS
 
 Isolation is by construction: two networks share nothing but the host's end of their uplinks, and a rule there drops

@@ -24,7 +24,7 @@ from typing import Any, Protocol
 from composer.errors import ContainerError
 from composer.keeper.steps import Step
 from composer.kernel import clone
-from composer.network import firewall, ipam, items, ports, routes, topology
+from composer.network import firewall, host, ipam, items, ports, routes, topology
 from composer.network.spec import Facts, Interface, NetworkSpec
 
 _NS_GET_NSTYPE = 0xB703
@@ -167,7 +167,7 @@ class Networks:
             await self._store.put(port.name, port.meta, (sock.fileno(), netns))
             if forward := self._forward(port):
                 fds = {items.netns_name(network_id): netns}
-                await self._jobs.run(topology.publish_steps(self._facts, forward, network_id), fds=fds)
+                await self._jobs.run(host.publish_steps(self._facts, forward, network_id), fds=fds)
         opened.close()
 
     async def withdraw(self, container_id: str) -> None:
@@ -258,23 +258,23 @@ class Networks:
         if forward := self._forward(port):
             name = items.netns_name(port.network_id)
             fds = {name: self._store.store[name].fds[0]}
-            await self._jobs.run(topology.withdraw_steps(self._facts, forward, port.network_id), fds=fds)
+            await self._jobs.run(host.withdraw_steps(self._facts, forward, port.network_id), fds=fds)
         await self._store.drop(port.name)
 
     async def _prepare_host(self) -> None:
         before = self._record_forwarding()
         forwards = filter(None, map(self._forward, self._ports()))
-        await self._jobs.run(topology.host_steps(self._facts, forwards, closed=before == "0"))
+        await self._jobs.run(host.host_steps(self._facts, forwards, closed=before == "0"))
         self._host_ready = True
 
     async def _release_host(self) -> None:
-        if not self._facts.privileged or topology.host_table(self._facts) not in firewall.tables():
+        if not self._facts.privileged or host.host_table(self._facts) not in firewall.tables():
             return
-        await self._jobs.run(topology.host_teardown_steps(self._facts))
+        await self._jobs.run(host.host_teardown_steps(self._facts))
         self._host_ready = False
         record = Path(self._facts.forwarding_record)
-        if record.exists() and not any(name.startswith(topology.TABLES) for name in firewall.tables()):
-            await self._jobs.run(topology.forwarding_steps(record.read_text()))
+        if record.exists() and not any(name.startswith(host.TABLES) for name in firewall.tables()):
+            await self._jobs.run(host.forwarding_steps(record.read_text()))
             record.unlink(missing_ok=True)
 
     def _record_forwarding(self) -> str:
@@ -297,14 +297,14 @@ class Networks:
         held = self._store.store.items()
         return [items.Port.read(name, item.meta) for name, item in held if name.startswith("port/")]
 
-    def _forward(self, port: items.Port) -> topology.Forward | None:
+    def _forward(self, port: items.Port) -> host.Forward | None:
         """How the kernel itself could lead there: not to networks without uplink, and not by IPv6."""
         uplink = self.uplink(port.network_id)
         if uplink is None or ":" in port.host_ip:
             return None
         address = IPv4Address(port.host_ip)
         host_ip = address if int(address) else None
-        return topology.Forward(port.protocol, host_ip, port.host_port, uplink, port.target, port.target_port)
+        return host.Forward(port.protocol, host_ip, port.host_port, uplink, port.target, port.target_port)
 
 
 def _slots_in_use() -> set[int]:

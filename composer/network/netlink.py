@@ -22,6 +22,13 @@ _LOOPBACK = 1
 """Index of `lo` in every network namespace."""
 
 
+def load() -> None:
+    """Import the encoders now, in a quiet moment or another thread, rather than at the first network."""
+    import pyroute2.netlink.rtnl.ifaddrmsg
+    import pyroute2.netlink.rtnl.ifinfmsg
+    import pyroute2.netlink.rtnl.rtmsg  # noqa: F401
+
+
 def bridge(name: str, index: int, mac: str) -> bytes:
     """Create a bridge. Its address is set by hand: otherwise it would change with the ports that come and go."""
     attributes = [("IFLA_IFNAME", name), ("IFLA_ADDRESS", mac), _kind("bridge")]

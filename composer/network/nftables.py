@@ -31,10 +31,12 @@ _FIRST_WORDS, _SECOND_WORDS = 8, 12
 """The same two registers as words of 4 bytes each, for concatenations: 8-11 and 12-15."""
 
 DROP, ACCEPT = 0, 1
+RAW, DESTINATION_NAT, FILTER, SOURCE_NAT = -300, -100, 0, 100
+"""Priorities of chains: what works at one hook works in this order."""
 
 _HOOKS = {"prerouting": 0, "input": 1, "forward": 2, "output": 3, "postrouting": 4}
 _ESTABLISHED_OR_RELATED = 0x2 | 0x4
-_DESTINATION_NAT = 1 << 5  # IPS_DST_NAT
+_STATUS_DESTINATION_NAT = 1 << 5  # IPS_DST_NAT
 _RTN_LOCAL = 2
 PROTOCOLS = {"tcp": 6, "udp": 17}
 
@@ -187,7 +189,7 @@ def is_redirected(*, differs: bool = False) -> list[Expression]:
     """Belongs to a connection whose destination was translated (`ct status dnat`)."""
     return [
         _connection(2, FIRST),
-        _mask(FIRST, struct.pack("=I", _DESTINATION_NAT)),
+        _mask(FIRST, struct.pack("=I", _STATUS_DESTINATION_NAT)),
         _compare(FIRST, bytes(4), differs=not differs),
     ]
 

@@ -1,4 +1,4 @@
-"""The steps that make a network, attach a container to networks, and set up the host. Pure.
+"""The steps that make a network and attach a container to networks. Pure; `host` has those of the machine itself.
 
     host                       namespace of the network                     namespace of the container
     cu<id> ── uplink (/31) ── up0 ──(routing, masquerade)── br0 ── v<…> ── eth0
@@ -41,12 +41,10 @@ BRIDGE, BRIDGE_INDEX = "br0", 1000
 UPLINK, UPLINK_INDEX = "up0", 1001
 _FIRST_INTERFACE_INDEX = 1000
 
-TABLES = "composer-"
-"""What the name of every engine's table begins with."""
-_TABLE = "composer"
-_PUBLISHED, _PUBLISHED_ON = "published", "published_on"
-_DESTINATION_NAT, _SOURCE_NAT, _FILTER, _RAW = -100, 100, 0, -300
-_LOOPBACK_NETWORK = IPv4Network("127.0.0.0/8")
+TABLE = "composer"
+"""The table in a network's or container's namespace."""
+PUBLISHED = "published"
+"""Its map of published ports."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,19 +67,6 @@ class Uplink:
     def index(self) -> int:
         """The index of the link in the host's namespace."""
         return FIRST_UPLINK_INDEX + self.slot
-
-
-@dataclass(frozen=True, slots=True)
-class Forward:
-    """A published port that the kernel itself leads to its container."""
-
-    protocol: str
-    host_ip: IPv4Address | None
-    """None: every address of this machine."""
-    port: int
-    uplink: Uplink
-    target: IPv4Address
-    target_port: int
 
 
 def uplink_name(network_id: str) -> str:
@@ -194,88 +179,6 @@ def attach_steps(
     return tuple(steps)
 
 
-def host_steps(facts: Facts, forwards: Iterable[Forward] = (), *, closed: bool = False) -> tuple[Step, ...]:
-    """What the host needs for uplinks: forwarding, and the engine's own table, made anew with these forwards.
-
-    Repeatable at any time: the table is replaced as a whole, atomically. `closed` says that forwarding was off before:
-    then the table also keeps this machine from becoming a router between its other links.
-    """
-    name = host_table(facts)
-    rules = [
-        nftables.table(name),
-        nftables.delete_table(name),
-        nftables.table(name),
-        *_forward_chain(name, closed),
-        nftables.chain(name, "postrouting", "nat", "postrouting", _SOURCE_NAT),
-        # Connections of this machine to a port published on 127.0.0.1, and of containers to the outside.
-        nftables.rule(
-            name,
-            "postrouting",
-            nftables.output_link(UPLINKS),
-            nftables.source_in(_LOOPBACK_NETWORK),
-            nftables.masquerade(),
-        ),
-        nftables.rule(
-            name,
-            "postrouting",
-            nftables.output_link(UPLINKS, differs=True),
-            nftables.source_in(UPLINK_BLOCK),
-            nftables.masquerade(),
-        ),
-        nftables.endpoint_map(name, _PUBLISHED, nftables.PORT_TO_ENDPOINT),
-        nftables.endpoint_map(name, _PUBLISHED_ON, nftables.SOCKET_TO_ENDPOINT),
-        nftables.chain(name, "output", "nat", "output", _DESTINATION_NAT),
-        nftables.rule(name, "output", nftables.to_local_address(), nftables.redirect_by_socket(_PUBLISHED_ON)),
-        nftables.rule(name, "output", nftables.to_local_address(), nftables.redirect_by_port(_PUBLISHED)),
-        *(_host_element(name, forward) for forward in forwards),
-    ]
-    return (
-        Netlink(nftables.NETFILTER, nftables.batch(rules)),
-        Sysctl("net.ipv4.ip_forward", "1"),
-    )
-
-
-def host_teardown_steps(facts: Facts) -> tuple[Step, ...]:
-    """What removes the engine's table from the host; none there is fine."""
-    delete = nftables.delete_table(host_table(facts))
-    return (Netlink(nftables.NETFILTER, nftables.batch([delete]), tolerate=(errno.ENOENT,)),)
-
-
-def forwarding_steps(value: str) -> tuple[Step, ...]:
-    """What puts `net.ipv4.ip_forward` back; for when no engine of this machine needs it any more."""
-    return (Sysctl("net.ipv4.ip_forward", value),)
-
-
-def host_table(facts: Facts) -> str:
-    """The name of this engine's table on the host."""
-    return f"{TABLES}{facts.engine_id}"
-
-
-def publish_steps(facts: Facts, forward: Forward, network_id: str) -> tuple[Step, ...]:
-    """Lead this machine's own connections to a published port into the container; adding it twice is fine.
-
-    The network's namespace learns it first: a packet is never led where nobody knows it.
-    """
-    name = host_table(facts)
-    inner = nftables.add_elements(_TABLE, _PUBLISHED, {_inner_key(forward): _inner_target(forward)})
-    return (
-        Netlink(nftables.NETFILTER, nftables.batch([inner]), within=f"netns/{network_id}"),
-        Netlink(nftables.NETFILTER, nftables.batch([_host_element(name, forward)])),
-    )
-
-
-def withdraw_steps(facts: Facts, forward: Forward, network_id: str) -> tuple[Step, ...]:
-    """The opposite of `publish_steps`; what is not there is fine. No `network_id`: its namespace is gone already."""
-    map_name, key = _host_key(forward)
-    outer = nftables.delete_elements(host_table(facts), map_name, [key])
-    inner = nftables.delete_elements(_TABLE, _PUBLISHED, [_inner_key(forward)])
-    gone = (errno.ENOENT,)
-    host = Netlink(nftables.NETFILTER, nftables.batch([outer]), tolerate=gone)
-    if not network_id:
-        return (host,)
-    return (host, Netlink(nftables.NETFILTER, nftables.batch([inner]), f"netns/{network_id}", gone))
-
-
 def _link_index(name: str) -> int:
     """An index for the network's end of a link: the kernel takes our choice for a peer only beside one for this end."""
     return 0x4000_0000 | zlib.crc32(name.encode()) & 0x3FFF_FFFF
@@ -317,24 +220,24 @@ def _network_rules() -> tuple[bytes, ...]:
     uplink, bridge = nftables.input_link(UPLINK), nftables.output_link(BRIDGE)
     return nftables.batch(
         [
-            nftables.table(_TABLE),
-            nftables.endpoint_map(_TABLE, _PUBLISHED, nftables.PORT_TO_ENDPOINT),
-            nftables.chain(_TABLE, "prerouting", "nat", "prerouting", _DESTINATION_NAT),
-            nftables.rule(_TABLE, "prerouting", uplink, nftables.redirect_by_port(_PUBLISHED)),
-            nftables.chain(_TABLE, "forward", "filter", "forward", _FILTER),
+            nftables.table(TABLE),
+            nftables.endpoint_map(TABLE, PUBLISHED, nftables.PORT_TO_ENDPOINT),
+            nftables.chain(TABLE, "prerouting", "nat", "prerouting", nftables.DESTINATION_NAT),
+            nftables.rule(TABLE, "prerouting", uplink, nftables.redirect_by_port(PUBLISHED)),
+            nftables.chain(TABLE, "forward", "filter", "forward", nftables.FILTER),
             nftables.rule(
-                _TABLE,
+                TABLE,
                 "forward",
                 uplink,
                 nftables.is_new(),
                 nftables.is_redirected(differs=True),
                 nftables.drop(),
             ),
-            nftables.chain(_TABLE, "postrouting", "nat", "postrouting", _SOURCE_NAT),
-            nftables.rule(_TABLE, "postrouting", nftables.output_link(UPLINK), nftables.masquerade()),
+            nftables.chain(TABLE, "postrouting", "nat", "postrouting", nftables.SOURCE_NAT),
+            nftables.rule(TABLE, "postrouting", nftables.output_link(UPLINK), nftables.masquerade()),
             # A container on several networks may have its default route elsewhere: only the gateway's own address
             # brings its answers back here. The relay connects from it as well.
-            nftables.rule(_TABLE, "postrouting", bridge, nftables.is_redirected(), nftables.masquerade()),
+            nftables.rule(TABLE, "postrouting", bridge, nftables.is_redirected(), nftables.masquerade()),
         ]
     )
 
@@ -346,11 +249,11 @@ def _dns_rules() -> tuple[bytes, ...]:
     for its real traffic. Both directions pass the output hook here, since both ends are in this namespace.
     """
     dns = IPv4Address(DNS_ADDRESS)
-    rules = [nftables.table(_TABLE), nftables.chain(_TABLE, "dns", "filter", "output", _RAW)]
+    rules = [nftables.table(TABLE), nftables.chain(TABLE, "dns", "filter", "output", nftables.RAW)]
     for protocol in nftables.PROTOCOLS:
         rules.append(
             nftables.rule(
-                _TABLE,
+                TABLE,
                 "dns",
                 nftables.destination_is(dns),
                 nftables.protocol_is(protocol),
@@ -360,7 +263,7 @@ def _dns_rules() -> tuple[bytes, ...]:
         )
         rules.append(
             nftables.rule(
-                _TABLE,
+                TABLE,
                 "dns",
                 nftables.source_is(dns),
                 nftables.protocol_is(protocol),
@@ -369,37 +272,3 @@ def _dns_rules() -> tuple[bytes, ...]:
             )
         )
     return nftables.batch(rules)
-
-
-def _forward_chain(table: str, closed: bool) -> list[bytes]:
-    to_uplink, from_uplink = nftables.output_link(UPLINKS), nftables.input_link(UPLINKS)
-    rules = [
-        nftables.chain(table, "forward", "filter", "forward", _FILTER),
-        nftables.rule(table, "forward", from_uplink, to_uplink, nftables.drop()),
-        nftables.rule(table, "forward", to_uplink, nftables.is_new(), nftables.drop()),
-    ]
-    if closed:
-        elsewhere = nftables.output_link(UPLINKS, differs=True)
-        rules.append(
-            nftables.rule(table, "forward", nftables.input_link(UPLINKS, differs=True), elsewhere, nftables.drop())
-        )
-    return rules
-
-
-def _host_element(table: str, forward: Forward) -> bytes:
-    map_name, key = _host_key(forward)
-    return nftables.add_elements(table, map_name, {key: nftables.endpoint(forward.uplink.network.ip, forward.port)})
-
-
-def _host_key(forward: Forward) -> tuple[str, bytes]:
-    if forward.host_ip is None:
-        return _PUBLISHED, nftables.port_key(forward.protocol, forward.port)
-    return _PUBLISHED_ON, nftables.socket_key(forward.host_ip, forward.protocol, forward.port)
-
-
-def _inner_key(forward: Forward) -> bytes:
-    return nftables.port_key(forward.protocol, forward.port)
-
-
-def _inner_target(forward: Forward) -> bytes:
-    return nftables.endpoint(forward.target, forward.target_port)

@@ -13,7 +13,7 @@ from composer.keeper.steps import (
     from_wire,
     to_wire,
 )
-from composer.network import netlink, nftables, topology
+from composer.network import host, netlink, nftables, topology
 from composer.network.spec import Facts, Interface, NetworkSpec
 
 ROOT = Facts("abc", 77, "/run/composer", privileged=True)
@@ -91,8 +91,8 @@ def test_every_list_of_steps_travels() -> None:
     for steps in (
         topology.network_steps(NET, ROOT, topology.Uplink(4095)),
         topology.attach_steps("c0ffee", [ETH0], start=1),
-        topology.host_steps(ROOT, closed=True),
-        topology.host_teardown_steps(ROOT),
+        host.host_steps(ROOT, closed=True),
+        host.host_teardown_steps(ROOT),
     ):
         assert tuple(from_wire(to_wire(steps))) == steps
 
@@ -128,7 +128,7 @@ def test_a_batch_asks_for_acknowledgement_of_every_message_but_its_ends() -> Non
 
 
 def test_publishing_and_withdrawing_name_the_same_places() -> None:
-    forward = topology.Forward("tcp", None, 8080, topology.Uplink(3), IPv4Address("172.17.0.2"), 80)
+    forward = host.Forward("tcp", None, 8080, topology.Uplink(3), IPv4Address("172.17.0.2"), 80)
 
-    assert names(topology.publish_steps(ROOT, forward, NET.id)) == [f"nft@netns/{NET.id}", "nft"]
-    assert names(topology.withdraw_steps(ROOT, forward, NET.id)) == ["nft", f"nft@netns/{NET.id}"]
+    assert names(host.publish_steps(ROOT, forward, NET.id)) == [f"nft@netns/{NET.id}", "nft"]
+    assert names(host.withdraw_steps(ROOT, forward, NET.id)) == ["nft", f"nft@netns/{NET.id}"]
