@@ -17,7 +17,9 @@ import fcntl
 import os
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from ipaddress import IPv4Address
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -164,6 +166,7 @@ class Networks:
         netns = self._store.store[items.netns_name(network_id)].fds[0]
         for host_ip, sock in opened.sockets:
             port = items.Port(container_id, protocol, host_ip, opened.port, network_id, target, target_port)
+            port = replace(port, via=self._free_via(port))
             await self._store.put(port.name, port.meta, (sock.fileno(), netns))
             if forward := self._forward(port):
                 fds = {items.netns_name(network_id): netns}
@@ -297,14 +300,24 @@ class Networks:
         held = self._store.store.items()
         return [items.Port.read(name, item.meta) for name, item in held if name.startswith("port/")]
 
+    def _free_via(self, port: items.Port) -> int:
+        place = (port.network_id, port.protocol)
+        used = {
+            other.via
+            for other in self._ports()
+            if (other.network_id, other.protocol) == place and other.name != port.name
+        }
+        candidates = chain(range(port.host_port, 65536), range(1, port.host_port))
+        return next((candidate for candidate in candidates if candidate not in used), 0)
+
     def _forward(self, port: items.Port) -> host.Forward | None:
         """How the kernel itself could lead there: not to networks without uplink, and not by IPv6."""
         uplink = self.uplink(port.network_id)
-        if uplink is None or ":" in port.host_ip:
+        if uplink is None or not port.via or ":" in port.host_ip:
             return None
         address = IPv4Address(port.host_ip)
         host_ip = address if int(address) else None
-        return host.Forward(port.protocol, host_ip, port.host_port, uplink, port.target, port.target_port)
+        return host.Forward(port.protocol, host_ip, port.host_port, uplink, port.target, port.target_port, port.via)
 
 
 def _slots_in_use() -> set[int]:

@@ -33,6 +33,8 @@ class Forward:
     uplink: topology.Uplink
     target: IPv4Address
     target_port: int
+    via: int
+    """The port at the network's uplink that stands for it; several addresses of this machine may publish the same one."""
 
 
 def host_table(facts: Facts) -> str:
@@ -136,7 +138,7 @@ def _forward_chain(table: str, closed: bool) -> list[bytes]:
 
 def _host_element(table: str, forward: Forward) -> bytes:
     map_name, key = _host_key(forward)
-    return nftables.add_elements(table, map_name, {key: nftables.endpoint(forward.uplink.network.ip, forward.port)})
+    return nftables.add_elements(table, map_name, {key: nftables.endpoint(forward.uplink.network.ip, forward.via)})
 
 
 def _host_key(forward: Forward) -> tuple[str, bytes]:
@@ -146,7 +148,7 @@ def _host_key(forward: Forward) -> tuple[str, bytes]:
 
 
 def _inner_key(forward: Forward) -> bytes:
-    return nftables.port_key(forward.protocol, forward.port)
+    return nftables.port_key(forward.protocol, forward.via)
 
 
 def _inner_target(forward: Forward) -> bytes:

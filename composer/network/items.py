@@ -43,6 +43,8 @@ class Port:
     network_id: str
     target: IPv4Address
     target_port: int
+    via: int = 0
+    """The port at the network's uplink that leads there: the host port, unless that was taken for another address."""
 
     @property
     def name(self) -> str:
@@ -52,14 +54,24 @@ class Port:
     @property
     def meta(self) -> dict[str, Any]:
         """What the data plane and a new engine need to know."""
-        return {"proto": self.protocol, "target": [str(self.target), self.target_port], "network": self.network_id}
+        target = [str(self.target), self.target_port]
+        return {"proto": self.protocol, "target": target, "network": self.network_id, "via": self.via}
 
     @classmethod
     def read(cls, name: str, meta: Mapping[str, Any]) -> Port:
         """The port behind an item of the store."""
         _kind, container_id, protocol, host_ip, host_port = name.split("/")
         host, port = meta["target"]
-        return cls(container_id, protocol, host_ip, int(host_port), str(meta["network"]), IPv4Address(host), int(port))
+        return cls(
+            container_id,
+            protocol,
+            host_ip,
+            int(host_port),
+            str(meta["network"]),
+            IPv4Address(host),
+            int(port),
+            int(meta["via"]),
+        )
 
 
 @dataclass(frozen=True, slots=True)

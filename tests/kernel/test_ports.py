@@ -114,6 +114,21 @@ def test_a_port_published_on_loopback_is_closed_on_other_addresses(lab: Lab, net
             connect(machine, HOST, 8080)
 
 
+def test_two_addresses_of_the_host_publish_the_same_port_of_different_containers(
+    lab: Lab, net: NetworkSpec, web: Child
+) -> None:
+    other = lab.container("c2", (net, "172.30.0.3"))
+    serve(lab, web, 80, says("one"))
+    serve(lab, other, 80, says("two"))
+    lab.publish("c1", net, TARGET, port=8080, to=80, ip="127.0.0.1")
+    lab.publish("c2", net, "172.30.0.3", port=8080, to=80, ip=HOST)
+
+    assert (ask(lab.host, "127.0.0.1", 8080), ask(lab.host, HOST, 8080)) == (b"one", b"two")
+    lab.do(lab.networks.withdraw("c1"))
+    lab.do(lab.networks.adopt([NET]))
+    assert ask(lab.host, HOST, 8080) == b"two"
+
+
 def test_a_withdrawn_port_is_closed_and_other_ports_stay(lab: Lab, net: NetworkSpec, web: Child) -> None:
     other = lab.container("c2", (net, "172.30.0.3"))
     serve(lab, web, 80)

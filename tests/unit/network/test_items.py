@@ -5,7 +5,7 @@ from composer.network import items
 
 def test_a_port_survives_the_store() -> None:
     for host_ip in ("0.0.0.0", "::", "127.0.0.1"):
-        port = items.Port("c1", "tcp", host_ip, 8080, "net", IPv4Address("10.0.0.2"), 80)
+        port = items.Port("c1", "tcp", host_ip, 8080, "net", IPv4Address("10.0.0.2"), 80, via=8081)
 
         assert items.Port.read(port.name, port.meta) == port
 

@@ -128,7 +128,7 @@ def test_a_batch_asks_for_acknowledgement_of_every_message_but_its_ends() -> Non
 
 
 def test_publishing_and_withdrawing_name_the_same_places() -> None:
-    forward = host.Forward("tcp", None, 8080, topology.Uplink(3), IPv4Address("172.17.0.2"), 80)
+    forward = host.Forward("tcp", None, 8080, topology.Uplink(3), IPv4Address("172.17.0.2"), 80, 8080)
 
     assert names(host.publish_steps(ROOT, forward, NET.id)) == [f"nft@netns/{NET.id}", "nft"]
     assert names(host.withdraw_steps(ROOT, forward, NET.id)) == ["nft", f"nft@netns/{NET.id}"]
