@@ -13,10 +13,11 @@ import os
 import signal
 import socket
 import sys
+import time
 from pathlib import Path
 
 from composer.errors import HostError
-from composer.keeper import launch, start
+from composer.keeper import child, launch, start
 from composer.keeper.auxiliary import Auxiliary
 from composer.keeper.connection import Connection, listen
 from composer.keeper.journal import Journal
@@ -24,11 +25,12 @@ from composer.keeper.keeping import Keeping
 from composer.keeper.loop import Loop
 from composer.keeper.notes import note
 from composer.keeper.requests import Requests
-from composer.keeper.rootless import enter_namespaces
 from composer.kernel import privilege, process
 from composer.paths import Paths
 
-_FAREWELL_SECONDS = 0.05
+_TAKEOVER_SECONDS = 1.0
+"""How long a keeper that is leaving may still hold the run directory."""
+_ENGINE_GONE_SECONDS = 0.25
 _ENGINE_RETURNS_SECONDS = 2.0
 """How long an engine that we did not start may take to connect before we start one."""
 
@@ -56,6 +58,8 @@ class House:
             self._loop.later(_ENGINE_RETURNS_SECONDS, self._ensure_engine)
         else:
             self._ensure_engine()
+        child.changed_signals()
+        privilege.last_capability()
         gc.collect()
         gc.freeze()  # a child touches no page of what exists now: copy-on-write stays cheap
         self._loop.run()
@@ -75,7 +79,9 @@ class House:
         if self._keeping.engine is engine:
             self._keeping.engine = None
             note("the engine is gone")
-            self._loop.later(_ENGINE_RETURNS_SECONDS if self._engine.wanted else 0, self._ensure_engine)
+            self._loop.later(
+                _ENGINE_RETURNS_SECONDS if self._engine.wanted else _ENGINE_GONE_SECONDS, self._ensure_engine
+            )
 
     def _ensure_engine(self) -> None:
         """Start an engine unless one is connected, or none is wanted; once started by us it is started again."""
@@ -108,31 +114,28 @@ class House:
             note("SIGTERM ignored: containers run")
 
     def _leave(self) -> None:
-        """End everything, after the answers at hand have been sent."""
+        """End everything, when the answer at hand has been sent."""
         self._leaving = True
         self._engine.wanted = False
         self._keeping.end()
         self._paths.keeper_socket.unlink(missing_ok=True)
         if not self._keeping.journal.exits:
             self._paths.journal.unlink(missing_ok=True)
-        self._loop.later(_FAREWELL_SECONDS, self._loop.stop)
+        self._loop.later(0, self._loop.stop)
 
 
 def main() -> int:
     """Run the keeper; the exit status of the process."""
     paths = Paths.current()
     os.environ["COMPOSER_DATA"], os.environ["COMPOSER_RUN"] = str(paths.data), str(paths.run)
-    try:
-        enter_namespaces(launch.command("composer.keeper", *sys.argv[1:]), os.environ)
-    except HostError as error:
-        note(f"{error.message}; {error.hint}")
-        return error.exit_code
+    os.environ.setdefault("COMPOSER_UID", str(os.geteuid()))
+    if os.geteuid() != 0:
+        return _become_root()
     paths.run.mkdir(mode=0o700, parents=True, exist_ok=True)
     if (lock := _take(paths.run / "keeper.pid")) is None:
         return 0
     _log_to(paths.keeper_log)
     privilege.prctl(privilege.PR_SET_CHILD_SUBREAPER, 1, about="PR_SET_CHILD_SUBREAPER")
-    privilege.last_capability()
     os.chdir("/")
     note("keeper started")
     House(paths, sys.argv[1:]).live()
@@ -142,16 +145,37 @@ def main() -> int:
     return 0
 
 
-def _take(path: Path) -> int | None:
-    """The locked pid file, held open as long as we live; None if another keeper holds it."""
-    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+def _become_root() -> int:
+    """Execute ourselves as root of new namespaces; comes back with an exit status only if that cannot be."""
+    # Imported here: a keeper that is root is smaller without it, and the smaller the faster it clones.
+    from composer.keeper.rootless import enter_namespaces
+
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return None
-    os.ftruncate(fd, 0)
-    os.write(fd, f"{os.getpid()} {process.start_time(os.getpid())}\n".encode())
-    return fd
+        enter_namespaces(launch.command("composer.keeper", *sys.argv[1:]), os.environ)
+    except HostError as error:
+        note(f"{error.message}; {error.hint}")
+        return error.exit_code
+
+
+def _take(path: Path) -> int | None:
+    """The locked pid file, held open as long as we live; None if another keeper holds it and stays."""
+    deadline = time.monotonic() + _TAKEOVER_SECONDS
+    while True:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(fd), path.stat()):
+                os.ftruncate(fd, 0)
+                os.write(fd, f"{os.getpid()} {process.start_time(os.getpid())}\n".encode())
+                return fd
+        except FileNotFoundError:  # whoever held it removed it just now: this lock is of no use
+            pass
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                os.close(fd)
+                return None
+            time.sleep(0.02)
+        os.close(fd)
 
 
 def _log_to(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -66,7 +67,8 @@ class Auxiliary:
         """Ask it to end (SIGTERM), and do not start it again."""
         self.wanted = False
         if self.pid:
-            signal.pidfd_send_signal(self._pidfd, signal.SIGTERM)
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._pidfd, signal.SIGTERM)
 
     def send(self, message: dict[str, Any], fds: Sequence[int] = ()) -> None:
         """Tell it something; lost if it is not there, which is what `on_start` makes good."""

@@ -13,6 +13,7 @@ import resource
 import signal
 import socket
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, NoReturn
 
 from composer.keeper import perform, steps, wire
@@ -61,11 +62,18 @@ def live(
         os._exit(_FAILED)
 
 
+@cache
+def changed_signals() -> list[signal.Signals]:
+    """The signals that this process handles or ignores; asked once by the keeper, as asking all takes a child long."""
+    found = [number for number in signal.Signals if signal.getsignal(number) not in (signal.SIG_DFL, None)]
+    return [number for number in found if number not in (signal.SIGKILL, signal.SIGSTOP)]
+
+
 def _settle(stdio: tuple[int, int, int], nofile: tuple[int, int]) -> None:
     """Shed what belongs to the keeper: session, signal dispositions, umask, its raised limit of descriptors."""
     gc.disable()
     os.setsid()
-    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+    for number in changed_signals():
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     # Not dumpable: until exec, nobody in a container that we join may trace us or open our /proc/<pid>/exe, which is

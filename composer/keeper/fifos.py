@@ -23,7 +23,8 @@ def make(directory: Path, names: Iterable[str], uid: int) -> None:
         except FileExistsError:
             if not stat.S_ISFIFO(path.lstat().st_mode):
                 raise
-        os.chown(path, uid, -1, follow_symlinks=False)
+        if uid != os.geteuid():
+            os.chown(path, uid, -1, follow_symlinks=False)
 
 
 def hold(directory: Path) -> dict[str, int]:

@@ -7,6 +7,7 @@ reaped, and told to the engine when the pump has moved the last of the container
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -133,7 +134,8 @@ class Keeping:
         self.pump.end()
         self.dataplane.end()
         for child in self.children.values():
-            signal.pidfd_send_signal(child.pidfd, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(child.pidfd, signal.SIGKILL)
 
     @property
     def is_idle(self) -> bool:

@@ -64,8 +64,11 @@ def _bind(context: Context, step: Bind) -> None:
     tree = mount.open_tree(AT_FDCWD, step.source, recursive=step.recursive)
     spread, deep = mount.propagation(step.propagation or "rprivate")
     attributes = mount.attributes(step.flags | (mount.MS_RDONLY if step.read_only else 0))
-    mount.mount_setattr(tree, attr_set=attributes, recursive=step.recursive)
-    mount.mount_setattr(tree, propagation=spread, recursive=deep)
+    if deep == step.recursive:
+        mount.mount_setattr(tree, attr_set=attributes, propagation=spread, recursive=deep)
+    else:
+        mount.mount_setattr(tree, attr_set=attributes, recursive=step.recursive)
+        mount.mount_setattr(tree, propagation=spread, recursive=deep)
     os.close(_appear(tree, inside.make_like(context.root, step.target, tree)))
 
 

@@ -8,6 +8,7 @@ import os
 import signal
 import stat
 from collections.abc import Mapping
+from pathlib import Path
 from typing import NoReturn
 
 from composer.keeper import wire
@@ -94,6 +95,8 @@ def _run_under_init(
         _take_terminal()
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         _replace(context, path, arguments, environment)
+    with contextlib.suppress(OSError):
+        Path("/proc/self/comm").write_text("init")
     # Nothing of the keeper may stay open here: the channel's end tells that the program runs.
     os.closerange(3, 1 << 20)
     while True:

@@ -11,25 +11,18 @@ import os
 import pwd
 import shutil
 import subprocess
-from collections.abc import MutableMapping
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NoReturn
 
 from composer.errors import HostError
 from composer.kernel.clone import CLONE_NEWNS, CLONE_NEWUSER
 from composer.kernel.namespace import unshare
 
-ORIGINAL_UID = "COMPOSER_UID"
 
-
-def enter_namespaces(command: list[str], environment: MutableMapping[str, str]) -> None:
-    """Execute `command` again as root of new user and mount namespaces; returns at once if we are root.
-
-    Raises HostError where user namespaces are not allowed.
-    """
+def enter_namespaces(command: list[str], environment: Mapping[str, str]) -> NoReturn:
+    """Execute `command` as root of new user and mount namespaces. Raises HostError where those are not allowed."""
     uid, gid = os.geteuid(), os.getegid()
-    environment.setdefault(ORIGINAL_UID, str(uid))
-    if uid == 0:
-        return
     ranges = _ranges(uid)
     helper = _mapper(uid, gid, ranges) if ranges else None
     try:

@@ -136,6 +136,8 @@ def begin(request: Request, fds: dict[str, int], nofile: tuple[int, int]) -> Sta
         ours.close()
         for fd in held.values():
             os.close(fd)
+        if held:
+            fifos.remove(directory)
         raise
     finally:
         theirs.close()

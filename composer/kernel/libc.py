@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Callable
 from ctypes import c_char_p, c_long
+from typing import cast
 
 _libc = ctypes.PyDLL(None, use_errno=True)
 _libc.syscall.restype = c_long
@@ -34,6 +36,19 @@ def call(name: str, *arguments: object, about: str = "") -> int:
     return _checked(name, getattr(_libc, name)(*map(_native, arguments)), about)
 
 
+def declare(name: str, *types: type) -> Callable[..., int]:
+    """The library function `name` with its argument types, for calls made many times; check what it returns."""
+    function = getattr(_libc, name)
+    function.argtypes = types
+    return cast("Callable[..., int]", function)
+
+
+def failure(about: str) -> OSError:
+    """The error of the call that just returned -1."""
+    number = ctypes.get_errno()
+    return OSError(number, os.strerror(number).lower(), about)
+
+
 def syscall(name: str, number: int, *arguments: object, about: str = "") -> int:
     """What the system call `number` returns; `name` is how an error speaks of it."""
     return _checked(name, _libc.syscall(c_long(number), *map(_native, arguments)), about)
@@ -50,6 +65,5 @@ def _native(argument: object) -> object:
 
 def _checked(name: str, result: int, about: str) -> int:
     if result == -1:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number).lower(), f"{name} {about}".rstrip())
+        raise failure(f"{name} {about}".rstrip())
     return result

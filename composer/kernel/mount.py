@@ -100,6 +100,8 @@ def move_mount(mount_fd: int, target_fd: int) -> None:
 
 def mount_setattr(fd: int, path: str = "", *, attr_set: int = 0, propagation: int = 0, recursive: bool = False) -> None:
     """Set `MOUNT_ATTR_...` bits and propagation of the mount at `path`, or at `fd` itself."""
+    if not attr_set and not propagation:
+        return
     clear = MOUNT_ATTR_ATIME if attr_set & MOUNT_ATTR_ATIME else 0
     structure = _MountAttributes(attr_set, clear, propagation, 0)
     flags = (AT_RECURSIVE if recursive else 0) | (0 if path else AT_EMPTY_PATH)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Collection, Iterable
-from ctypes import c_uint32, c_ushort, c_void_p
+from ctypes import c_int, c_uint32, c_ulong, c_ushort, c_void_p
+from functools import cache
 from pathlib import Path
 
 from composer.kernel import libc
@@ -39,13 +40,20 @@ class _Program(ctypes.Structure):
     _fields_ = [("length", c_ushort), ("filter", c_void_p)]
 
 
+_prctl = libc.declare("prctl", c_int, c_ulong, c_ulong, c_ulong, c_ulong)
+
+
 def prctl(option: int, *arguments: int, about: str = "") -> int:
     """`prctl(2)` with missing arguments as zero, as most options demand."""
-    return libc.call("prctl", option, *arguments, *(0,) * (4 - len(arguments)), about=about)
+    result = _prctl(option, *arguments, *(0,) * (4 - len(arguments)))
+    if result == -1:
+        raise libc.failure(f"prctl {about}")
+    return result
 
 
+@cache
 def last_capability() -> int:
-    """The highest capability number that this kernel knows."""
+    """The highest capability number that this kernel knows; asked once, so a child needs no `/proc`."""
     return int(Path("/proc/sys/kernel/cap_last_cap").read_text())
 
 
@@ -77,4 +85,4 @@ def install_filter(program: bytes) -> None:
     """Install a seccomp filter: an array of `struct sock_filter`, eight bytes each."""
     instructions = ctypes.create_string_buffer(program, len(program))
     structure = _Program(len(program) // 8, ctypes.addressof(instructions))
-    libc.call("prctl", PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(structure), 0, 0, about="PR_SET_SECCOMP")
+    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.addressof(structure), about="PR_SET_SECCOMP")
