@@ -1,11 +1,16 @@
 """The keeper: a small single-threaded process that clones containers, is their parent and outlives the engine.
 
-* `steps`   what a child does between clone and exec, as data; the engine compiles it, `perform` carries it out
-* `wire`    messages and descriptors over a SEQPACKET socket
-* `store`   descriptors that must outlive a process, held by name: keeper, engine and data plane all have them
-* `journal` exits that were reaped and that the engine has not acknowledged yet
+* `steps`      what a child does between clone and exec, as data; the engine compiles it
+* `wire`       messages and descriptors over a SEQPACKET socket; `outbox` sends them without waiting
+* `client`     the engine's side, for asyncio: `Keeper.run`, `wait`, `put`, `adopt`
+* `__main__`   the process: `keeping` holds its books, `requests` answers the engine, `loop` calls both
+* `start`      one clone and its channel; `child` its life until exec; `perform*` the steps, `inside` paths in a root
+* `journal`    exits that were reaped and that the engine has not acknowledged yet
+* `store`      descriptors that must outlive a process, held by name: keeper, engine and data plane all have them
+* `pump`       a process beside it that moves output from FIFOs to `logfile`; `logs` reads and follows what it wrote
+* `auxiliary`  processes that the keeper starts, and starts again: pump, data plane, engine
 
 It knows nothing of Compose, images or networks: it gets steps and descriptors, and reports pids, descriptors and exit
-statuses. It imports the standard library and `composer.kernel` only, so that it stays small enough to fork in under a
-millisecond.
+statuses. All but `client` imports the standard library and `composer.kernel` only, so that the process stays small: it
+forks in a millisecond.
 """

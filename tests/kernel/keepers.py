@@ -34,13 +34,14 @@ PATH = "PATH=/bin"
 class House:
     """Directories, a busybox root file system, and the keeper's process."""
 
-    def __init__(self, directory: Path, *arguments: str, user: int = 0) -> None:
+    def __init__(self, directory: Path, *arguments: str, user: int = 0, wrapper: tuple[str, ...] = ()) -> None:
         self.run_directory = directory / "run"
         self.data = directory / "data"
         self.rootfs = self.run_directory / "rootfs"
         self.layer = directory / "layer"
         self.user = user
         self._arguments = arguments
+        self._wrapper = wrapper
         for path in (self.run_directory, self.data, self.rootfs, self.layer):
             path.mkdir(exist_ok=True, parents=True)
         make_busybox(self.layer)
@@ -62,7 +63,7 @@ class House:
         become = ["setpriv", f"--reuid={self.user}", f"--regid={self.user}", "--clear-groups"] if self.user else []
         # An ordinary user may not be able to reach the interpreter that runs the tests; the keeper needs no library.
         interpreter = "/usr/bin/python3" if self.user else sys.executable
-        command = [*become, interpreter, "-m", "composer.keeper", "--no-engine", *self._arguments]
+        command = [*self._wrapper, *become, interpreter, "-m", "composer.keeper", "--no-engine", *self._arguments]
         self.process = subprocess.Popen(command, env=environment, cwd="/")
         return self.process
 

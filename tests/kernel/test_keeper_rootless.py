@@ -9,7 +9,7 @@ import pytest
 
 from composer.keeper.client import Run
 from composer.keeper.logs import read
-from composer.keeper.steps import Bind, Credentials, Device, Mask, Mount, ReadOnly, Sysctl
+from composer.keeper.steps import Bind, Credentials, Device, Directory, Mask, Mount, OomScore, ReadOnly, Sysctl
 from tests.kernel.keepers import ALL, House, a_keeper, close, output
 from tests.kernel.test_keeper_exec import entering
 
@@ -83,3 +83,30 @@ def test_the_users_own_id_is_passed_on(house: House) -> None:
             assert Path(f"/proc/{pid}/ns/user").stat().st_ino != Path("/proc/self/ns/user").stat().st_ino
 
     asyncio.run(scenario())
+
+
+WITH_RANGES = 'mount --bind "$0" /etc/subuid && mount --bind "$0" /etc/subgid && exec "$@"'
+
+
+@pytest.mark.skipif(not shutil.which("newuidmap"), reason="needs newuidmap")
+def test_the_ranges_of_the_user_are_mapped_where_there_are_any() -> None:
+    directory = Path(tempfile.mkdtemp(prefix="composer-rootless-"))
+    ranges = directory / "ranges"
+    ranges.write_text("nobody:200000:65536\n")
+    private = ("unshare", "--mount", "--propagation", "private", "sh", "-c", WITH_RANGES, str(ranges))
+    house = House(directory, user=USER, wrapper=private)
+    more = (OomScore(300), Directory("/shared", 0o777), Credentials(1000, 1000, (7,)))
+
+    async def scenario() -> int:
+        async with a_keeper(house) as keeper:
+            script = "echo x > /shared/mine; id -G > /proc/self/fd/1"
+            close(await keeper.run(house.run("one", "sh", "-c", script, more=more, log=True)))
+            return await keeper.wait("one")
+
+    try:
+        assert asyncio.run(scenario()) == 0
+        assert (house.data / "one/upper/shared/mine").stat().st_uid == 200_999
+        assert [line.text for line in read(house.log("one"))] == [b"1000 7"]
+    finally:
+        house.end()
+        shutil.rmtree(directory)
