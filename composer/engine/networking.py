@@ -168,7 +168,7 @@ class Networking:
         for position, one in enumerate(interfaces):
             key = (one.network, str(one.address.ip))
             self._links[key] = topology.link_name(record.id, position, record.starts)
-        steps = topology.attach_steps(record.id, interfaces, start=record.starts, silence=silence)
+        steps = self._driver.attach_steps(record.id, interfaces, start=record.starts, silence=silence)
         return self._driver.descriptors([one.network for one in interfaces]), steps, []
 
     async def announce(self, record: ContainerRecord, reported: Mapping[str, int]) -> None:

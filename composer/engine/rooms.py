@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 
 from composer.clock import Clock
@@ -32,3 +33,5 @@ class Rooms:
     facts: HostFacts
     notes: list[str] = field(default_factory=list)
     """What this machine cannot do, each told once and shown by `compose engine status`."""
+    background: list[asyncio.Task[None]] = field(default_factory=list)
+    """Work that nobody waits for, held so that it is not collected while it runs."""

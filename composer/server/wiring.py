@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import subprocess
@@ -26,6 +27,7 @@ from composer.errors import ComposerError
 from composer.image.store import Store as Images
 from composer.keeper import launch
 from composer.keeper.client import Keeper
+from composer.network import netlink
 from composer.network.driver import Networks
 from composer.network.spec import Facts
 from composer.paths import Paths
@@ -93,6 +95,7 @@ async def build(paths: Paths) -> Engine:
         cgroups=open_cgroups(store.engine_id, facts),
         facts=facts,
     )
+    rooms.background.append(asyncio.create_task(asyncio.to_thread(netlink.load)))
     confinement = Confinement(rooms)
     containers = Containers(rooms)
     processes = Processes(rooms, confinement)
