@@ -79,9 +79,10 @@ class Foreground:
 
     def run(self, request: UpRequest) -> int:
         """Bring the project up and stay; the exit code."""
+        # Asked before signals are ours: until the engine has started, Ctrl-C may simply end this.
+        self._request = self._session.client.up(self._session.name, request)
         with Signals(signal.SIGINT, signal.SIGTERM) as signals:
             try:
-                self._request = self._session.client.up(self._session.name, request)
                 while self._phase is not Phase.DONE:
                     self._turn(signals)
                 self._tell_the_rest()
@@ -172,10 +173,7 @@ class Foreground:
     def _look(self) -> None:
         """Decide from what is: whether all has ended, or one end is to end the rest."""
         containers = self._containers()
-        ended = [each for each in containers if each.state not in _ALIVE and each.finished >= self._since]
-        for each in ended:
-            if each.name not in self._told:  # it ended before we listened
-                self._note_end(each.name, each.exit_code)
+        ended = self._note_ends(containers)
         fatal = [each for each in ended if self._is_fatal(each)]
         if fatal:
             self._code = fatal[0].exit_code
@@ -183,6 +181,14 @@ class Foreground:
             self._stop()
         elif not any(each.state in _ALIVE for each in containers):
             self._phase = Phase.DONE
+
+    def _note_ends(self, containers: list[ContainerSummary]) -> list[ContainerSummary]:
+        """Those that ended since we began; the ends that no event told of are noted."""
+        ended = [each for each in containers if each.state not in _ALIVE and each.finished >= self._since]
+        for each in ended:
+            if each.name not in self._told:
+                self._note_end(each.name, each.exit_code)
+        return ended
 
     def _note_end(self, name: str, code: int) -> None:
         self._ended[name] = code
@@ -247,13 +253,14 @@ class Foreground:
             self._logs.reopen(follow=False)
             for entry in self._logs:
                 self._show(self._printer.render([entry]))
-        if self._events is not None:
-            self._take_last_events()
+        self._take_last_events()
+        containers = self._containers()
+        self._note_ends(containers)
         self._quiet_since = 0.0
         self._tell_ends()
-        if self._options.exit_code_from:
-            codes = [each.exit_code for each in self._containers() if each.service == self._options.exit_code_from]
-            self._code = self._code if self._code == INTERRUPTED else next(iter(codes), 0)
+        if self._options.exit_code_from and self._code != INTERRUPTED:
+            codes = (each.exit_code for each in containers if each.service == self._options.exit_code_from)
+            self._code = next(codes, 0)
 
     def _take_last_events(self) -> None:
         while self._events is not None and select.select([self._events], [], [], 0)[0]:

@@ -11,18 +11,22 @@ from typing import Any
 
 
 class Signals:
-    """While entered, these signals interrupt nothing: they are readable at `fileno` (signal.set_wakeup_fd)."""
+    """While entered, these signals interrupt nothing: they are readable at `fileno` (signal.set_wakeup_fd).
+
+    A SIGINT that comes while another has not been taken yet raises KeyboardInterrupt: whoever should have taken it hangs.
+    """
 
     def __init__(self, *numbers: signal.Signals) -> None:
         self._numbers = numbers
         self._previous: dict[signal.Signals, Any] = {}
         self._read = self._write = self._wakeup = -1
+        self._waiting = False
 
     def __enter__(self) -> Signals:
         self._read, self._write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._wakeup = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
         for number in self._numbers:
-            self._previous[number] = signal.signal(number, _noted)
+            self._previous[number] = signal.signal(number, self._noted)
         return self
 
     def __exit__(
@@ -40,15 +44,19 @@ class Signals:
 
     def take(self) -> list[signal.Signals]:
         """The signals that have come since the last call, in order."""
+        self._waiting = False
         try:
             data = os.read(self._read, 4096)
         except BlockingIOError:
             return []
         return [signal.Signals(number) for number in data if number in self._numbers]
 
-
-def _noted(_number: int, _frame: FrameType | None) -> None:
-    """The interpreter has written the number to the wakeup descriptor already."""
+    def _noted(self, number: int, _frame: FrameType | None) -> None:
+        """The interpreter has written the number to the wakeup descriptor already."""
+        if number == signal.SIGINT:
+            if self._waiting:
+                raise KeyboardInterrupt
+            self._waiting = True
 
 
 class RawTerminal:

@@ -149,14 +149,17 @@ class FakeEngine:
 
     def events(self, project: str) -> Iterator[messages.ContainerEvent]:
         queue: list[messages.ContainerEvent] = []
-        self._listeners.append(queue)
+        self._listeners.append(queue)  # at once, not at the first `next`: the head of the answer is a promise
+        return self._heard(project, queue)
+
+    def _heard(self, project: str, queue: list[messages.ContainerEvent]) -> Iterator[messages.ContainerEvent]:
         while True:
             with self.changed:
                 self.changed.wait_for(lambda: queue, 0.2)
-                while queue:
-                    event = queue.pop(0)
-                    if event.name.startswith(f"{project}-"):
-                        yield event
+                events, queue[:] = list(queue), []
+            for event in events:
+                if event.name.startswith(f"{project}-"):
+                    yield event
 
     def _publish(self, name: str, action: str, code: int = 0) -> None:
         container = self.containers[name]
