@@ -2,12 +2,11 @@
 
 Its rules are those of the drivers' docstrings: everything is idempotent, but nothing starts that was not created, nothing
 is removed that runs, no network goes while somebody is on it, no volume while a container holds it, and nobody waits for
-what was never started. Services named in `one_shots` exit with that status as soon as they start.
+what was never started. A container whose arguments are `exit` and a status ends with it as soon as it starts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from composer.engine.plan import (
@@ -42,7 +41,6 @@ class FakeWorld:
     """Implements `Drivers`; `log` holds what was asked for, in order."""
 
     project: str = "shop"
-    one_shots: Mapping[str, int] = field(default_factory=dict)
     unhealthy: frozenset[str] = frozenset()
     networks: dict[str, ObservedNetwork] = field(default_factory=dict)
     volumes: dict[str, ObservedVolume] = field(default_factory=dict)
@@ -147,7 +145,8 @@ class FakeWorld:
             if network is None or not network.alive:
                 raise ImpossibleError(f"{container.name} starts on {place.network}, which is not there")
             networks[place.network] = network.id
-        exit_code = self.one_shots.get(container.service)
+        program, *rest = container.config.arguments
+        exit_code = int(rest[0]) if program == "exit" else None
         health = Health.NONE
         if container.config.health:
             health = Health.UNHEALTHY if container.service in self.unhealthy else Health.STARTING
@@ -193,7 +192,7 @@ class FakeWorld:
                             raise ContainerError(f"cannot go on: `{name}` is not healthy")
                     else:
                         self.containers[container.id] = replace(container, health=Health.HEALTHY)
-                case Condition.STARTED if container.state is not State.RUNNING:
+                case Condition.STARTED if container.state is not State.RUNNING and container.exit_code:
                     raise ContainerError(f"cannot go on: `{name}` has exited")
 
     def exit(self, name: str, status: int = 0) -> None:
