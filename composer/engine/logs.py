@@ -123,27 +123,33 @@ class Logs:
             for follower in followed.values():
                 follower.close()
 
-    async def raw(self, record: ContainerRecord, *, past: bool) -> AsyncIterator[tuple[str, bytes]]:
-        """The bytes a container writes with the name of their stream, until it has ended; `past` from the beginning."""
+    def raw(self, record: ContainerRecord, *, past: bool) -> AsyncIterator[tuple[str, bytes]]:
+        """The bytes a container writes with the name of their stream, until it has ended; `past` from the beginning.
+
+        To be read once the container has been started; from this call on its log is kept for whoever reads.
+        """
+        self._rooms.reading[record.id] += 1
+        return self._raw(record, _Pieces(self._directory(record.id), past=past))
+
+    async def _raw(self, record: ContainerRecord, reader: _Pieces) -> AsyncIterator[tuple[str, bytes]]:
         directory = self._directory(record.id)
         woken = asyncio.Event()
         number = self._wakeups.watch(directory, woken)
-        reader = _Pieces(directory, past=past)
-        began = False
         try:
             while True:
                 woken.clear()
                 current = self._rooms.store.containers.get(record.id)
                 alive = current is not None and current.state in _ALIVE
-                began = began or alive
                 for piece in reader.read():
                     yield piece
-                if began and not alive:
+                if not alive:
                     return
                 await self._something(woken)
         finally:
             self._wakeups.unwatch(number, woken)
             reader.close()
+            self._rooms.reading[record.id] -= 1
+            self._rooms.bus.changed()
 
     def _begin(
         self, record: ContainerRecord, since: float, tail: int | None, followed: dict[str, Follower]

@@ -27,6 +27,9 @@ from composer.keeper.client import Exit
 
 log = logging.getLogger("composer.engine")
 
+_READ_WITHIN = 10.0
+"""Seconds that a client has to read the last output of a container that goes with its end."""
+
 
 class Loop:
     """Watches over every container of this engine."""
@@ -146,7 +149,13 @@ class Loop:
             self._spawn(self._restart(record.id, decision.delay))
         elif record.remove_on_exit:
             self.exit_codes[record.id] = status
-            self._spawn(self._containers.remove(RemoveContainer(record.id, record.name, record.service, volumes=True)))
+            self._spawn(self._remove_read(record))
+
+    async def _remove_read(self, record: ContainerRecord) -> None:
+        """Remove a container that was to go with its end, once those who read its output have done so."""
+        await self._rooms.bus.until(lambda: not self._rooms.reading[record.id], _READ_WITHIN)
+        self._rooms.reading.pop(record.id, None)
+        await self._containers.remove(RemoveContainer(record.id, record.name, record.service, volumes=True))
 
     async def _let_go(self, record: ContainerRecord) -> None:
         rooms = self._rooms

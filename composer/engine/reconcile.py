@@ -86,9 +86,9 @@ class _Reconciler:
         }
         self._judgement: Judgement = judge(desired, observed, options, self._remade, locate)
         self._members: dict[str, list[str]] = {}
-        for container in desired.containers:
-            if not container.one_off:
-                self._members.setdefault(container.service, []).append(container.name)
+        for verdict in self._judgement.verdicts:
+            if not verdict.desired.one_off:
+                self._members.setdefault(verdict.desired.service, []).append(verdict.name)
         self._starts: dict[str, list[str]] = {}
 
     def networks(self) -> None:
@@ -184,7 +184,7 @@ class _Reconciler:
         waits = self._conditions(desired, running=verdict.action is Action.KEEP)
         if verdict.action is not Action.KEEP:
             networks = [f"network/{place.network}" for place in desired.config.networks]
-            self._start(desired.name, desired.service, verdict.cause, [*before, *networks, *waits])
+            self._start(verdict.name, desired.service, verdict.cause, [*before, *networks, *waits])
 
     def _create(self, verdict: Verdict, *, replaces: str = "", needs: Iterable[str] = ()) -> str:
         desired = verdict.desired
@@ -301,13 +301,13 @@ class _Reconciler:
         for service in dict.fromkeys(container.service for container in self._desired.containers):
             if service not in self._desired.explicit or service in one_shots:
                 continue
-            members = [container for container in self._desired.containers if container.service == service]
-            condition = Condition.HEALTHY if members[0].config.health else Condition.STARTED
+            verdicts = [verdict for verdict in self._judgement.verdicts if verdict.desired.service == service]
+            condition = Condition.HEALTHY if verdicts[0].desired.config.health else Condition.STARTED
             starts = self._starts.get(service, [])
-            names = {member.name for member in members}
+            names = [verdict.name for verdict in verdicts]
             if not starts and all(_holds(condition, c) for c in self._observed.containers if c.name in names):
                 continue
-            operation = self._await(service, [member.name for member in members], condition)
+            operation = self._await(service, names, condition)
             self.draft.add(f"await/{service}/{condition.value}", operation, "--wait", starts)
 
     def _at(self, *path: str) -> str:

@@ -46,7 +46,7 @@ from composer.engine.records import ContainerRecord, ProjectRecord
 from composer.engine.resolve import resolve, resolve_one_off
 from composer.engine.rooms import Rooms
 from composer.engine.scope import dependencies
-from composer.engine.sessions import AttachSession, ProcessSession
+from composer.engine.sessions import AttachSession, DetachedSession, ProcessSession
 from composer.engine.summaries import container_summary, project_summary
 from composer.engine.world import State
 from composer.errors import ContainerError, EngineError, UsageError
@@ -103,13 +103,12 @@ class Requests:
 
     async def services(self, verb: str, name: str, request: ServicesRequest, emit: Emit) -> Result:
         """`stop`, `start`, `restart`, `kill` or `rm` of services."""
-        if verb in ("stop", "kill", "rm"):
+        if verb == "kill":
+            return self._kill(name, request, emit)
+        if verb in ("stop", "rm"):
             await self._interrupt(name)
         async with self._turn(name, emit):
-            observed = observe(self._rooms, name)
-            if verb == "kill":
-                return self._kill(name, request, emit)
-            plan = teardown.verb(verb, observed, request)
+            plan = teardown.verb(verb, observe(self._rooms, name), request)
             return await self._carry_out(name, plan, emit, dry_run=request.dry_run)
 
     async def run(self, name: str, request: RunRequest, emit: Emit) -> Result:
@@ -209,8 +208,8 @@ class Requests:
 
     # -- single containers ----------------------------------------------------------------------------------------
 
-    async def exec(self, name: str, request: ExecRequest) -> ProcessSession | None:
-        """A session with a process in a service's container; None where it was detached.
+    async def exec(self, name: str, request: ExecRequest) -> ProcessSession | DetachedSession:
+        """A session with a process in a service's container; one that is over at once where it was detached.
 
         Raises:
             UsageError: the service has no running container of this index.
@@ -228,7 +227,7 @@ class Requests:
             )
         if request.detach:
             await self._processes.detached(chosen[0], request)
-            return None
+            return DetachedSession()
         return await self._processes.exec(chosen[0], request)
 
     async def attach(self, container: str, *, start: bool, stdin: bool, logs: bool) -> AttachSession:
@@ -242,6 +241,11 @@ class Requests:
             held = self._rooms.keeping.held(f"{kind}/{record.id}")
             return os.dup(held.fds[0]) if held else -1
 
+        def end_of_input() -> None:
+            # As Docker has it: the input of a one-off ends with its client's, that of a service stays for the next one.
+            if record.one_off and not record.config.tty:
+                self._rooms.background.append(asyncio.create_task(self._rooms.keeping.drop(f"stdin/{record.id}")))
+
         return AttachSession(
             self._logs.raw(record, past=logs and not start),
             lambda: self.wait(record.id),
@@ -249,6 +253,7 @@ class Requests:
             stdin=lambda: descriptor("pty" if record.config.tty else "stdin") if stdin else -1,
             terminal=lambda: descriptor("pty"),
             signal=lambda signal: self._containers.signal(record.id, signal),
+            on_end=end_of_input,
         )
 
     async def remove_container(self, container: str, *, force: bool, volumes: bool) -> Result:
@@ -320,6 +325,7 @@ class Requests:
             except asyncio.CancelledError:
                 if name not in self._interrupted:
                     raise
+                self._interrupted.discard(name)
                 raise EngineError(
                     f"another command took over project `{name}`", hint="run this one again when that is done"
                 ) from None
@@ -338,6 +344,10 @@ class Requests:
             self._interrupted.discard(name)
 
     def _kill(self, name: str, request: ServicesRequest, emit: Emit) -> Result:
+        """Signal at once: not even a `stop` that waits out a grace period is waited for."""
+        if task := self._working.get(name):
+            self._interrupted.add(name)
+            task.cancel()
         killed = 0
         for record in self._rooms.store.containers_of(name):
             if record.state is State.RUNNING and (not request.services or record.service in request.services):

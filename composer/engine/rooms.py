@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass, field
 
 from composer.clock import Clock
@@ -33,5 +34,7 @@ class Rooms:
     facts: HostFacts
     notes: list[str] = field(default_factory=list)
     """What this machine cannot do, each told once and shown by `compose engine status`."""
+    reading: Counter[str] = field(default_factory=Counter)
+    """How many clients read the output of a container: its log is not removed under them."""
     background: list[asyncio.Task[None]] = field(default_factory=list)
     """Work that nobody waits for, held so that it is not collected while it runs."""

@@ -39,11 +39,15 @@ class Client(Protocol):
 class Input:
     """Bytes on their way into a process: written as it takes them, the client held back meanwhile."""
 
-    def __init__(self, fd: int, client: Client, *, at_end: bytes = b"") -> None:
+    def __init__(
+        self, fd: int, client: Client, *, at_end: bytes = b"", on_end: Callable[[], None] = lambda: None
+    ) -> None:
+        """`at_end` is written at the end of input, and `on_end` called once everything has been written."""
         self._fd = fd
         self._client = client
         self._pending = bytearray()
         self._at_end = at_end
+        self._on_end = on_end
         self._ended = False
         os.set_blocking(fd, False)
 
@@ -78,6 +82,7 @@ class Input:
         self._client.resume_reading()
         if self._ended:
             self.close()
+            self._on_end()
 
 
 async def chunks(fd: int) -> AsyncIterator[bytes]:
@@ -189,6 +194,27 @@ class ProcessSession:
             self._terminal = -1
 
 
+class DetachedSession:
+    """A process that goes on by itself: the conversation ends as soon as it runs."""
+
+    def start(self, client: Client) -> None:
+        """Say that it runs, and close."""
+        self._task = asyncio.create_task(self._run(client))
+
+    def stdin(self, data: bytes) -> None:
+        """Nobody reads it."""
+
+    def control(self, message: dict[str, Any]) -> None:
+        """Nobody listens."""
+
+    def closed(self) -> None:
+        """Nothing is held."""
+
+    async def _run(self, client: Client) -> None:
+        await client.send(control(exit=0))
+        client.close()
+
+
 class AttachSession:
     """A container's output as its log gets it, and its input; ends with the container."""
 
@@ -201,14 +227,18 @@ class AttachSession:
         stdin: Callable[[], int],
         terminal: Callable[[], int],
         signal: Callable[[str], None],
+        on_end: Callable[[], None] = lambda: None,
     ) -> None:
-        """`stdin` and `terminal` give a descriptor of our own once the container runs, or -1."""
+        """`on_end` is called at the end of the client's input.
+
+        `stdin` and `terminal` give a descriptor of our own once the container runs, or -1."""
         self._output = output
         self._exited = exited
         self._begin = start
         self._open_stdin = stdin
         self._open_terminal = terminal
         self._signal = signal
+        self._on_end = on_end
         self._input: Input | None = None
         self._early = bytearray()
         self._early_end = False
@@ -269,7 +299,8 @@ class AttachSession:
         if self._terminal >= 0 and self._size:
             resize(self._terminal, *self._size)
         if (fd := self._open_stdin()) >= 0:
-            self._input = Input(fd, client, at_end=b"\x04" if self._terminal >= 0 else b"")
+            at_end = b"\x04" if self._terminal >= 0 else b""
+            self._input = Input(fd, client, at_end=at_end, on_end=self._on_end)
             if self._early:
                 self._input.feed(bytes(self._early))
             if self._early_end:

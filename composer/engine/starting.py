@@ -128,16 +128,23 @@ class Starting:
     async def _run(self, record: ContainerRecord, spec: Spec, bundle: Bundle) -> Started:
         rooms = self._rooms
         fds, network, ours = rooms.networks.attach(record)
+        stdin = record.config.stdin_open and not record.config.tty
         try:
+            if stdin:
+                # A pipe whose writing end only the store holds: letting go of it there is the end of input.
+                reading, writing = os.pipe2(os.O_CLOEXEC)
+                ours += [reading, writing]
+                fds = {**fds, "stdin": reading}
+                await rooms.keeping.put(f"stdin/{record.id}", {}, (writing,))
             return await rooms.keeping.run(
                 Run(
                     id=record.id,
                     steps=container_steps(spec, bundle, rooms.facts, network),
                     clone=clone_namespaces(spec),
                     fds=fds,
+                    stdin="stdin" if stdin else "",
                     log=str(rooms.paths.container(record.id) / "log"),
                     fifos=str(rooms.paths.fifos(record.id)),
-                    keep_stdin=record.config.stdin_open and not record.config.tty,
                 )
             )
         finally:
@@ -145,10 +152,9 @@ class Starting:
                 os.close(fd)
 
     async def _hold(self, record: ContainerRecord, started: Started) -> None:
-        """Have what attaching needs held by the keeper too."""
-        for kind in ("pty", "stdin"):
-            if kind in started.reported:
-                await self._rooms.keeping.put(f"{kind}/{record.id}", {}, (started.reported[kind],))
+        """Have the terminal held by the keeper too, for those who attach."""
+        if "pty" in started.reported:
+            await self._rooms.keeping.put(f"pty/{record.id}", {}, (started.reported["pty"],))
 
     async def _failed(self, record: ContainerRecord, error: ComposerError) -> None:
         """Undo a start that did not come to be, and remember why."""
@@ -162,6 +168,7 @@ class Starting:
         self._confinement.forget(record.id)
         with contextlib.suppress(ComposerError):
             await self._rooms.networks.withdraw(record)
+            await self._rooms.keeping.drop(f"stdin/{record.id}")
         with contextlib.suppress(ComposerError):
             await asyncio.to_thread(self._rooms.cgroups.remove, record.id)
         self._rooms.bus.changed()

@@ -47,6 +47,13 @@ class Verdict:
     replaced: bool = False
     """Whether its service changes hands: now, or before a crash that left its predecessor behind."""
 
+    @property
+    def name(self) -> str:
+        """What the container is called when the plan is done: `--no-recreate` leaves even a name as it is."""
+        if self.present and self.action not in (Action.CREATE, Action.RECREATE):
+            return self.present.name
+        return self.desired.name
+
 
 @dataclass(frozen=True, slots=True)
 class Removal:

@@ -25,6 +25,8 @@ from composer.server.wiring import build
 log = logging.getLogger("composer.server")
 
 IDLE_SECONDS = 60.0
+_FAREWELL_SECONDS = 1.0
+"""How long requests under way may go on when we leave."""
 
 
 def main() -> int:
@@ -71,7 +73,7 @@ async def _serve(paths: Paths) -> bool:
     lifetime = Lifetime(engine.busy, float(os.environ.get("COMPOSER_IDLE_SECONDS", IDLE_SECONDS)))
     app = make_app(engine.requests, lifetime.end)
     app.middlewares.insert(0, lifetime.middleware)
-    runner = web.AppRunner(app, access_log=None, handle_signals=False)
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=_FAREWELL_SECONDS)
     await runner.setup()
     paths.engine_socket.unlink(missing_ok=True)
     previous = os.umask(0o177)  # the socket is born 0600: whoever connects may start containers as us
@@ -88,6 +90,7 @@ async def _serve(paths: Paths) -> bool:
     if end_all:
         # Whoever connects from here on must start a new engine rather than reach a dying one.
         paths.engine_socket.unlink(missing_ok=True)
+    engine.rooms.bus.close()  # ends the streams of those who listen
     await runner.cleanup()
     await engine.close(everything=end_all)
     return end_all

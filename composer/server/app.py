@@ -11,7 +11,7 @@ import json
 import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
 
 from aiohttp import web
@@ -103,9 +103,10 @@ async def _lines(request: web.Request, items: AsyncIterator[Any]) -> web.StreamR
     response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
     await response.prepare(request)
     async with aclosing(items) as source:  # type: ignore[type-var]
-        async for item in source:
-            await response.write(json.dumps(encode(item)).encode() + b"\n")
-    await response.write_eof()
+        with suppress(ConnectionResetError):  # the client has left
+            async for item in source:
+                await response.write(json.dumps(encode(item)).encode() + b"\n")
+            await response.write_eof()
     return response
 
 
@@ -213,8 +214,6 @@ async def _run(request: web.Request) -> web.StreamResponse:
 async def _exec(request: web.Request) -> web.StreamResponse:
     body = decode(ExecRequest, await _body(request))
     session = await request.app[_requests].exec(request.match_info["project"], body)
-    if session is None:
-        return web.json_response({})
     return await upgrade.serve(request, session)
 
 

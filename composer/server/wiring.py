@@ -59,7 +59,6 @@ class Engine:
         """Let go; with `everything` nothing of this engine stays in the kernel, and the keeper ends."""
         self.loop.close()
         self.logs.close()
-        self.rooms.bus.close()
         if everything:
             try:
                 await self.rooms.networks.dismantle()
