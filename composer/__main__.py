@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ INTERRUPTED = 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line; the exit code. Nothing but a broken interpreter escapes as an exception."""
+    _make_streams_sturdy()
     try:
         code = _run(list(sys.argv[1:] if arguments is None else arguments))
         sys.stdout.flush()
@@ -31,6 +33,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:  # what is left is a bug, and is told as one
         return _tell(error)
     return code
+
+
+def _make_streams_sturdy() -> None:
+    """What a terminal cannot show must not end a command, and neither must a closed stdout (`>&-`)."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, PTH123  open for as long as we live
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _run(arguments: list[str]) -> int:

@@ -12,8 +12,12 @@ import typer
 
 from composer.errors import UsageError
 
-Services = Annotated[list[str] | None, typer.Argument(metavar="SERVICE", show_default=False)]
-Timeout = Annotated[float | None, typer.Option("--timeout", "-t", help="Seconds of grace before containers are killed")]
+Services = Annotated[
+    list[str] | None, typer.Argument(metavar="SERVICE", show_default=False, help="All, if none is named")
+]
+Timeout = Annotated[
+    float | None, typer.Option("--timeout", "-t", metavar="SECONDS", help="Grace before containers are killed")
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing")]
 Format = Annotated[str, typer.Option(help="table or json")]
 Environment = Annotated[list[str] | None, typer.Option("--env", "-e", metavar="KEY[=VALUE]", help="Set a variable")]

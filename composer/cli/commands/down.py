@@ -39,5 +39,6 @@ def down(
     if dry_run:
         say_plan(result.plan)
     elif not result.changed:
+        session.progress.notice(f"there was nothing to remove of project `{session.name}`")
         session.mention_neighbour(session.name)
     return 0

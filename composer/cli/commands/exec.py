@@ -21,7 +21,7 @@ app = command_app(allow_interspersed_args=False)
 def execute(
     ctx: typer.Context,
     service: Annotated[str, typer.Argument(metavar="SERVICE")],
-    command: Annotated[list[str], typer.Argument(metavar="COMMAND [ARGS]")],
+    command: Annotated[list[str], typer.Argument(metavar="COMMAND")],
     no_tty: Annotated[bool, typer.Option("--no-tty", "--no-TTY", "-T", help="No terminal for the command")] = False,
     env: Environment = None,
     user: Annotated[str, typer.Option("--user", "-u", metavar="USER[:GROUP]", help="Run as this user")] = "",

@@ -25,7 +25,7 @@ app = command_app(allow_interspersed_args=False)
 def run(
     ctx: typer.Context,
     service: Annotated[str, typer.Argument(metavar="SERVICE")],
-    command: Annotated[list[str] | None, typer.Argument(metavar="COMMAND [ARGS]", show_default=False)] = None,
+    command: Annotated[list[str] | None, typer.Argument(metavar="COMMAND", show_default=False)] = None,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Do not attach; print the container's name")] = False,
     remove: Annotated[bool, typer.Option("--rm", help="Remove the container when it ends")] = False,
     no_tty: Annotated[bool, typer.Option("--no-tty", "--no-TTY", "-T", help="No terminal for the command")] = False,

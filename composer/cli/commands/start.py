@@ -21,7 +21,7 @@ def start(
     ctx: typer.Context,
     services: Services = None,
     wait: Annotated[bool, typer.Option("--wait", help="Return once everything is running or healthy")] = False,
-    wait_timeout: Annotated[float | None, typer.Option(metavar="SECONDS", help="Seconds to wait at most")] = None,
+    wait_timeout: Annotated[float | None, typer.Option(metavar="SECONDS", help="How long to wait at most")] = None,
     dry_run: DryRun = False,
 ) -> int:
     """Start containers that exist."""

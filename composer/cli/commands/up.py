@@ -24,10 +24,12 @@ def up(
     services: Services = None,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return once everything has started")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Return once everything is running or healthy")] = False,
-    wait_timeout: Annotated[float | None, typer.Option(help="Seconds to wait at most")] = None,
+    wait_timeout: Annotated[float | None, typer.Option(metavar="SECONDS", help="How long to wait at most")] = None,
     build: Annotated[bool, typer.Option("--build", help="Build images first")] = False,
     no_build: Annotated[bool, typer.Option("--no-build", help="Never build an image")] = False,
-    pull: Annotated[str, typer.Option(help="When to pull images: always, missing, never, policy")] = "policy",
+    pull: Annotated[
+        str, typer.Option(metavar="POLICY", help="When to pull images: always, missing, never, policy")
+    ] = "policy",
     _quiet_pull: Annotated[bool, typer.Option("--quiet-pull", hidden=True)] = False,
     force_recreate: Annotated[
         bool, typer.Option("--force-recreate", help="Recreate even what has not changed")

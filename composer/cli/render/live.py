@@ -22,6 +22,8 @@ from composer.cli.render.terminal import BLUE, BOLD, DIM, GREEN, RED, YELLOW, Sc
 
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _STATUS_WIDTH = 20
+_SHORTEST_FRAME = 0.05
+"""Seconds between two drawings: fifty containers starting at once make hundreds of events."""
 
 
 @dataclass(slots=True)
@@ -51,6 +53,7 @@ class LiveProgress:
         self._now = now
         self._lines: dict[tuple[str, str], _Line] = {}
         self._drawn = 0
+        self._drawn_at = float("-inf")
         self._spin = 0
 
     def event(self, event: Event) -> None:
@@ -64,12 +67,13 @@ class LiveProgress:
             line.began = now
         line.event = event
         line.ended = now if is_done(event) else None
-        self._draw()
+        if now - self._drawn_at >= _SHORTEST_FRAME:
+            self._draw()
 
     def tick(self) -> None:
-        """Turn the spinner and the clocks."""
+        """Turn the spinner and the clocks, and show what was too quick for a drawing of its own."""
         self._spin += 1
-        if any(line.ended is None for line in self._lines.values()):
+        if self._lines:
             self._draw()
 
     def notice(self, message: str) -> None:
@@ -101,6 +105,7 @@ class LiveProgress:
         text = self._text(lines)
         self._screen.write(self._erase() + text)
         self._drawn = text.count("\n")
+        self._drawn_at = self._now()
 
     def _erase(self) -> str:
         erase = f"\x1b[{self._drawn}A\r\x1b[J" if self._drawn else ""

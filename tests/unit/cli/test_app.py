@@ -75,3 +75,16 @@ def test_a_reader_that_leaves_early_is_no_error() -> None:
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
 
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        f"{sys.executable} -m composer version >&-",
+        f"LC_ALL=C PYTHONUTF8=0 PYTHONIOENCODING=latin-1 {sys.executable} -m composer --help",
+    ],
+)
+def test_a_poor_stdout_ends_no_command(script: str) -> None:
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")

@@ -287,6 +287,7 @@ def test_progress_can_be_chosen_by_option_and_by_variable(run: Run, monkeypatch:
     assert json.loads(run("--progress", "json", "up", "-d")[2].splitlines()[0])["id"] == "Network shop_default"
     monkeypatch.setenv("COMPOSE_PROGRESS", "quiet")
     assert run("down") == (0, "", "")
+    assert run("down") == (0, "", "warning: there was nothing to remove of project `shop`\n")
     assert "`fancy` is not a way to show progress" in run("--progress", "fancy", "up", "-d")[2]
     assert "`pink` is not a way to use colours" in run("--ansi", "pink", "up", "-d")[2]
 

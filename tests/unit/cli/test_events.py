@@ -1,4 +1,5 @@
 import io
+import itertools
 import json
 
 import pytest
@@ -31,6 +32,12 @@ class Terminal(io.StringIO):
             if up:
                 del screen[-int(up.removesuffix("A\r")) :]
         return screen
+
+
+def live(step: float = 1.0) -> tuple[Terminal, LiveProgress]:
+    """A live block on a terminal whose clock goes on by `step` with every look."""
+    out, clock = Terminal(), itertools.count(0.0, step)
+    return out, LiveProgress(Screen(out, tty=True, colour=False), lambda: next(clock))
 
 
 def feed(progress: Progress, events: list[Event]) -> None:
@@ -109,8 +116,7 @@ def test_quiet_progress_keeps_warnings() -> None:
 
 
 def test_the_live_block_has_a_line_a_resource_redrawn_in_place() -> None:
-    out, clock = Terminal(), iter(range(100))
-    progress = LiveProgress(Screen(out, tty=True, colour=False), lambda: float(next(clock)))
+    out, progress = live()
     feed(progress, EVENTS)
 
     lines = out.lines()
@@ -125,9 +131,17 @@ def test_the_live_block_has_a_line_a_resource_redrawn_in_place() -> None:
     assert lines[2].endswith("1.2s")
 
 
+def test_many_events_at_once_are_drawn_once() -> None:
+    out, progress = live(step=0.0001)
+    feed(progress, [Event("container", f"c-{n}", "starting") for n in range(10)])
+    assert len(out.lines()) == 2
+
+    progress.tick()
+    assert len(out.lines()) == 11
+
+
 def test_the_finished_block_stays_and_a_new_one_begins_below() -> None:
-    out = Terminal()
-    progress = LiveProgress(Screen(out, tty=True, colour=False))
+    out, progress = live()
     feed(progress, EVENTS[:1])
     progress.finish()
     progress.finish()
@@ -137,8 +151,7 @@ def test_the_finished_block_stays_and_a_new_one_begins_below() -> None:
 
 
 def test_log_lines_go_above_the_block() -> None:
-    out = Terminal()
-    progress = LiveProgress(Screen(out, tty=True, colour=False))
+    out, progress = live()
     feed(progress, EVENTS[:2])
     progress.above(lambda: print("web-1  | hello", file=out))
 
@@ -147,8 +160,7 @@ def test_log_lines_go_above_the_block() -> None:
 
 
 def test_a_block_higher_than_the_terminal_shows_what_is_not_done() -> None:
-    out = Terminal()
-    progress = LiveProgress(Screen(out, tty=True, colour=False))
+    out, progress = live()
     feed(progress, [Event("container", f"c-{n}", "started" if n % 2 else "starting") for n in range(40)])
 
     lines = out.lines()
@@ -158,8 +170,7 @@ def test_a_block_higher_than_the_terminal_shows_what_is_not_done() -> None:
 
 
 def test_a_line_is_never_wider_than_the_terminal() -> None:
-    out = Terminal()
-    progress = LiveProgress(Screen(out, tty=True, colour=False))
+    out, progress = live()
     feed(
         progress,
         [Event("container", "n" * 200, "waiting", detail="d" * 200), Event("container", "日本" * 60, "started")],
@@ -169,8 +180,8 @@ def test_a_line_is_never_wider_than_the_terminal() -> None:
 
 
 def test_names_from_outside_command_no_terminal() -> None:
-    out = Terminal()
-    feed(LiveProgress(Screen(out, tty=True, colour=False)), [Event("container", "a\x1b[2Jb\nc", "starting")])
+    out, progress = live()
+    feed(progress, [Event("container", "a\x1b[2Jb\nc", "starting")])
 
     assert "\x1b[2J" not in out.getvalue()
     assert len(out.lines()) == 2
