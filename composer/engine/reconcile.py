@@ -42,9 +42,10 @@ from composer.engine.plan import (
     StartContainer,
     StopContainer,
 )
-from composer.engine.verdict import Action, Bystander, Judgement, Removal, Verdict, is_up, judge
+from composer.engine.verdict import SHARES, Action, Bystander, Judgement, Removal, Verdict, is_up, judge
 from composer.engine.world import (
     Condition,
+    ContainerConfig,
     Desired,
     DesiredContainer,
     DesiredNetwork,
@@ -89,6 +90,7 @@ class _Reconciler:
         for verdict in self._judgement.verdicts:
             if not verdict.desired.one_off:
                 self._members.setdefault(verdict.desired.service, []).append(verdict.name)
+        self._creations: dict[str, list[str]] = {}
         self._starts: dict[str, list[str]] = {}
 
     def networks(self) -> None:
@@ -172,11 +174,13 @@ class _Reconciler:
                 before = [self._create(verdict, needs=[removed])]
             case Action.RECREATE if present:
                 created = self._create(verdict, replaces=present.id)
-                stopped = self._stop(present, verdict.cause, [created, *self._dependents(desired)])
+                stops_first = [created, *self._dependents(desired), *self._creations_followed(desired)]
+                stopped = self._stop(present, verdict.cause, stops_first)
                 self._removal(present, verdict.cause, [created, *stopped])
                 before = [created, *stopped]
             case Action.RESTART if present:
-                before = self._stop(present, verdict.cause, self._dependents(desired))
+                needs = [*self._dependents(desired), *self._creations_followed(desired)]
+                before = self._stop(present, verdict.cause, needs)
             case _:
                 pass
         if self._options.no_start:
@@ -184,6 +188,7 @@ class _Reconciler:
         waits = self._conditions(desired, running=verdict.action is Action.KEEP)
         if verdict.action is not Action.KEEP:
             networks = [f"network/{place.network}" for place in desired.config.networks]
+            before += self._way_made(verdict)
             self._start(verdict.name, desired.service, verdict.cause, [*before, *networks, *waits])
 
     def _create(self, verdict: Verdict, *, replaces: str = "", needs: Iterable[str] = ()) -> str:
@@ -192,12 +197,13 @@ class _Reconciler:
         # A network that is made again cannot be waited for here: it waits for the stop of what this one replaces.
         networks = [place.network for place in desired.config.networks]
         fresh = [f"network/{name}" for name in networks if name not in self._remade]
-        return self.draft.add(
-            f"create/{desired.name}",
-            CreateContainer(desired, replaces),
-            verdict.cause,
-            [*needs, *fresh, *volumes, *self._name_holder(verdict)],
+        needs = [*needs, *self._name_holder(verdict)]
+        created = self.draft.add(
+            f"create/{desired.name}", CreateContainer(desired, replaces), verdict.cause, [*needs, *fresh, *volumes]
         )
+        if not needs:
+            self._creations.setdefault(desired.service, []).append(created)
+        return created
 
     def _name_holder(self, verdict: Verdict) -> list[str]:
         """The removal that frees the name. Raises UsageError when nothing does."""
@@ -232,7 +238,7 @@ class _Reconciler:
 
     def _dependents(self, desired: DesiredContainer) -> list[str]:
         """The stops that come before this container's own: of those that go down because it does."""
-        shares = f"service:{desired.service}"
+        shares = f"{SHARES}{desired.service}"
         return [
             f"stop/{verdict.present.name}"
             for verdict in self._judgement.verdicts
@@ -241,6 +247,26 @@ class _Reconciler:
                 verdict.desired.config.network_mode == shares
                 or any(need.service == desired.service and need.restart for need in verdict.desired.needs)
             )
+        ]
+
+    def _creations_followed(self, desired: DesiredContainer) -> list[str]:
+        """The creations that come before this container's stop: where one of them fails, it goes on as it is.
+
+        Creations that wait for a removal are none of these: they may wait for this very stop.
+        """
+        partners = {need.service for need in desired.needs if need.restart}
+        partners.add(desired.config.network_mode.removeprefix(SHARES))
+        return [created for partner in sorted(partners) for created in self._creations.get(partner, ())]
+
+    def _way_made(self, verdict: Verdict) -> list[str]:
+        """The stops that come before this container's start: of others that have its place or a host port of its."""
+        desired = verdict.desired
+        place, ports = (desired.service, desired.number), _host_ports(desired.config)
+        others = [c for c in self._observed.containers if not c.one_off and c is not verdict.present]
+        return [
+            f"stop/{other.name}"
+            for other in others
+            if (other.service, other.number) == place or ports & _host_ports(other.config)
         ]
 
     def _remove(self, removal: Removal) -> None:
@@ -313,6 +339,11 @@ class _Reconciler:
     def _at(self, *path: str) -> str:
         place = self._locate(path)
         return f" ({place})" if place else ""
+
+
+def _host_ports(config: ContainerConfig) -> set[tuple[str, str]]:
+    """The ports of the host that only one container can have, addresses regardless: it is but a matter of order."""
+    return {(port.protocol, port.host_port) for port in config.ports if port.host_port}
 
 
 def _network_change(network: DesiredNetwork, there: ObservedNetwork | None, project: str) -> str:

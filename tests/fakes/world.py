@@ -139,6 +139,7 @@ class FakeWorld:
         self.log.append(f"start {operation.name}")
         container = self.by_name(operation.name)
         self._need(container.state is not State.RUNNING, f"{container.name} runs already")
+        self._need_free(container)
         networks = {}
         for place in container.config.networks:
             network = self.networks.get(place.network)
@@ -173,10 +174,10 @@ class FakeWorld:
         del self.containers[operation.id]
         volumes = self.anonymous.pop(operation.id)
         if operation.volumes:
+            passed_on = {name for others in self.anonymous.values() for name in others.values()}
             for name in volumes.values():
-                shared = any(name in others.values() for others in self.anonymous.values())
-                self._need(not shared, f"the anonymous volume {name} has been passed on")
-                self.volumes.pop(name, None)
+                if name not in passed_on:
+                    self.volumes.pop(name, None)
 
     async def await_condition(self, operation: AwaitCondition) -> None:
         self.log.append(f"await {operation.service} {operation.condition.value}")
@@ -195,6 +196,11 @@ class FakeWorld:
                 case Condition.STARTED if container.state is not State.RUNNING and container.exit_code:
                     raise ContainerError(f"cannot go on: `{name}` has exited")
 
+    def create_half(self, operation: CreateContainer) -> None:
+        """Die in the middle of a recreation: the old container has given its name away, the new one is not there yet."""
+        old = self.containers[operation.replaces]
+        self.containers[old.id] = replace(old, name=f"{old.id}_{old.name}")
+
     def exit(self, name: str, status: int = 0) -> None:
         """Let a container end by itself."""
         self._exit(self.by_name(name), status)
@@ -210,6 +216,16 @@ class FakeWorld:
             self.containers[container.id] = replace(
                 container, state=State.EXITED, exit_code=status, health=Health.NONE, networks={}
             )
+
+    def _need_free(self, container: ObservedContainer) -> None:
+        """Addresses belong to a place in the project, and a host port to one container."""
+        ports = {port.host_port for port in container.config.ports}
+        for other in self.containers.values():
+            if other.state is State.RUNNING and not other.one_off:
+                same = (other.service, other.number) == (container.service, container.number)
+                self._need(not same, f"{container.name} starts while {other.name} has its place")
+                taken = ports & {port.host_port for port in other.config.ports}
+                self._need(not taken, f"{container.name} publishes {taken}, which {other.name} does")
 
     def _joined(self, container: ObservedContainer) -> str:
         mode = container.config.network_mode

@@ -18,12 +18,14 @@ from composer.engine.world import (
     HealthTest,
     MountPoint,
     Need,
+    Publish,
 )
 
 PROJECT = "shop"
 SERVICES = ("a", "b", "c", "d")
 NETWORKS = ("front", "back")
 VOLUMES = ("data", "cache")
+PORTS = ("", "8080", "8081")
 SUBNETS = ("", "10.1.0.0/24")
 
 
@@ -39,6 +41,7 @@ class Sketch:
     checked: bool
     one_shot: bool
     shares: bool
+    port: str
     needs: tuple[tuple[str, Condition, bool, bool], ...]
 
 
@@ -61,6 +64,7 @@ def sketches(name: str, earlier: tuple[str, ...]) -> st.SearchStrategy[Sketch]:
         checked=st.booleans(),
         one_shot=st.booleans(),
         shares=st.booleans() if earlier else st.just(False),
+        port=st.sampled_from(PORTS),
         needs=_needs(earlier),
     )
 
@@ -93,6 +97,7 @@ def _sound(services: dict[str, Sketch]) -> dict[str, Sketch]:
     sound: dict[str, Sketch] = {}
     for name, sketch in services.items():
         needs = []
+        ports = {other.port for other in sound.values()}
         partner = next((other for other in sound if not sound[other].one_shot and sound[other].replicas), "")
         shares = sketch.shares and bool(partner) and not any(s.shares and n == partner for n, s in sound.items())
         for target, condition, required, restart in sketch.needs:
@@ -109,6 +114,7 @@ def _sound(services: dict[str, Sketch]) -> dict[str, Sketch]:
             shares=shares,
             checked=sketch.checked and not sketch.one_shot,
             networks=frozenset() if shares else sketch.networks,
+            port="" if shares or sketch.replicas > 1 or sketch.port in ports else sketch.port,
             needs=tuple(needs),
         )
     return sound
@@ -129,6 +135,7 @@ def _desired(services: dict[str, Sketch], networks: dict[str, DesiredNetwork]) -
                 mounts=tuple(mounts),
                 networks=tuple(Attachment(f"{PROJECT}_{network}", (name,)) for network in sorted(sketch.networks)),
                 network_mode=f"service:{partners[0]}" if sketch.shares else "",
+                ports=(Publish(80, host_port=sketch.port),) if sketch.port else (),
                 health=HealthTest(("CMD", "true")) if sketch.checked else None,
             )
             containers.append(

@@ -7,11 +7,12 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from composer.api.messages import Event, UpOptions
+from composer.api.messages import DownRequest, Event, ServicesRequest, UpOptions
 from composer.clock import SystemClock
 from composer.engine.execute import execute, perform
-from composer.engine.plan import AwaitCondition, Plan, StartContainer
+from composer.engine.plan import AwaitCondition, CreateContainer, Plan, StartContainer
 from composer.engine.reconcile import reconcile
+from composer.engine.teardown import down, verb
 from composer.engine.world import Condition, Desired, Health, State
 from tests.fakes.world import FakeWorld
 from tests.property.strategies_engine import PROJECT, Scene, scenes
@@ -19,7 +20,7 @@ from tests.property.strategies_engine import PROJECT, Scene, scenes
 UP = UpOptions(remove_orphans=True)
 
 # The same examples on every run: a failure here is one of the change under test, and can be looked at again.
-steady = settings(max_examples=150, derandomize=True, deadline=None)
+steady = settings(max_examples=60, derandomize=True, deadline=None)
 
 options = st.builds(
     UpOptions,
@@ -53,6 +54,12 @@ def crash(plan: Plan, world: FakeWorld, data: st.DataObject) -> None:
             await perform(node.operation, world)
 
     asyncio.run(perform_all())
+    torn = [node.operation for node in left.values() if left.keys().isdisjoint(node.needs)]
+    recreations = [operation for operation in torn if isinstance(operation, CreateContainer) and operation.replaces]
+    if recreations:
+        in_the_middle: bool = data.draw(st.booleans(), label="in the middle of one")
+        if in_the_middle:
+            world.create_half(recreations[0])
 
 
 def assert_is(world: FakeWorld, scene: Scene) -> None:
@@ -218,3 +225,57 @@ def test_what_the_request_is_not_about_is_left_alone(scene: Scene, data: st.Data
     left = [container for container in world.containers.values() if container.service == others]
     assert before == {container.id for container in left}
     assert all(container.state is State.RUNNING or others in scene.one_shots for container in left)
+
+
+@steady
+@given(scenes(), scenes(), st.data())
+def test_down_leaves_nothing_of_the_project_wherever_an_up_has_crashed(
+    before: Scene, after: Scene, data: st.DataObject
+) -> None:
+    world = FakeWorld(PROJECT)
+    up(world, before.desired)
+    crash(reconcile(after.desired, world.observed(), UP), world, data)
+
+    carry_out(down(world.observed(), PROJECT, DownRequest(volumes=True)), world)
+
+    assert (world.containers, world.networks) == ({}, {})
+    # What a container that went before has left behind anonymously is nobody's any more, as with Docker.
+    assert all(volume.anonymous for volume in world.volumes.values())
+    assert not down(world.observed(), PROJECT, DownRequest(volumes=True))
+
+
+@steady
+@given(scenes(), st.data())
+def test_a_crash_during_down_is_healed_by_the_next_one_and_by_up(scene: Scene, data: st.DataObject) -> None:
+    world = FakeWorld(PROJECT)
+    up(world, scene.desired)
+    crash(down(world.observed(), PROJECT, DownRequest()), world, data)
+
+    if data.draw(st.booleans(), label="down"):
+        carry_out(down(world.observed(), PROJECT, DownRequest()), world)
+        assert (world.containers, world.networks) == ({}, {})
+        assert scene.desired.volumes.keys() <= world.volumes.keys()
+    up(world, scene.desired)
+
+    assert_is(world, scene)
+    assert_rests(world, scene)
+
+
+@steady
+@given(scenes(), st.sampled_from(("stop", "restart")), st.data())
+def test_stop_and_start_or_restart_bring_back_what_was(scene: Scene, how: str, data: st.DataObject) -> None:
+    world = FakeWorld(PROJECT)
+    up(world, scene.desired)
+    request = ServicesRequest()
+
+    crash(verb(how, world.observed(), request), world, data)
+    if how == "stop":
+        carry_out(verb("stop", world.observed(), request), world)
+        assert all(container.state is State.EXITED for container in world.containers.values())
+        assert not verb("stop", world.observed(), request)
+        carry_out(verb("start", world.observed(), request), world)
+    else:
+        carry_out(verb("restart", world.observed(), request), world)
+
+    assert_is(world, scene)
+    assert_rests(world, scene)
