@@ -133,7 +133,9 @@ _KINDS: dict[str, type[ComposerError]] = {
 def error_from_wire(data: Mapping[str, Any]) -> ComposerError:
     """The error that `to_wire` wrote; an unknown kind comes back as `EngineError`."""
     if diagnostics := data.get("diagnostics"):
-        return ProjectError([_diagnostic(diagnostic) for diagnostic in diagnostics])
+        failure = ProjectError([_diagnostic(diagnostic) for diagnostic in diagnostics])
+        failure.exit_code = int(data.get("exit_code", failure.exit_code))
+        return failure
     kind = _KINDS.get(str(data.get("kind")), EngineError)
     location = data.get("location")
     error = kind(str(data.get("message", "")), hint=str(data.get("hint", "")))

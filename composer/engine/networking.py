@@ -35,6 +35,8 @@ class Networking:
         self._store = store
         self._driver = driver
         self._choosing = asyncio.Lock()
+        self._opening: dict[tuple[str, int], ContainerRecord] = {}
+        """Who has just opened a port of this machine and is not on record with it yet."""
         self._links: dict[tuple[str, str], str] = {}
         """The link that had an address last, by network and address: it may still be dying when the next one comes."""
 
@@ -139,6 +141,7 @@ class Networking:
         try:
             for port in record.config.ports:
                 opened = open_published(port.host_ip, _host_ports(port), port.protocol, self._holder)
+                self._opening[port.protocol, opened.port] = record
                 try:
                     published += [
                         Published(host_ip, opened.port, port.target, port.protocol) for host_ip, _sock in opened.sockets
@@ -149,9 +152,14 @@ class Networking:
                 finally:
                     opened.close()
         except BaseException:
+            self.opened(record)
             await self._driver.withdraw(record.id)
             raise
         return tuple(published)
+
+    def opened(self, record: ContainerRecord) -> None:
+        """The ports of `record` are on record now, or closed again."""
+        self._opening = {key: other for key, other in self._opening.items() if other.id != record.id}
 
     def attach(self, record: ContainerRecord) -> tuple[dict[str, int], tuple[Step, ...], list[int]]:
         """What a start of `record` needs: descriptors by name, steps, and the descriptors that are the caller's to close."""
@@ -259,11 +267,11 @@ class Networking:
         return (*aliases, container.id[:12], container.config.hostname)
 
     def _holder(self, protocol: str, host_ip: str, port: int) -> str:
+        holder = self._opening.get((protocol, port))
         for record in self._store.containers:
-            for published in record.ports:
-                if (published.protocol, published.host_port) == (protocol, port) and record.state is State.RUNNING:
-                    return f"`{record.name}` (service `{record.service}` of project `{record.project}`)"
-        return ""
+            if any((one.protocol, one.host_port) == (protocol, port) for one in record.ports):
+                holder = record
+        return f"`{holder.name}` (service `{holder.service}` of project `{holder.project}`)" if holder else ""
 
 
 def host_resolv_conf() -> str:

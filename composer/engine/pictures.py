@@ -49,7 +49,9 @@ class Pictures:
             else:
                 problems.append(_problem(service, reference, origins))
         if problems:
-            raise ProjectError(problems)
+            error = ProjectError(problems)
+            error.exit_code = 1  # the file is right, the image is not there
+            raise error
         return found
 
     async def listing(self) -> tuple[ImageSummary, ...]:

@@ -55,6 +55,7 @@ class Starting:
             spec, bundle = await self._compile(record, image, sources)
             record = replace(record, ports=await rooms.networks.publish(record))
             rooms.store.containers.put(record.id, record)
+            rooms.networks.opened(record)
             started = await self._run(record, spec, bundle)
         except ComposerError as error:
             await self._failed(record, error)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from composer import errors
@@ -56,11 +57,23 @@ def _diagnostic(screen: Screen, diagnostic: Diagnostic) -> str:
     first, *rest = diagnostic.message.splitlines() or [""]
     lines = [f"{screen.paint(diagnostic.severity.value, BOLD, colour)}: {clean(first)}", *map(clean_line, rest)]
     if diagnostic.location:
-        lines += _excerpt(screen, diagnostic.location, diagnostic.label, colour)
+        lines += _excerpt(screen, _with_source(diagnostic.location), diagnostic.label, colour)
     if diagnostic.hint:
         lines += [""] if diagnostic.location else []
-        lines.append(f"{screen.paint('hint', BOLD, CYAN)}: {clean(diagnostic.hint)}")
+        first, *rest = diagnostic.hint.splitlines()
+        lines += [f"{screen.paint('hint', BOLD, CYAN)}: {clean(first)}", *map(clean_line, rest)]
     return "\n".join(lines) + "\n"
+
+
+def _with_source(location: Location) -> Location:
+    """The place with its source line: what comes from the engine has none, since lines may hold secrets."""
+    if location.source:
+        return location
+    try:
+        lines = Path(location.file).read_text(errors="replace").splitlines()
+    except OSError:
+        return location
+    return replace(location, source=lines[location.line - 1]) if location.line <= len(lines) else location
 
 
 def _excerpt(screen: Screen, location: errors.Location, label: str, colour: str) -> list[str]:
