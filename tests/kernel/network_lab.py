@@ -234,8 +234,8 @@ def read_all(sock: socket.socket) -> bytes:
 
 
 def reaches(container: Child, address: str) -> bool:
-    """Whether a ping is answered."""
-    return container.run("busybox", "ping", "-c1", "-W1", address).returncode == 0
+    """Whether a ping is answered; a busy machine may take its time, so it is asked more than once."""
+    return any(container.run("busybox", "ping", "-c1", "-W1", address).returncode == 0 for _attempt in range(3))
 
 
 def _tell(channel: socket.socket, name: str, item: HeldItem | None) -> None:
