@@ -1,0 +1,159 @@
+"""The two sides of the comparison, behind one way to run a command."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+SETUP = Path(__file__).with_name("setup.sh")
+RUNNER = Path(__file__).with_name("runner.py")
+
+
+class BenchError(Exception):
+    """A command that was to be measured failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A command that succeeded."""
+
+    seconds: float
+    stdout: str
+
+
+class Runner:
+    """A `runner.py` at work; `argv` starts it."""
+
+    def __init__(self, argv: Sequence[str], environment: Mapping[str, str]) -> None:
+        self._process = subprocess.Popen(
+            argv, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def ask(self, **request: Any) -> dict[str, Any]:
+        """The answer to one request. Raises BenchError when it could not be done."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        answer: dict[str, Any] = json.loads(self._process.stdout.readline() or '{"error": "the runner is gone"}')
+        if "error" in answer:
+            raise BenchError(f"{request}: {answer['error']}")
+        return answer
+
+    def run(self, argv: Sequence[str], cwd: str = "/", *, check: bool = True) -> Answer:
+        """Run a command to its end. Raises BenchError when it fails, unless `check` is off."""
+        answer = self.ask(do="run", argv=list(argv), cwd=cwd)
+        if check and answer["code"]:
+            raise BenchError(f"{' '.join(argv)}: exit code {answer['code']}\n{answer['stdout']}{answer['stderr']}")
+        return Answer(answer["seconds"], answer["stdout"])
+
+    def close(self) -> None:
+        """End it."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+
+
+class Peer(Protocol):
+    """A side: what its commands are called, and where they run."""
+
+    name: str
+    compose: tuple[str, ...]
+    outside: tuple[str, ...]
+    """What goes before a client program that runs beside the containers, on the network they publish their ports to."""
+    runner: Runner
+    place: str
+    """Where its projects are, as its commands see it."""
+
+    def memory(self) -> float:
+        """KiB (PSS) of all processes that are the tool's own, containers apart."""
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+
+
+class Project:
+    """A Compose file of one side."""
+
+    def __init__(self, peer: Peer, name: str, text: str) -> None:
+        self.peer = peer
+        self.directory = f"{peer.place}/{name}"
+        peer.runner.ask(do="write", path=f"{self.directory}/compose.yaml", text=text)
+
+    def compose(self, *arguments: str, check: bool = True) -> Answer:
+        """Run a command of compose on it."""
+        return self.peer.runner.run((*self.peer.compose, *arguments), self.directory, check=check)
+
+    def __enter__(self) -> Project:
+        self.compose("ls")  # both sides begin awake
+        self.compose("down", "-t", "1", check=False)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.compose("down", "-t", "1", check=False)
+
+
+class Docker:
+    """Docker with Compose v2, in the box that `setup.sh` made in `directory`."""
+
+    def __init__(self, directory: Path) -> None:
+        self.name = "docker"
+        self.compose: tuple[str, ...] = ("docker", "compose")
+        self.outside: tuple[str, ...] = ()
+        self.place = "/bench"
+        subprocess.run([SETUP, directory, "all"], check=True, stdout=sys.stderr)
+        shutil.copy(RUNNER, directory / "bench")
+        self.runner = Runner([str(SETUP), str(directory), "exec", "python3", "/bench/runner.py"], os.environ)
+
+    def memory(self) -> float:
+        pids = self.runner.ask(do="pids", names=["dockerd", "containerd", "docker-proxy"])["pids"]
+        return float(self.runner.ask(do="memory", pids=pids)["kib"])
+
+    def close(self) -> None:
+        self.runner.close()
+
+
+class Composer:
+    """composer on the host, with an engine and directories of its own; images from `directory`."""
+
+    def __init__(self, directory: Path, command: str) -> None:
+        self.name = "composer"
+        self.compose: tuple[str, ...] = (command,)
+        self.outside: tuple[str, ...] = (str(SETUP), str(directory), "host")
+        self._root = Path(tempfile.mkdtemp(prefix="cb-"))  # short: it holds unix sockets
+        self.place = str(self._root)
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": os.environ.get("HOME", "/"),
+            "LANG": "C.UTF-8",
+            "COMPOSER_DATA": str(self._root / "d"),
+            "COMPOSER_RUN": str(self._root / "r"),
+        }
+        self.runner = Runner([sys.executable, str(RUNNER)], self.environment)
+        for name in ("busybox", "py"):
+            tar = directory / "images" / f"{name}.tar"
+            self.runner.run([command, "image", "import", str(tar), f"localhost/bench/{name}:1"])
+
+    def status(self) -> dict[str, Any]:
+        """What `engine status` says."""
+        text = self.runner.run([*self.compose, "engine", "status", "--format", "json"]).stdout
+        found: dict[str, Any] = json.loads(text)
+        return found
+
+    def memory(self) -> float:
+        status = self.status()
+        pids = [pid for name in ("engine", "keeper", "data_plane", "pump") if (pid := status[name])]
+        return float(self.runner.ask(do="memory", pids=pids)["kib"])
+
+    def close(self) -> None:
+        self.runner.run([*self.compose, "engine", "stop", "--force"], check=False)
+        self.runner.close()
+        shutil.rmtree(self._root, ignore_errors=True)

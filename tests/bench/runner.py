@@ -1,0 +1,81 @@
+"""Runs commands where it was started, in the box or on the host, and takes their time there. Standard library only.
+
+Speaks JSON lines: a request on stdin, its answer on stdout.
+
+    {"do": "run", "argv": [...], "cwd": "..."}     {"seconds", "code", "stdout", "stderr"}
+    {"do": "write", "path": "...", "text": "..."}  {}
+    {"do": "pids", "names": [...]}                 {"pids": [...]}      processes by the name of their program
+    {"do": "memory", "pids": [...]}                {"kib": ...}         their proportional set size
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+LONGEST = 600.0
+
+
+def run(argv: list[str], cwd: str) -> dict[str, Any]:
+    """One command to its end."""
+    began = time.perf_counter()
+    done = subprocess.run(argv, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, timeout=LONGEST, check=False)
+    seconds = time.perf_counter() - began
+    return {
+        "seconds": seconds,
+        "code": done.returncode,
+        "stdout": done.stdout.decode("utf-8", "replace"),
+        "stderr": done.stderr.decode("utf-8", "replace"),
+    }
+
+
+def write(path: str, text: str) -> dict[str, Any]:
+    """A file, with the directories above it."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).write_text(text)
+    return {}
+
+
+def pids(names: list[str]) -> dict[str, Any]:
+    """The processes whose program's name begins with one of these."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            program = (process / "exe").readlink().name
+        except OSError:
+            continue
+        if any(program.startswith(name) for name in names):
+            found.append(int(process.name))
+    return {"pids": found}
+
+
+def memory(pids: list[int]) -> dict[str, Any]:
+    """What these processes hold in memory, pages that are shared counted in parts."""
+    total = 0
+    for pid in pids:
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                total += int(line.split()[1])
+    return {"kib": total}
+
+
+def main() -> None:
+    """Answer until stdin ends."""
+    actions: dict[str, Callable[..., dict[str, Any]]] = {"run": run, "write": write, "pids": pids, "memory": memory}
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            answer = actions[request.pop("do")](**request)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            answer = {"error": str(error)}
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
