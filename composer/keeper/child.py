@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 from composer.keeper import perform, steps, wire
 from composer.keeper.context import Context
-from composer.kernel import clone, namespace, privilege
+from composer.kernel import clone, namespace, privilege, process
 
 _ALL_NAMESPACES = (
     clone.CLONE_NEWNS
@@ -90,8 +90,13 @@ def _enter(channel: socket.socket, pidfd: int) -> None:
     """Join every namespace of `pidfd` and go on as a new child of the keeper in there.
 
     A pid namespace takes effect for children only, hence the second clone; CLONE_PARENT makes the keeper its parent.
+    The root is the one of the process that we join: that of its mount namespace is another where we run in a chroot.
     """
+    root = os.open(f"/proc/{process.pid_of(pidfd)}/root", os.O_PATH | os.O_DIRECTORY)
     namespace.setns(pidfd, _ALL_NAMESPACES)
+    os.fchdir(root)
+    os.chroot(".")
+    os.close(root)
     pid, inner = clone.clone3(clone.CLONE_PARENT)
     if pid:
         wire.send(channel, {"entered": True}, [inner])
