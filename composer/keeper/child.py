@@ -7,6 +7,7 @@ before it a lookup costs time.
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
 import os
 import resource
@@ -92,7 +93,10 @@ def _enter(channel: socket.socket, pidfd: int) -> None:
     A pid namespace takes effect for children only, hence the second clone; CLONE_PARENT makes the keeper its parent.
     The root is the one of the process that we join: that of its mount namespace is another where we run in a chroot.
     """
-    root = os.open(f"/proc/{process.pid_of(pidfd)}/root", os.O_PATH | os.O_DIRECTORY)
+    try:
+        root = os.open(f"/proc/{process.pid_of(pidfd)}/root", os.O_PATH | os.O_DIRECTORY)
+    except FileNotFoundError as error:
+        raise ProcessLookupError(errno.ESRCH, "no such process") from error
     namespace.setns(pidfd, _ALL_NAMESPACES)
     os.fchdir(root)
     os.chroot(".")
