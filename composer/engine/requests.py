@@ -1,13 +1,8 @@
-"""What clients ask of the engine: one method for each request of `api.messages`.
-
-One project, one request at a time: a second `up` waits for the first. `down`, `stop` and `kill` do not wait, they end an
-`up` that is under way: whoever takes a project down must not be made to wait until it is healthy.
-"""
+"""What clients ask of the engine: one method for each request of `api.messages`; `turns` says in which order."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import secrets
 import signal
@@ -48,7 +43,8 @@ from composer.engine.rooms import Rooms
 from composer.engine.scope import dependencies
 from composer.engine.sessions import AttachSession, DetachedSession, ProcessSession
 from composer.engine.summaries import container_summary, project_summary
-from composer.engine.world import State
+from composer.engine.turns import Turns
+from composer.engine.world import Desired, State
 from composer.errors import ContainerError, EngineError, UsageError
 from composer.project.model import Project
 from composer.project.origins import Origins
@@ -69,11 +65,9 @@ class Requests:
         self._processes = processes
         self._logs = logs
         self._pictures = pictures
-        self._turns: dict[str, asyncio.Lock] = {}
-        self._working: dict[str, asyncio.Task[object]] = {}
-        self._interrupted: set[str] = set()
+        self._turns = Turns()
         self._since = time.monotonic()
-        logs.at_work = lambda project: project in self._working
+        logs.at_work = self._turns.at_work
         self.stopping = False
 
     # -- a project's life ----------------------------------------------------------------------------------------
@@ -82,18 +76,20 @@ class Requests:
         """Bring a project to what its file says; see `reconcile`."""
         project = Project.model_validate(request.project)
         origins = Origins.from_wire(request.origins)
-        async with self._turn(name, emit):
+        async with self._turns.take(name, emit):
             images = await self._pictures.of(project, request.options, origins)
             desired = resolve(project, images, request.options)
             plan = reconcile(desired, observe(self._rooms, name), request.options, _locate(origins))
             self._remember(project)
+            if not request.options.dry_run:
+                _tell_untouched(desired, plan, emit)
             return await self._carry_out(name, plan, emit, dry_run=request.options.dry_run)
 
     async def down(self, name: str, request: DownRequest, emit: Emit) -> Result:
         """Stop and remove a project's containers and networks, with `volumes` its volumes too."""
-        await self._interrupt(name)
+        await self._turns.interrupt(name)
         project = Project.model_validate(request.project) if request.project else None
-        async with self._turn(name, emit):
+        async with self._turns.take(name, emit):
             known = frozenset({*project.services, *project.disabled}) if project else None
             plan = teardown.down(observe(self._rooms, name), name, request, known)
             result = await self._carry_out(name, plan, emit, dry_run=request.dry_run)
@@ -106,8 +102,8 @@ class Requests:
         if verb == "kill":
             return self._kill(name, request, emit)
         if verb in ("stop", "rm"):
-            await self._interrupt(name)
-        async with self._turn(name, emit):
+            await self._turns.interrupt(name)
+        async with self._turns.take(name, emit):
             plan = teardown.verb(verb, observe(self._rooms, name), request)
             return await self._carry_out(name, plan, emit, dry_run=request.dry_run)
 
@@ -116,7 +112,7 @@ class Requests:
         project = Project.model_validate(request.project)
         origins = Origins.from_wire(request.origins)
         options = UpOptions(services=(request.service,), no_deps=request.no_deps, remove_orphans=request.remove_orphans)
-        async with self._turn(name, emit):
+        async with self._turns.take(name, emit):
             images = await self._pictures.of(project, options, origins)
             changed = 0
             if dependencies := one_off_dependencies(project, request):
@@ -305,49 +301,12 @@ class Requests:
         if dry_run:
             return Result(plan=str(plan))
         machine = Machine(name, self._rooms, self._containers, self._loop, self._logs.last)
-        task = asyncio.current_task()
-        if task is not None:
-            self._working[name] = task
-        try:
+        with self._turns.working(name):
             return Result(changed=await execute(plan, machine, emit, self._rooms.clock))
-        finally:
-            if self._working.get(name) is task:
-                self._working.pop(name, None)
-
-    @contextlib.asynccontextmanager
-    async def _turn(self, name: str, emit: Emit) -> AsyncIterator[None]:
-        turn = self._turns.setdefault(name, asyncio.Lock())
-        if turn.locked():
-            emit(Event("project", name, "waiting", detail="another command on this project"))
-        async with turn:
-            try:
-                yield
-            except asyncio.CancelledError:
-                if name not in self._interrupted:
-                    raise
-                self._interrupted.discard(name)
-                raise EngineError(
-                    f"another command took over project `{name}`", hint="run this one again when that is done"
-                ) from None
-
-    async def _interrupt(self, name: str) -> None:
-        """End what is under way for a project, and wait until it has let go."""
-        task = self._working.get(name)
-        if task is None:
-            return
-        self._interrupted.add(name)
-        try:
-            task.cancel()
-            async with self._turns[name]:
-                pass
-        finally:
-            self._interrupted.discard(name)
 
     def _kill(self, name: str, request: ServicesRequest, emit: Emit) -> Result:
         """Signal at once: not even a `stop` that waits out a grace period is waited for."""
-        if task := self._working.get(name):
-            self._interrupted.add(name)
-            task.cancel()
+        self._turns.end(name)
         killed = 0
         for record in self._rooms.store.containers_of(name):
             if record.state is State.RUNNING and (not request.services or record.service in request.services):
@@ -376,6 +335,14 @@ class Requests:
         if record is None:
             raise ContainerError(f"container `{name}` was removed meanwhile")
         return record
+
+
+def _tell_untouched(desired: Desired, plan: Plan, emit: Emit) -> None:
+    """Say which containers are as they should be: of these the plan has nothing to tell."""
+    touched = {node.id.rpartition("/")[2] for node in plan}
+    for container in desired.containers:
+        if container.name not in touched:
+            emit(Event("container", container.name, "running", service=container.service))
 
 
 def one_off_dependencies(project: Project, request: RunRequest) -> tuple[str, ...]:

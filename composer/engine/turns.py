@@ -1,0 +1,72 @@
+"""One project, one request at a time; whoever takes a project down does not wait, but ends what is under way.
+
+A second `up` waits for the first. `down`, `stop` and `rm` cancel an `up` that may wait for health for minutes, and take their turn
+when it has let go. `kill` takes no turn at all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator
+
+from composer.api.messages import Event
+from composer.errors import EngineError
+
+
+class Turns:
+    """The order of requests, by project."""
+
+    def __init__(self) -> None:
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._working: dict[str, asyncio.Task[object]] = {}
+        self._interrupted: set[str] = set()
+
+    def at_work(self, project: str) -> bool:
+        """Whether a request is changing the project."""
+        return project in self._working
+
+    @contextlib.asynccontextmanager
+    async def take(self, project: str, emit: Callable[[Event], None]) -> AsyncIterator[None]:
+        """Wait for the project's turn and have it. Raises EngineError when another request ends this one."""
+        lock = self._locks.setdefault(project, asyncio.Lock())
+        if lock.locked():
+            emit(Event("project", project, "waiting", detail="another command on this project"))
+        async with lock:
+            try:
+                yield
+            except asyncio.CancelledError:
+                if project not in self._interrupted:
+                    raise
+                self._interrupted.discard(project)
+                raise EngineError(
+                    f"another command took over project `{project}`", hint="run this one again when that is done"
+                ) from None
+
+    @contextlib.contextmanager
+    def working(self, project: str) -> Iterator[None]:
+        """The part of a turn that others may end."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._working[project] = task
+        try:
+            yield
+        finally:
+            if self._working.get(project) is task:
+                del self._working[project]
+
+    def end(self, project: str) -> None:
+        """End what is under way, without waiting for it."""
+        if (task := self._working.get(project)) is not None:
+            self._interrupted.add(project)
+            task.cancel()
+
+    async def interrupt(self, project: str) -> None:
+        """End what is under way, and return when it has let go."""
+        if project in self._working:
+            self.end(project)
+            try:
+                async with self._locks[project]:
+                    pass
+            finally:
+                self._interrupted.discard(project)
