@@ -1,7 +1,7 @@
 """One project, one request at a time; whoever takes a project down does not wait, but ends what is under way.
 
-A second `up` waits for the first. `down`, `stop` and `rm` cancel an `up` that may wait for health for minutes, and take their turn
-when it has let go. `kill` takes no turn at all.
+A second `up` waits for the first. `down`, `stop` and `rm` cancel an `up` that may wait for health for minutes, and take
+their turn when it has let go. `kill` takes no turn at all.
 """
 
 from __future__ import annotations
