@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 class Frozen(BaseModel):
     """What all parts of the model share: immutable, and no field that is not declared."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Condition(StrEnum):
