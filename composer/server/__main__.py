@@ -73,7 +73,13 @@ async def _serve(paths: Paths) -> bool:
     lifetime = Lifetime(engine.busy, float(os.environ.get("COMPOSER_IDLE_SECONDS", IDLE_SECONDS)))
     app = make_app(engine.requests, lifetime.end)
     app.middlewares.insert(0, lifetime.middleware)
-    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=_FAREWELL_SECONDS)
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        handle_signals=False,
+        handler_cancellation=True,  # a client that hangs up gives its request up
+        shutdown_timeout=_FAREWELL_SECONDS,
+    )
     await runner.setup()
     paths.engine_socket.unlink(missing_ok=True)
     previous = os.umask(0o177)  # the socket is born 0600: whoever connects may start containers as us
