@@ -32,7 +32,7 @@ def perform(context: Context, step: IdentityStep) -> None:
     match step:
         case JoinCgroup(directories):
             for directory in directories:
-                _write(f"{directory}/cgroup.procs", b"0")  # 0: whoever writes, in whichever pid namespace
+                _join_cgroup(directory)
             if context.unshare_cgroup:
                 unshare(CLONE_NEWCGROUP)
                 context.unshare_cgroup = False
@@ -54,6 +54,16 @@ def perform(context: Context, step: IdentityStep) -> None:
             _become(step)
         case _:
             assert_never(step)
+
+
+def _join_cgroup(directory: str) -> None:
+    """Move ourselves, the only thread of our process, into a group."""
+    try:
+        # Version 1's file for a thread. To move a whole process the kernel waits until nobody on the machine forks or ends
+        # (an RCU grace period, 5 to 8 ms of a start); for the writing thread alone it need not.
+        _write(f"{directory}/tasks", b"0")  # 0: whoever writes, in whichever pid namespace
+    except FileNotFoundError:
+        _write(f"{directory}/cgroup.procs", b"0")
 
 
 def _limit(kind: str) -> int:

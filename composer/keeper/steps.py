@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 
 @dataclass(frozen=True, slots=True)
 class JoinCgroup:
-    """Write our pid into each `cgroup.procs` (`cgroups(7)`); the directories exist already."""
+    """Move ourselves into each of these groups (`cgroups(7)`); the directories exist already."""
 
     directories: tuple[str, ...]
 
