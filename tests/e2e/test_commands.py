@@ -1,0 +1,278 @@
+"""exec, run, ps, logs, engine, version: what they print and how they end."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import select
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.harness import IDLE, REPOSITORY, Engine, Project, eventually, json_lines
+
+ONE = f"services:\n  web:\n    image: host\n    environment: {{COLOUR: blue}}\n    command: {IDLE}\n"
+
+
+@pytest.fixture
+def shop(engine: Engine) -> Project:
+    project = engine.project(ONE)
+    project.up()
+    return project
+
+
+def test_exec_passes_exit_code_streams_and_input(shop: Project) -> None:
+    assert shop.compose("exec", "-T", "web", "sh", "-c", "exit 42").code == 42
+    assert shop.compose("exec", "-T", "web", "sh", "-c", "kill -TERM $$").code == 143
+
+    both = shop.compose("exec", "-T", "web", "sh", "-c", "echo out; echo err >&2")
+    assert (both.stdout, both.stderr) == ("out\n", "err\n")
+
+    assert shop.compose("exec", "-T", "web", "cat", stdin="through\n").stdout == "through\n"
+    many = "".join(f"{n}\n" for n in range(50_000))
+    assert shop.compose("exec", "-T", "web", "cat", stdin=many).stdout == many
+
+
+def test_exec_takes_environment_user_and_directory(shop: Project) -> None:
+    script = "echo $COLOUR $A $(id -u) $(pwd)"
+    result = shop.compose("exec", "-T", "-e", "A=1", "-u", "1000", "-w", "/tmp", "web", "sh", "-c", script, check=True)
+
+    assert result.stdout == "blue 1 1000 /tmp\n"
+
+
+def test_exec_detached_goes_on_by_itself(shop: Project) -> None:
+    result = shop.compose("exec", "-d", "web", "sh", "-c", "sleep 0.3; echo done > /srv/file", check=True)
+
+    assert result.seconds < 10
+    eventually(lambda: shop.compose("exec", "-T", "web", "cat", "/srv/file").stdout == "done\n")
+
+
+def test_exec_of_something_that_is_not_there_is_127_and_not_executable_126(shop: Project) -> None:
+    missing = shop.compose("exec", "-T", "web", "nosuchprogram")
+    assert missing.code == 127, missing
+    assert "nosuchprogram" in missing.stderr
+
+    refused = shop.compose("exec", "-T", "web", "/etc/passwd")
+    assert refused.code == 126, refused
+    assert "/etc/passwd" in refused.stderr
+
+
+def test_exec_in_a_service_that_does_not_run_or_exist_says_so(shop: Project) -> None:
+    shop.compose("stop", check=True)
+    stopped = shop.compose("exec", "-T", "web", "true")
+    assert stopped.code == 1
+    assert "web" in stopped.stderr
+    assert "not running" in stopped.stderr
+
+    unknown = shop.compose("exec", "-T", "wbe", "true")
+    assert unknown.code == 1
+    assert "wbe" in unknown.stderr
+
+
+def test_exec_with_an_index_reaches_that_replica(shop: Project) -> None:
+    shop.up("--scale", "web=2")
+
+    names = {shop.compose("exec", "-T", "--index", n, "web", "hostname", check=True).stdout for n in ("1", "2")}
+
+    assert len(names) == 2
+
+
+def test_exec_on_a_terminal_gives_a_terminal_and_restores_it(shop: Project) -> None:
+    """The other end of a pty plays the user."""
+    leader, follower = pty.openpty()
+    before = subprocess.run(["stty", "-a"], stdin=follower, capture_output=True, text=True).stdout
+    process = subprocess.Popen(
+        [*shop.engine.program, "exec", "web", "sh", "-c", "stty size; test -t 0 && echo tty; read l; echo got $l"],
+        cwd=shop.directory,
+        env={**shop.engine.environment, "TERM": "xterm"},
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+        start_new_session=True,
+    )
+    output = b""
+    deadline = time.monotonic() + 20
+    sent = False
+    while b"got hello" not in output and time.monotonic() < deadline:
+        if select.select([leader], [], [], 0.2)[0]:
+            output += os.read(leader, 4096)
+        if b"tty" in output and not sent:
+            os.write(leader, b"hello\r")
+            sent = True
+    assert process.wait(10) == 0, output
+    after = subprocess.run(["stty", "-a"], stdin=follower, capture_output=True, text=True).stdout
+    os.close(leader)
+    os.close(follower)
+
+    assert b"tty\r\n" in output
+    assert b"got hello" in output
+    assert before == after
+
+
+def test_run_returns_the_exit_code_and_removes_its_container(shop: Project) -> None:
+    result = shop.compose("run", "--rm", "-T", "web", "sh", "-c", "echo $COLOUR $A; exit 6")
+    assert result.code == 6, result
+    assert result.stdout.splitlines()[0].startswith("blue")
+    assert set(shop.ps()) == {"shop-web-1"}
+
+    kept = shop.compose("run", "-T", "--name", "oneoff", "web", "true")
+    assert kept.code == 0, kept
+    shop.down()
+    assert shop.ps() == {}, "a one-off outlived down"
+
+
+def test_run_overrides_environment_user_directory_entrypoint_and_volumes(shop: Project) -> None:
+    (shop.directory / "extra").mkdir()
+    (shop.directory / "extra/file").write_text("seen\n")
+    result = shop.compose(
+        *("run", "--rm", "-T", "--no-deps", "-e", "A=1", "-u", "1000", "-w", "/tmp", "-v", "./extra:/extra:ro"),
+        *("--entrypoint", "sh", "web", "-c", "echo $A $(id -u) $(pwd) $(cat /extra/file)"),
+        check=True,
+    )
+
+    assert result.stdout == "1 1000 /tmp seen\n"
+
+
+def test_run_passes_input_and_brings_up_what_the_service_depends_on(engine: Engine) -> None:
+    shop = engine.project(f"""
+        services:
+          job: {{image: host, command: ["cat"], depends_on: [db]}}
+          db: {{image: host, command: {IDLE}}}
+    """)
+
+    result = shop.compose("run", "--rm", "-T", "job", stdin="hello\n", check=True)
+
+    assert result.stdout == "hello\n"
+    assert set(shop.ps()) == {"shop-db-1"}
+
+
+def test_ps_json_has_the_fields_of_docker_compose_and_the_pid(shop: Project) -> None:
+    entry = shop.container("web")
+
+    fields = {"ID", "Name", "Service", "Project", "Image", "Command", "State", "Status", "Health", "ExitCode"}
+    assert fields | {"Publishers", "Labels", "Networks", "Mounts", "CreatedAt", "RunningFor", "Pid"} <= set(entry)
+    assert entry["Project"] == "shop"
+    assert entry["ExitCode"] == 0
+    assert entry["Health"] == ""
+    assert "Up" in entry["Status"]
+    assert Path(f"/proc/{entry['Pid']}/cmdline").read_text().startswith("sh")
+    labels = str(entry["Labels"])
+    assert "com.docker.compose.project" in labels
+    assert "com.docker.compose.service" in labels
+
+
+def test_ps_prints_a_table_ids_and_services(shop: Project) -> None:
+    table = shop.compose("ps", check=True).lines()
+    assert table[0].split()[:2] == ["NAME", "IMAGE"]
+    assert table[1].split()[:2] == ["shop-web-1", "host"]
+
+    quiet = shop.compose("ps", "-q", check=True).stdout.strip()
+    assert re.fullmatch("[0-9a-f]{12,64}", quiet)
+    assert quiet.startswith(shop.container("web")["ID"][:12])
+    assert shop.compose("ps", "--services", check=True).lines() == ["web"]
+
+
+def test_logs_take_tail_since_timestamps_and_prefixes(engine: Engine) -> None:
+    shop = engine.project("""
+        services:
+          count: {image: host, command: ["sh", "-c", "for i in 1 2 3 4 5; do echo line $$i; done"]}
+          other: {image: host, command: ["sh", "-c", "echo other"]}
+    """)
+    shop.up()
+    shop.wait_state("count", "exited")
+    shop.wait_state("other", "exited")
+
+    assert shop.compose("logs", "count", check=True).lines()[0] == "count-1  | line 1"
+    assert shop.compose("logs", "--no-log-prefix", "--tail", "2", "count").lines() == ["line 4", "line 5"]
+    assert shop.compose("logs", "--no-log-prefix", "--tail", "0", "count").lines() == []
+    assert sorted(shop.logs()) == ["line 1", "line 2", "line 3", "line 4", "line 5", "other"]
+    stamped = shop.compose("logs", "-t", "--no-log-prefix", "other").lines()[0]
+    assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z other$", stamped)
+    assert shop.compose("logs", "--since", "1h", "--no-log-prefix", "other").lines() == ["other"]
+    assert shop.compose("logs", "--since", "2999-01-01T00:00:00Z", "other").lines() == []
+
+
+def test_logs_follow_until_the_last_container_ends(engine: Engine) -> None:
+    shop = engine.project("""
+        services:
+          count: {image: host, command: ["sh", "-c", "for i in 1 2 3; do echo line $$i; sleep 0.3; done"]}
+    """)
+    shop.up()
+
+    result = shop.compose("logs", "-f", "--no-log-prefix", timeout=20)
+
+    assert result.lines() == ["line 1", "line 2", "line 3"]
+
+
+def test_a_burst_of_output_is_logged_without_loss(engine: Engine) -> None:
+    shop = engine.project("""
+        services:
+          burst: {image: host, command: ["sh", "-c", "seq 1 100000"]}
+    """)
+    shop.up()
+    shop.wait_state("burst", "exited")
+
+    assert shop.logs() == [str(n) for n in range(1, 100_001)]
+
+
+def test_a_tty_service_has_a_terminal(engine: Engine) -> None:
+    shop = engine.project("""
+        services:
+          term: {image: host, tty: true, command: ["sh", "-c", "test -t 1 && echo is a terminal"]}
+    """)
+    shop.up()
+    shop.wait_state("term", "exited")
+
+    assert [line.strip() for line in shop.logs()] == ["is a terminal"]
+
+
+def test_engine_status_names_its_processes_and_stop_ends_them(shop: Project) -> None:
+    engine = shop.engine
+    status = {key.lower(): value for key, value in engine.status().items()}
+    assert status["socket"] == str(engine.run / "engine.sock")
+    assert Path(status["socket"]).stat().st_mode & 0o777 == 0o600
+    for process in ("engine", "keeper"):
+        assert Path(f"/proc/{status[process]}").exists()
+
+    refused = engine.compose("engine", "stop")
+    assert refused.code == 1, "it must not stop while containers run"
+    assert "shop" in refused.output or "running" in refused.output
+
+    shop.down()
+    engine.compose("engine", "stop", check=True)
+    eventually(lambda: engine.leftovers() == [], message=lambda: "\n".join(engine.leftovers()))
+    # Stopping what does not run is success, and starts nothing.
+    engine.compose("engine", "stop", check=True)
+    assert engine.leftovers() == []
+
+
+def test_version_prints_one(engine: Engine) -> None:
+    assert "composer" in engine.compose("version", check=True).stdout.lower()
+    short = engine.compose("version", "--short", check=True).stdout.strip()
+    assert re.fullmatch(r"\d+\.\d+\.\d+", short)
+    assert short in json.dumps(json_lines(engine.compose("version", "-f", "json", check=True).stdout))
+
+
+def test_images_are_imported_listed_and_removed(stocked: Engine) -> None:
+    listed = {f"{entry['Repository']}:{entry['Tag']}" for entry in _images(stocked)}
+    assert {"busybox:1", "redis:7"} <= listed
+
+    stocked.compose("image", "rm", "busybox:1", check=True)
+    assert "busybox:1" not in {f"{entry['Repository']}:{entry['Tag']}" for entry in _images(stocked)}
+
+
+def _images(engine: Engine) -> list[dict[str, str]]:
+    return json_lines(engine.compose("image", "ls", "--format", "json", check=True).stdout)
+
+
+def test_the_command_line_answers_without_starting_an_engine(engine: Engine) -> None:
+    engine.compose("version", check=True)
+    engine.compose("--help", check=True)
+    engine.project(ONE).compose("config", check=True)
+
+    assert list(engine.run.iterdir()) == []
+    assert REPOSITORY.exists()
