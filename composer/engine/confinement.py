@@ -24,6 +24,7 @@ class Confinement:
         self._rooms = rooms
         self._cgroups: dict[str, Cgroup] = {}
         self._filters: dict[tuple[str, ...], bytes] = {}
+        self._compiling = asyncio.Lock()
 
     def image(self, record: ContainerRecord) -> Image:
         """The image a container was made from. Raises ImageError when it is gone."""
@@ -66,8 +67,9 @@ class Confinement:
                 f"cannot use the seccomp profile `{profile}`: profiles of your own are not supported yet",
                 hint="leave it out for the default profile, or say `seccomp:unconfined`",
             )
-        if bounding not in self._filters:
-            cache = self._rooms.paths.data / "seccomp"
-            wanted = seccomp.default_filter(bounding)
-            self._filters[bounding] = await asyncio.to_thread(seccomp.program, wanted, cache)
+        async with self._compiling:
+            if bounding not in self._filters:
+                cache = self._rooms.paths.data / "seccomp"
+                wanted = seccomp.default_filter(bounding)
+                self._filters[bounding] = await asyncio.to_thread(seccomp.program, wanted, cache)
         return self._filters[bounding]
