@@ -1,0 +1,139 @@
+"""What people get wrong: each has a sentence that names it, the right exit code, no traceback, and leaves nothing."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from tests.e2e.harness import IDLE, Engine
+
+FILES = {
+    "broken YAML": ("services:\n  web: [\n", ["compose.yaml:"]),
+    "a tab": ("services:\n\tweb:\n", ["tab", "compose.yaml:2"]),
+    "a duplicate key": ("services:\n  web: {image: host}\n  web: {image: host}\n", ["`web`", "compose.yaml:3"]),
+    "an unknown attribute": ("services:\n  web:\n    imag: host\n", ["`imag`", "did you mean `image`", "3│"]),
+    "a wrong type": ("services:\n  web:\n    image: host\n    ports: yes please\n", ["services.web.ports", ":4:"]),
+    "a cycle": (
+        "services:\n  a: {image: host, depends_on: [b]}\n  b: {image: host, depends_on: [c]}\n"
+        "  c: {image: host, depends_on: [a]}\n",
+        ["`a` → `b` → `c` → `a`"],
+    ),
+    "an unknown volume": (
+        "services:\n  web: {image: host, volumes: ['dta:/d']}\nvolumes: {data: }\n",
+        ["`dta`", "data"],
+    ),
+    "an unknown network": ("services:\n  web: {image: host, networks: [back]}\n", ["`back`"]),
+    "an unknown service": ("services:\n  web: {image: host, depends_on: [db]}\n", ["`db`"]),
+    "ranges that do not match": ("services:\n  web: {image: host, ports: ['8000-8002:80-81']}\n", ["8000-8002"]),
+    "a name for two": (
+        "services:\n  web: {image: host, container_name: one, deploy: {replicas: 2}}\n",
+        ["container_name", "2"],
+    ),
+    "a missing env file": ("services:\n  web: {image: host, env_file: nope.env}\n", ["nope.env"]),
+    "neither image nor build": ("services:\n  web: {command: 'true'}\n", ["image", "build"]),
+}
+
+
+@pytest.mark.parametrize("case", FILES)
+def test_a_mistake_in_the_file_is_explained_where_it_is(engine: Engine, case: str) -> None:
+    text, words = FILES[case]
+    shop = engine.project(text)
+
+    result = shop.compose("up", "-d")
+
+    assert result.code == 15, str(result)
+    assert "Traceback" not in result.output
+    for word in words:
+        assert word in result.stderr, str(result)
+    assert not (engine.data / "state.db").exists(), "no engine was needed for that"
+
+
+def test_all_mistakes_are_told_at_once(engine: Engine) -> None:
+    shop = engine.project("services:\n  web: {imag: host}\n  db: {image: host, ports: ['80/tpc'], depends_on: [x]}\n")
+
+    result = shop.compose("up", "-d")
+
+    assert result.stderr.count("error:") >= 3, str(result)
+
+
+SERVICES = {
+    "no such user": ("{image: host, user: bob, command: 'true'}", ["bob", "no such user"], 1),
+    "not found": ("{image: host, command: [nosuch]}", ["`nosuch`", "not in the image"], 127),
+    "not executable": ("{image: host, command: [/etc/passwd]}", ["/etc/passwd", "cannot be executed"], 126),
+    "a missing bind source": (
+        "{image: host, command: 'true', volumes: [{type: bind, source: ./nope, target: /x, "
+        "bind: {create_host_path: false}}]}",
+        ["nope", "create_host_path"],
+        1,
+    ),
+    "a missing image": ("{image: 'redis:7'}", ["`redis:7`", "compose image import"], 1),
+    "a build": ("{build: .}", ["build", "compose image load"], 1),
+}
+
+
+@pytest.mark.parametrize("case", SERVICES)
+def test_what_cannot_start_says_why_and_what_to_try(engine: Engine, case: str) -> None:
+    service, words, code = SERVICES[case]
+    shop = engine.project(f"services:\n  web: {service}\n")
+
+    result = shop.compose("up", "-d")
+
+    assert result.code == code, str(result)
+    assert "Traceback" not in result.output
+    assert "hint:" in result.stderr
+    for word in words:
+        assert word in result.stderr, str(result)
+
+
+def test_a_taken_port_names_its_holder_and_nothing_half_started_stays(engine: Engine) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        shop = engine.project(f"services:\n  web: {{image: host, command: {IDLE}, ports: ['127.0.0.1:{port}:80']}}\n")
+
+        result = shop.compose("up", "-d")
+
+        assert result.code == 1
+        assert str(port) in result.stderr
+        assert "pid" in result.stderr, str(result)
+        assert shop.container("web")["State"] == "created"
+    shop.up()
+    assert shop.container("web")["State"] == "running"
+
+
+def test_a_port_of_another_project_is_named_by_its_service(engine: Engine) -> None:
+    text = f"services:\n  web: {{image: host, command: {IDLE}, ports: ['18231:80']}}\n"
+    one, two = engine.project(text, name="one"), engine.project(text, name="two")
+    one.up()
+
+    result = two.compose("up", "-d")
+
+    assert "one-web-1" in result.stderr, str(result)
+
+
+def test_a_container_name_of_another_project_is_refused(engine: Engine) -> None:
+    text = f"services:\n  web: {{image: host, command: {IDLE}, container_name: only}}\n"
+    one, two = engine.project(text, name="one"), engine.project(text, name="two")
+    one.up()
+
+    result = two.compose("up", "-d")
+
+    assert result.code == 1
+    assert "`only`" in result.stderr
+    assert "one" in result.stderr
+
+
+def test_an_image_without_a_command_says_so(stocked: Engine) -> None:
+    shop = stocked.project("services:\n  web: {image: 'busybox:1', entrypoint: []}\n")
+
+    result = shop.compose("up", "-d")
+
+    assert result.code != 0
+    assert "command" in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_a_command_line_that_does_not_parse_is_refused(engine: Engine) -> None:
+    assert engine.compose("upp").code != 0
+    assert engine.compose("up", "--no-such-flag").code != 0
+    assert "Traceback" not in engine.compose("up", "--no-such-flag").output
