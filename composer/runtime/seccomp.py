@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import platform
+import secrets
 import struct
 from collections.abc import Collection
 from pathlib import Path
@@ -171,7 +172,11 @@ def _read(file: Path) -> bytes:
 
 
 def _write(file: Path, compiled: bytes) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    temporary = file.with_suffix(f".{os.getpid()}")
-    temporary.write_bytes(hashlib.sha256(compiled).digest() + compiled)
-    temporary.replace(file)
+    """Keep the program. Several threads may do so at once; a full disk costs the time to compile again, no more."""
+    temporary = file.with_suffix(f".{secrets.token_hex(8)}")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        temporary.write_bytes(hashlib.sha256(compiled).digest() + compiled)
+        temporary.replace(file)
+    except OSError:
+        temporary.unlink(missing_ok=True)
