@@ -23,7 +23,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
-from composer.errors import ContainerError
+from composer.errors import ComposerError, ContainerError
 from composer.keeper.steps import Step
 from composer.kernel import clone
 from composer.network import firewall, host, ipam, items, ports, routes, topology
@@ -79,6 +79,8 @@ class Networks:
         self._lock = asyncio.Lock()
         self._reserved: set[int] = set()
         self._host_ready = False
+        self._making = 0
+        """Networks with an uplink that are being made: the host's table stays."""
 
     def close(self) -> None:
         """Let go of the host's namespace; networks stay."""
@@ -117,23 +119,16 @@ class Networks:
         if not (self._facts.privileged and spec.uplink) or spec.internal:
             await self._make(spec, None)
             return
-        async with self._lock:
-            if not self._host_ready:
-                await self._prepare_host()
-        first = zlib.crc32(f"{self._facts.engine_id}/{spec.id}".encode())
-        for attempt in range(_SLOT_TRIES):
-            used = {*self._reserved, *_slots_in_use()}
-            slot = ipam.free_slot(used, topology.UPLINK_SLOTS, first % topology.UPLINK_SLOTS)
-            self._reserved.add(slot)
-            try:
-                await self._make(spec, topology.Uplink(slot))
-            except ContainerError as error:
-                # Another engine chose the same slot in this moment; it stays reserved, so that the next one is tried.
-                if error.errno not in (errno.EBUSY, errno.EEXIST) or attempt == _SLOT_TRIES - 1:
-                    self._reserved.discard(slot)
-                    raise
-            else:
-                return
+        self._making += 1
+        try:
+            # Side by side: two namespaces, and changing the rules of either takes the kernel several milliseconds.
+            host, network = await asyncio.gather(self._ready_host(), self._make_uplinked(spec), return_exceptions=True)
+            if failure := host or network:
+                with contextlib.suppress(ComposerError):
+                    await self.remove(spec.id)
+                raise failure
+        finally:
+            self._making -= 1
 
     async def remove(self, network_id: str) -> None:
         """Remove the network with everything in it; one that is gone is fine. The last uplink takes the host's table along."""
@@ -147,7 +142,7 @@ class Networks:
         await self._store.drop(items.zone_name(network_id))
         await self._store.drop(items.netns_name(network_id))
         async with self._lock:
-            if not self._has_uplinks():
+            if not self._making and not self._has_uplinks():
                 await self._release_host()
 
     async def publish(
@@ -226,6 +221,27 @@ class Networks:
         """The descriptors that `topology.attach_steps` needs, by name; they stay the store's."""
         names = [items.netns_name(network_id) for network_id in network_ids]
         return {name: self._store.store[name].fds[0] for name in names}
+
+    async def _ready_host(self) -> None:
+        async with self._lock:
+            if not self._host_ready:
+                await self._prepare_host()
+
+    async def _make_uplinked(self, spec: NetworkSpec) -> None:
+        first = zlib.crc32(f"{self._facts.engine_id}/{spec.id}".encode())
+        for attempt in range(_SLOT_TRIES):
+            used = {*self._reserved, *_slots_in_use()}
+            slot = ipam.free_slot(used, topology.UPLINK_SLOTS, first % topology.UPLINK_SLOTS)
+            self._reserved.add(slot)
+            try:
+                await self._make(spec, topology.Uplink(slot))
+            except ContainerError as error:
+                # Another engine chose the same slot in this moment; it stays reserved, so that the next one is tried.
+                if error.errno not in (errno.EBUSY, errno.EEXIST) or attempt == _SLOT_TRIES - 1:
+                    self._reserved.discard(slot)
+                    raise
+            else:
+                return
 
     async def _make(self, spec: NetworkSpec, uplink: topology.Uplink | None) -> None:
         if path := topology.pin_path(self._facts, spec.id):
