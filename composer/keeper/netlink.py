@@ -24,14 +24,16 @@ NLMSGERR_ATTR_MSG = 1
 
 _HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, port
 _ATTRIBUTE = struct.Struct("=HH")
-_RECEIVE_BUFFER = 1 << 20
+_SOCKET_BUFFER = 1 << 20
+_ANSWER = 1 << 16
+"""More than one answer has: it repeats no more of the message than its header."""
 
 
 def connect(family: int) -> socket.socket:
     """A socket that speaks to the network namespace we are in, wherever it is used later."""
     sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, family)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _RECEIVE_BUFFER)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SOCKET_BUFFER)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BUFFER)
     sock.setsockopt(SOL_NETLINK, NETLINK_CAP_ACK, 1)
     sock.setsockopt(SOL_NETLINK, NETLINK_EXT_ACK, 1)
     sock.bind((0, 0))
@@ -50,7 +52,7 @@ def _answers(sock: socket.socket) -> Iterator[tuple[int, str]]:
     """Error number (0 for an acknowledgement) and the kernel's own words, per answer."""
     while True:
         try:
-            data = sock.recv(_RECEIVE_BUFFER)
+            data = sock.recv(_ANSWER)
         except BlockingIOError:
             return
         position = 0
