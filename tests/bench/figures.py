@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from tests.bench import projects
 from tests.bench.peers import Peer, Project
 
-MEMORY_SIZE = 10
+MEMORY_SIZE = 30
 CHAIN = 10
 
 
