@@ -133,6 +133,7 @@ class Engine:
         self.python_path = str(REPOSITORY)
         self.marks = Marks(self.root)
         self._running: list[Running] = []
+        self._projects: set[str] = set()
 
     @property
     def environment(self) -> dict[str, str]:
@@ -203,6 +204,9 @@ class Engine:
         """Write a Compose file, and files beside it, into a directory that gives the project its name."""
         project = Project(self, self.home / name)
         project.directory.mkdir(exist_ok=True)
+        if os.geteuid() == 0:
+            os.chown(project.directory, self.uid, self.uid)
+        self._projects.add(name)
         project.write(text)
         for path, content in (files or {}).items():
             target = project.directory / path
@@ -243,8 +247,10 @@ class Engine:
         problems: list[str] = []
         if self.data.exists() and (self.data / "state.db").exists():
             listed = self.compose("ls", "-a", "--format", "json")
-            for entry in json_lines(listed.stdout) if listed.code == 0 else []:
-                down = self.compose("-p", entry["Name"], "down", "-v", "-t", "1", "--remove-orphans")
+            # A project that is down is not listed, and still has its volumes.
+            names = {entry["Name"] for entry in json_lines(listed.stdout)} if listed.code == 0 else set()
+            for name in sorted(names | self._projects):
+                down = self.compose("-p", name, "down", "-v", "-t", "1", "--remove-orphans")
                 if down.code:
                     problems.append(str(down))
             stop = self.compose("engine", "stop")

@@ -1,0 +1,175 @@
+"""kill -9 of any of our processes, at bad moments: nothing is lost, the next command carries on, nothing is left."""
+
+from __future__ import annotations
+
+import os
+import signal
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.harness import HTTP, IDLE, Engine, Project, eventually, free_port
+
+COUNTING = (
+    """["sh", "-c", "trap 'exit 7' TERM; i=0; while :; do echo line $$i; i=$$((i+1)); sleep 0.01 & wait; done"]"""
+)
+
+
+def answers(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5) as response:
+            return bool(response.status == 200)
+    except OSError:
+        return False
+
+
+def web_and_client(engine: Engine) -> tuple[Project, int]:
+    port = free_port()
+    shop = engine.project(f"""
+        services:
+          web: {{image: host, command: {HTTP}, ports: ["{port}:8000"]}}
+          client: {{image: host, command: {IDLE}, depends_on: [web]}}
+    """)
+    shop.up()
+    eventually(lambda: answers(port))
+    return shop, port
+
+
+@pytest.mark.parametrize("victims", [("engine",), ("keeper",), ("data_plane",), ("pump",), ("engine", "keeper")])
+def test_containers_ports_and_names_live_on(engine: Engine, victims: tuple[str, ...]) -> None:
+    shop, port = web_and_client(engine)
+    before = shop.ps()
+
+    pids = [engine.pid(victim) for victim in victims]
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+
+    # Each of the two starts the other again; where both are gone, the next command does.
+    eventually(lambda: shop.compose("ps", "-a").code == 0)
+    eventually(lambda: answers(port))
+    after = shop.ps()
+    assert {name: entry["Pid"] for name, entry in after.items()} == {n: e["Pid"] for n, e in before.items()}
+    eventually(lambda: shop.compose("exec", "-T", "client", "getent", "hosts", "web").code == 0)
+    assert "created" not in shop.up().output.lower()
+
+
+def test_logs_and_exit_codes_are_complete_after_the_engine_was_killed(engine: Engine) -> None:
+    shop = engine.project(f"services:\n  web: {{image: host, command: {COUNTING}}}\n")
+    shop.up()
+    eventually(lambda: len(shop.logs()) > 5)
+
+    engine.kill("engine")
+    eventually(lambda: len(shop.logs()) > 50)
+    engine.kill("engine")
+    shop.compose("stop", check=True)
+
+    assert shop.container("web")["ExitCode"] == 7
+    lines = shop.logs()
+    assert lines == [f"line {number}" for number in range(len(lines))]
+
+
+def test_an_exit_while_no_engine_looks_is_known_afterwards(engine: Engine) -> None:
+    shop = engine.project(f"services:\n  web: {{image: host, command: {COUNTING}}}\n")
+    shop.up()
+    eventually(lambda: len(shop.logs()) > 5)
+    container = shop.container("web")["Pid"]
+
+    os.kill(engine.pid("engine"), signal.SIGKILL)
+    os.kill(container, signal.SIGTERM)
+
+    assert shop.wait_state("web", "exited")["ExitCode"] == 7
+
+
+def test_after_the_keepers_death_a_container_can_be_stopped_and_its_log_goes_on(engine: Engine) -> None:
+    shop = engine.project(f"services:\n  web: {{image: host, command: {COUNTING}}}\n")
+    shop.up()
+    eventually(lambda: len(shop.logs()) > 5)
+
+    engine.kill("keeper")
+    eventually(lambda: shop.compose("ps").code == 0)
+    count = len(shop.logs())
+    eventually(lambda: len(shop.logs()) > count + 5)
+    shop.compose("stop", check=True)
+
+    assert shop.container("web")["State"] == "exited"
+    lines = shop.logs()
+    assert lines == [f"line {number}" for number in range(len(lines))]
+
+
+MANY = "services:\n" + "".join(f"  s{n}: {{image: host, command: {IDLE}}}\n" for n in range(8))
+
+
+@pytest.mark.parametrize("created", [0, 3, 7])
+@pytest.mark.parametrize("victim", ["engine", "keeper"])
+def test_killed_during_up_the_next_up_completes_it(engine: Engine, victim: str, created: int) -> None:
+    shop = engine.project(MANY)
+    running = shop.start("up", "-d")
+    kill_when_there(engine, victim, lambda: len(list((engine.data / "containers").glob("*"))) >= created)
+    running.wait(60)
+
+    shop.up()
+    assert {entry["State"] for entry in shop.ps().values()} == {"running"}
+    assert len(shop.ps()) == 8
+    assert "nothing to do" in shop.compose("up", "--dry-run", check=True).output
+
+
+@pytest.mark.parametrize("victim", ["engine", "keeper"])
+def test_killed_during_down_the_next_down_completes_it(engine: Engine, victim: str) -> None:
+    shop = engine.project(MANY)
+    shop.up()
+    pid = engine.pid(victim)
+    running = shop.start("down")
+    os.kill(pid, signal.SIGKILL)
+    running.wait(60)
+
+    shop.down()
+    assert shop.ps() == {}
+
+
+def test_a_client_killed_during_up_leaves_what_the_next_up_completes(engine: Engine) -> None:
+    shop = engine.project(MANY)
+    running = shop.start("up", "-d")
+    eventually(lambda: len(list((engine.data / "containers").glob("*"))) > 2)
+    running.kill()
+
+    shop.up()
+    assert {entry["State"] for entry in shop.ps().values()} == {"running"}
+
+
+def test_two_ups_at_once_give_one_project(engine: Engine) -> None:
+    shop = engine.project(MANY)
+    both = [shop.start("up", "-d"), shop.start("up", "-d")]
+
+    assert [running.wait(60) for running in both] == [0, 0]
+    assert len(shop.ps()) == 8
+    assert {entry["State"] for entry in shop.ps().values()} == {"running"}
+
+
+def test_down_does_not_wait_for_an_up_that_waits_for_health(engine: Engine) -> None:
+    shop = engine.project(f"""
+        services:
+          sick: {{image: host, command: {IDLE}, healthcheck: {{test: "false", interval: 1s, retries: 1000}}}}
+          web: {{image: host, command: {IDLE}, depends_on: {{sick: {{condition: service_healthy}}}}}}
+    """)
+    running = shop.start("up", "-d")
+    running.until("aiting")
+
+    shop.down()
+
+    assert running.wait(20) != 0
+    assert shop.ps() == {}
+
+
+def kill_when_there(engine: Engine, victim: str, ready: Callable[[], bool]) -> None:
+    """SIGKILL a process of an engine that a command is starting just now."""
+    file = engine.run / "keeper.pid"
+    eventually(lambda: file.exists() and file.read_text().strip() and ready())
+    keeper = int(file.read_text().split()[0])
+    if victim == "keeper":
+        os.kill(keeper, signal.SIGKILL)
+        return
+    for child in Path(f"/proc/{keeper}/task/{keeper}/children").read_text().split():
+        if b"composer.server" in Path(f"/proc/{child}/cmdline").read_bytes():
+            os.kill(int(child), signal.SIGKILL)
