@@ -181,6 +181,7 @@ def observe(rooms: Rooms, project: str) -> Observed:
                 needs=record.needs,
             )
         )
+    held = {name for record in rooms.store.containers for name in record.anonymous.values()}
     return Observed(
         networks={
             record.name: ObservedNetwork(
@@ -196,7 +197,9 @@ def observe(rooms: Rooms, project: str) -> Observed:
             for record in rooms.store.networks
         },
         volumes={
-            record.name: ObservedVolume(record.name, record.project, record.anonymous, record.driver)
+            record.name: ObservedVolume(
+                record.name, record.project, record.anonymous and record.name in held, record.driver
+            )
             for record in rooms.store.volumes
         },
         containers=tuple(containers),

@@ -252,6 +252,7 @@ class ObservedVolume:
     name: str
     project: str = ""
     anonymous: bool = False
+    """It goes with the container that has it. One whose container is gone is the project's, and goes with `down -v`."""
     driver: str = ""
 
 

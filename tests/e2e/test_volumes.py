@@ -33,6 +33,9 @@ def test_a_named_volume_survives_down_and_goes_with_down_v(engine: Engine) -> No
     shop.up()
     assert shop.compose("exec", "-T", "store", "cat", "/data/file").code == 1
 
+    shop.down("-v")
+    assert list((engine.data / "volumes").iterdir()) == [], "an anonymous volume of an earlier container is left"
+
 
 def test_down_v_of_one_project_leaves_the_data_of_another(engine: Engine) -> None:
     shop, mall = engine.project(STORE), engine.project(STORE, name="mall")
