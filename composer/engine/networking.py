@@ -10,6 +10,7 @@ import asyncio
 import os
 import secrets
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 
@@ -28,6 +29,15 @@ JOINED = "netns/joined"
 """The descriptor of another container's network namespace, for `network_mode: service:X`."""
 
 
+@dataclass(slots=True)
+class _Telling:
+    """Who is on a network is told to one asker at a time; numbers of the askers say whom the last time covered."""
+
+    asked: int = 0
+    told: int = 0
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
 class Networking:
     """Makes and removes networks, and attaches containers to them; every method may be called again."""
 
@@ -39,6 +49,7 @@ class Networking:
         """Who has just opened a port of this machine and is not on record with it yet."""
         self._links: dict[tuple[str, str], str] = {}
         """The link that had an address last, by network and address: it may still be dying when the next one comes."""
+        self._tellings: dict[str, _Telling] = {}
 
     def alive(self, network_id: str) -> bool:
         """Whether the namespace of a network is there."""
@@ -90,6 +101,7 @@ class Networking:
         await self._driver.remove(record.id)
         self._store.drop_leases(self._store.leases_on(record.id))
         self._store.networks.remove(record.id)
+        self._tellings.pop(record.id, None)
 
     async def dismantle(self) -> None:
         """Take down every namespace, keeping the records: the engine leaves, and the next `up` makes them again."""
@@ -188,6 +200,20 @@ class Networking:
         await self._driver.serve_names(record.id, reported, networks, search, record.config.dns)
         await self._refresh(networks)
 
+    async def restore(self, record: ContainerRecord) -> None:
+        """Open again what a running container has on record and nobody holds any more: keeper and engine died together.
+
+        Raises ComposerError where that cannot be: a port was taken meanwhile, or the namespace is out of our reach.
+        """
+        if record.ports and not self._driver.published(record.id):
+            endpoint = record.endpoints[self._first_network(record)]
+            for one in record.ports:
+                opened = open_published(one.host_ip, (one.host_port,), one.protocol, self._holder)
+                address = IPv4Address(endpoint.address)
+                await self._driver.publish(record.id, endpoint.network, address, one.target, one.protocol, opened)
+        if record.endpoints and not self._driver.serves_names(record.id):
+            await self.announce(record, await self._driver.reopen_resolver(record.id, record.pid))
+
     async def withdraw(self, record: ContainerRecord) -> None:
         """The container has ended: close its ports and take its names back."""
         await self._driver.release(record.id)
@@ -250,17 +276,26 @@ class Networking:
         return min(record.endpoints, key=lambda name: (self._network(name).internal, -priority.get(name, 0)))
 
     async def _refresh(self, networks: list[str]) -> None:
-        """Say anew who is on these networks."""
+        """Say anew who is on these networks; those who ask while it is being said share the next time."""
         for network_id in networks:
-            network = self._store.networks.get(network_id)
-            if network is not None and self._driver.alive(network_id):
-                records = [
-                    items.Record(IPv4Address(endpoint.address), container.name, self._names(container, network.name))
-                    for container in self._store.containers
-                    if container.state is State.RUNNING
-                    and (endpoint := container.endpoints.get(network.name)) is not None
-                ]
-                await self._driver.set_zone(network_id, network.name, records, internal=network.internal)
+            telling = self._tellings.setdefault(network_id, _Telling())
+            telling.asked += 1
+            mine = telling.asked
+            async with telling.lock:
+                if telling.told < mine:
+                    covered = telling.asked
+                    await self._tell(network_id)
+                    telling.told = covered
+
+    async def _tell(self, network_id: str) -> None:
+        network = self._store.networks.get(network_id)
+        if network is not None and self._driver.alive(network_id):
+            records = [
+                items.Record(IPv4Address(endpoint.address), container.name, self._names(container, network.name))
+                for container in self._store.containers
+                if container.state is State.RUNNING and (endpoint := container.endpoints.get(network.name)) is not None
+            ]
+            await self._driver.set_zone(network_id, network.name, records, internal=network.internal)
 
     def _names(self, container: ContainerRecord, network: str) -> tuple[str, ...]:
         aliases = next((place.aliases for place in container.config.networks if place.network == network), ())

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import signal
 
 from composer.engine.containers import remove_tree
 from composer.engine.loop import Loop
@@ -21,6 +22,8 @@ from composer.kernel import process
 
 log = logging.getLogger("composer.engine")
 
+_DEAD_WITHIN = 5.0
+
 
 async def recover(rooms: Rooms, loop: Loop) -> None:
     """Take up networks and containers, restart what should run and does not, and clear away what nobody owns."""
@@ -28,6 +31,7 @@ async def recover(rooms: Rooms, loop: Loop) -> None:
     await asyncio.to_thread(_sweep, rooms)
     # Exits that the journal kept were handed to the loop when we connected; they are told apart from what is lost.
     await asyncio.sleep(0)
+    await _end_half_started(rooms)
     for record in rooms.store.containers:
         if record.state is State.RUNNING:
             await _take_up(rooms, loop, record)
@@ -50,10 +54,26 @@ async def take_over(rooms: Rooms, lost: Keeper, new: Keeper) -> None:
         )
 
 
+async def _end_half_started(rooms: Rooms) -> None:
+    """Kill what the old engine had started and not recorded yet: it lacks its names; whoever wants it starts it again."""
+    children = rooms.keeping.children
+    half = [
+        container
+        for container, child in children.items()
+        if (record := rooms.store.containers.get(container)) is None or record.pid != child.pid
+    ]
+    for container in half:
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(children[container].pidfd, signal.SIGKILL)
+    deadline = rooms.clock.monotonic() + _DEAD_WITHIN
+    while any(container in rooms.keeping.children for container in half) and rooms.clock.monotonic() < deadline:
+        await rooms.clock.sleep(0.005)
+
+
 async def _take_up(rooms: Rooms, loop: Loop, record: ContainerRecord) -> None:
     child = rooms.keeping.children.get(record.id)
     if child is not None and child.pid == record.pid:
-        loop.found(record)
+        await _found(rooms, loop, record)
         return
     if loop.is_ending(record.id):
         return
@@ -72,6 +92,14 @@ async def _take_up(rooms: Rooms, loop: Loop, record: ContainerRecord) -> None:
         )
     finally:
         os.close(pidfd)
+    await _found(rooms, loop, record)
+
+
+async def _found(rooms: Rooms, loop: Loop, record: ContainerRecord) -> None:
+    try:
+        await rooms.networks.restore(record)
+    except (ComposerError, OSError) as error:
+        log.warning("%s lives, but not all of its network does: %s", record.name, error)
     loop.found(record)
 
 

@@ -42,7 +42,9 @@ class House:
         self._paths = paths
         self._loop = Loop()
         self._keeping = Keeping(self._loop, Journal(paths.journal), start.raise_descriptor_limit())
-        self._engine = Auxiliary(self._loop, "composer.server", talks=False, survives=True, log=paths.engine_log)
+        self._engine = Auxiliary(
+            self._loop, "composer.server", talks=False, survives=True, log=paths.engine_log, unless=self._has_engine
+        )
         self._keeping.auxiliaries.append(self._engine)
         self._with_engine = "--no-engine" not in options
         self._engine_lives = "--engine-lives" in options
@@ -85,8 +87,11 @@ class House:
 
     def _ensure_engine(self) -> None:
         """Start an engine unless one is connected, or none is wanted; once started by us it is started again."""
-        if self._with_engine and not self._leaving and self._keeping.engine is None:
+        if self._with_engine and not self._leaving:
             self._engine.want()
+
+    def _has_engine(self) -> bool:
+        return self._keeping.engine is not None
 
     def _watch_signals(self) -> None:
         """Turn signals into something to poll."""

@@ -27,8 +27,8 @@ _LONG_LIFE = 10.0
 class Auxiliary:
     """One Python module as a process, with a SEQPACKET socket to it where `talks`.
 
-    `on_start` is called after each start, to tell it everything again; `on_message` for what it says. It dies with
-    the keeper unless `survives`.
+    It is not started (again) while `unless` holds: somebody else does its work. `on_start` is called after each start,
+    to tell it everything again; `on_message` for what it says. It dies with the keeper unless `survives`.
     """
 
     def __init__(
@@ -39,6 +39,7 @@ class Auxiliary:
         talks: bool = True,
         survives: bool = False,
         log: Path | None = None,
+        unless: Callable[[], bool] = lambda: False,
         on_start: Callable[[], None] = lambda: None,
         on_message: Callable[[dict[str, Any]], None] = lambda message: None,
     ) -> None:
@@ -47,6 +48,7 @@ class Auxiliary:
         self._talks = talks
         self._survives = survives
         self._log = log
+        self._unless = unless
         self._on_start = on_start
         self._on_message = on_message
         self.wanted = False
@@ -82,6 +84,9 @@ class Auxiliary:
 
     def _start(self) -> None:
         if not self.wanted or self.pid:
+            return
+        if self._unless():
+            self.wanted = False
             return
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.pid, self._pidfd = clone.clone3(0)

@@ -199,6 +199,22 @@ class Networks:
             name, items.dns(networks, search, upstream), (reported[f"{name}/udp"], reported[f"{name}/tcp"])
         )
 
+    def published(self, container_id: str) -> bool:
+        """Whether any published port of a container is held."""
+        return any(port.container_id == container_id for port in self._ports())
+
+    def serves_names(self, container_id: str) -> bool:
+        """Whether a container's resolver sockets are held."""
+        return items.dns_name(container_id) in self._store.store
+
+    async def reopen_resolver(self, container_id: str, pid: int) -> dict[str, int]:
+        """New resolver sockets in the namespace of a running container's process, for `serve_names`; the caller's to close."""
+        netns = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return await self._jobs.run(topology.resolver_steps(container_id, "netns/own"), fds={"netns/own": netns})
+        finally:
+            os.close(netns)
+
     async def release(self, container_id: str) -> None:
         """Let go of all that belongs to a container that has ended: ports and DNS. Its namespace dies with the last of it."""
         await self.withdraw(container_id)

@@ -18,9 +18,19 @@ import errno
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
-from composer.keeper.steps import Netlink, PinNamespace, ReportNamespace, ReportSockets, Step, Sysctl, Unpin
+from composer.keeper.steps import (
+    JoinNamespace,
+    Netlink,
+    PinNamespace,
+    ReportNamespace,
+    ReportSockets,
+    Step,
+    Sysctl,
+    Unpin,
+)
 from composer.network import netlink, nftables
 from composer.network.spec import Facts, Interface, NetworkSpec
 
@@ -184,6 +194,11 @@ def _link_index(name: str) -> int:
     return 0x4000_0000 | zlib.crc32(name.encode()) & 0x3FFF_FFFF
 
 
+def resolver_steps(container_id: str, netns: str) -> tuple[Step, ...]:
+    """What opens a container's resolver sockets again, from outside: its rules still lead there."""
+    return (JoinNamespace(netns, "net"), ReportSockets(f"dns/{container_id}", DNS_ADDRESS, DNS_PORT))
+
+
 def _quiet_links() -> tuple[Step, ...]:
     """No IPv6 on links to come: networks have none yet, and its discovery costs time and packets. `lo` keeps `::1`."""
     return (Sysctl("net.ipv6.conf.default.disable_ipv6", "1", optional=True),)
@@ -242,6 +257,7 @@ def _network_rules() -> tuple[bytes, ...]:
     )
 
 
+@cache
 def _dns_rules() -> tuple[bytes, ...]:
     """Lead 127.0.0.11:53 to the sockets at the high port and back, by rewriting ports without connection tracking.
 

@@ -21,7 +21,10 @@ from composer.errors import HostError
 from composer.oci.runtime_spec import LinuxResources
 
 _SHORTLY = 0.5
-"""Seconds that a group may stay busy after its last process was killed."""
+"""Seconds that a group's processes may take to die after SIGKILL."""
+
+_GONE_WITHIN = 5.0
+"""Seconds that a group may stay busy: a zombie counts until its parent, which may be the machine's init, has reaped it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +169,7 @@ def kill_below(directory: Path) -> None:
 def remove_tree(directory: Path) -> None:
     """Remove a group and the groups below it; busy ones are tried again shortly, since exits are asynchronous."""
     for path, _directories, _files in os.walk(directory, topdown=False):
-        deadline = time.monotonic() + _SHORTLY
+        deadline = time.monotonic() + _GONE_WITHIN
         while True:
             try:
                 Path(path).rmdir()
