@@ -90,11 +90,12 @@ def zone(network: str, records: Iterable[Record], *, internal: bool = False) -> 
     names: dict[str, list[str]] = {}
     reverse: dict[str, str] = {}
     for record in records:
-        reverse.setdefault(str(record.address), record.container)
+        address = str(record.address)
+        reverse.setdefault(address, record.container)
         for name in dict.fromkeys(name.lower() for name in (record.container, *record.names) if name):
             addresses = names.setdefault(name, [])
-            if str(record.address) not in addresses:
-                addresses.append(str(record.address))
+            if address not in addresses:
+                addresses.append(address)
     return {"name": network, "internal": internal, "names": names, "reverse": reverse}
 
 

@@ -2,11 +2,12 @@
 
 Everything here is pure. Whoever sends the messages (a `Netlink` step, in a child of the keeper) opens the socket in the
 namespace that matters and waits for the acknowledgements. pyroute2 takes 150 ms to import, so it is imported at the
-first message. See rtnetlink(7), veth(4), bridge(8).
+first message; messages that every start sends alike are kept. See rtnetlink(7), veth(4), bridge(8).
 """
 
 from __future__ import annotations
 
+from functools import cache, lru_cache
 from ipaddress import IPv4Address, IPv4Interface
 from typing import Any
 
@@ -54,6 +55,7 @@ def veth(
     return _link(_RTM_NEWLINK, _NLM_F_CREATE | _NLM_F_EXCL, attributes, index=index, up=bool(master))
 
 
+@cache
 def up(index: int = _LOOPBACK) -> bytes:
     """Set the link with this index up."""
     return _link(_RTM_NEWLINK, 0, [], index=index, up=True)
@@ -83,6 +85,7 @@ def address(index: int, value: IPv4Interface) -> bytes:
     return _encode(message, _RTM_NEWADDR, _NLM_F_CREATE | _NLM_F_EXCL)
 
 
+@lru_cache
 def default_route(gateway: IPv4Address, index: int) -> bytes:
     """The default route by way of `gateway`, which the link with this index reaches."""
     from pyroute2.netlink.rtnl.rtmsg import rtmsg
