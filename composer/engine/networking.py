@@ -200,6 +200,20 @@ class Networking:
         await self._driver.serve_names(record.id, reported, networks, search, record.config.dns)
         await self._refresh(networks)
 
+    async def restore(self, record: ContainerRecord) -> None:
+        """Open again what a running container has on record and nobody holds any more: keeper and engine died together.
+
+        Raises ComposerError where that cannot be: a port was taken meanwhile, or the namespace is out of our reach.
+        """
+        if record.ports and not self._driver.published(record.id):
+            endpoint = record.endpoints[self._first_network(record)]
+            for one in record.ports:
+                opened = open_published(one.host_ip, (one.host_port,), one.protocol, self._holder)
+                address = IPv4Address(endpoint.address)
+                await self._driver.publish(record.id, endpoint.network, address, one.target, one.protocol, opened)
+        if record.endpoints and not self._driver.serves_names(record.id):
+            await self.announce(record, await self._driver.reopen_resolver(record.id, record.pid))
+
     async def withdraw(self, record: ContainerRecord) -> None:
         """The container has ended: close its ports and take its names back."""
         await self._driver.release(record.id)

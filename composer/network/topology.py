@@ -21,7 +21,16 @@ from dataclasses import dataclass
 from functools import cache
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
-from composer.keeper.steps import Netlink, PinNamespace, ReportNamespace, ReportSockets, Step, Sysctl, Unpin
+from composer.keeper.steps import (
+    JoinNamespace,
+    Netlink,
+    PinNamespace,
+    ReportNamespace,
+    ReportSockets,
+    Step,
+    Sysctl,
+    Unpin,
+)
 from composer.network import netlink, nftables
 from composer.network.spec import Facts, Interface, NetworkSpec
 
@@ -183,6 +192,11 @@ def attach_steps(
 def _link_index(name: str) -> int:
     """An index for the network's end of a link: the kernel takes our choice for a peer only beside one for this end."""
     return 0x4000_0000 | zlib.crc32(name.encode()) & 0x3FFF_FFFF
+
+
+def resolver_steps(container_id: str, netns: str) -> tuple[Step, ...]:
+    """What opens a container's resolver sockets again, from outside: its rules still lead there."""
+    return (JoinNamespace(netns, "net"), ReportSockets(f"dns/{container_id}", DNS_ADDRESS, DNS_PORT))
 
 
 def _quiet_links() -> tuple[Step, ...]:
