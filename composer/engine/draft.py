@@ -27,8 +27,10 @@ class Draft:
         """Write a warning down, once."""
         self._warnings[text] = None
 
-    def finish(self) -> Plan:
+    def finish(self, *, break_circles: bool = False) -> Plan:
         """The plan: as written, but for nodes that must stand after a later one.
+
+        With `break_circles` the need that closes a circle is dropped, for plans whose order is a courtesy.
 
         Raises:
             UsageError: a circle, which only container names that are swapped between services can make.
@@ -40,6 +42,8 @@ class Draft:
             if node.id in ordered:
                 return
             if node.id in trail:
+                if break_circles:
+                    return
                 circle = " -> ".join([*trail[trail.index(node.id) :], node.id])
                 raise UsageError(f"cannot order the plan: {circle}", hint="make the change in two steps")
             trail.append(node.id)
@@ -47,7 +51,8 @@ class Draft:
             for need in needs:
                 place(self._nodes[need])
             trail.pop()
-            ordered[node.id] = Node(node.id, node.operation, node.cause, needs)
+            # What has no place yet is still on the trail: a circle that is to be broken here.
+            ordered[node.id] = Node(node.id, node.operation, node.cause, tuple(n for n in needs if n in ordered))
 
         for node in self._nodes.values():
             place(node)

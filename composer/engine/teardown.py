@@ -1,12 +1,14 @@
 """The plans for what already exists: `down`, `stop`, `start`, `restart` and `rm`, with a file or without.
 
 Order comes from what the containers themselves recorded as their needs: whoever waits for another is stopped before it and
-started after it. Independent containers go in parallel.
+started after it. Independent containers go in parallel. Records of different times may contradict each other, where the file
+has turned a dependency round and only one of both was made again: then one of the two goes first, for nothing may keep a
+project from being taken down.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 from composer.api.messages import DownRequest, ServicesRequest
 from composer.engine.draft import Draft
@@ -46,14 +48,14 @@ def down(observed: Observed, project: str, request: DownRequest, known: frozense
         remove = RemoveContainer(container.id, container.name, container.service, request.volumes)
         draft.add(f"remove/{container.name}", remove, cause, [f"stop/{container.name}"])
     if request.services:
-        return draft.finish()
+        return draft.finish(break_circles=True)
     if orphans:
         names = ", ".join(f"`{container.name}`" for container in orphans)
         draft.warn(f"orphan containers of services that the file does not have: {names}; see --remove-orphans")
     _remove_networks(draft, observed, project, chosen, orphans)
     if request.volumes:
         _remove_volumes(draft, observed, project, chosen, orphans)
-    return draft.finish()
+    return draft.finish(break_circles=True)
 
 
 def verb(name: str, observed: Observed, request: ServicesRequest) -> Plan:
@@ -79,7 +81,7 @@ def verb(name: str, observed: Observed, request: ServicesRequest) -> Plan:
             raise ValueError(f"`{name}` has no plan")
     if request.wait and name == "start":
         _wait(draft, chosen, request.wait_timeout)
-    return draft.finish()
+    return draft.finish(break_circles=True)
 
 
 def _chosen(observed: Observed, services: Sequence[str]) -> list[ObservedContainer]:
@@ -111,28 +113,36 @@ def _start(draft: Draft, container: ObservedContainer, all_of: Iterable[Observed
             continue
         names = tuple(other.name for other in awaited)
         starts = [f"start/{name}" for name in names]
-        if need.condition is Condition.STARTED:
+        if need.condition is Condition.STARTED and need.required:
             needs += starts
             continue
         wait = AwaitCondition(need.service, names, need.condition, need.required)
-        needs.append(
-            draft.add(f"await/{need.service}/{need.condition.value}", wait, f"{container.service} needs it", starts)
-        )
+        node_id = f"await/{need.service}/{need.condition.value}" + ("" if need.required else "/optional")
+        needs.append(draft.add(node_id, wait, f"{container.service} needs it", starts))
     if (partner := container.config.network_mode).startswith(SHARES):
         needs += [f"start/{other.name}" for other in members if other.service == partner.removeprefix(SHARES)]
     draft.add(f"start/{container.name}", StartContainer(container.name, container.service), cause, needs)
 
 
 def _with_dependents(chosen: list[ObservedContainer], observed: Observed) -> list[ObservedContainer]:
-    """And those that say `restart: true` of a dependency among them, or share its network."""
+    """And those that say `restart: true` of a dependency among them, or share its network; and who does of these."""
     found = list(chosen)
-    for container in observed.containers:
-        services = {other.service for other in found}
-        follows = any(need.restart and need.service in services for need in container.needs)
-        shares = container.config.network_mode.removeprefix(SHARES) in services
-        if container not in found and is_up(container) and not container.one_off and (follows or shares):
-            found.append(container)
-    return found
+    while True:
+        services = {container.service for container in found}
+        followers = [
+            container
+            for container in observed.containers
+            if container not in found and is_up(container) and not container.one_off and _follows(container, services)
+        ]
+        if not followers:
+            return found
+        found += followers
+
+
+def _follows(container: ObservedContainer, services: Container[str]) -> bool:
+    """Whether it is restarted when one of `services` is."""
+    shared = container.config.network_mode.removeprefix(SHARES)
+    return shared in services or any(need.restart and need.service in services for need in container.needs)
 
 
 def _rm(draft: Draft, chosen: Iterable[ObservedContainer], request: ServicesRequest) -> None:
