@@ -7,16 +7,19 @@ file systems, where WAL's shared memory does not work, SQLite keeps its rollback
 
 from __future__ import annotations
 
+import logging
 import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from pydantic import TypeAdapter
 
 from composer.engine.records import ContainerRecord, Lease, NetworkRecord, ProjectRecord, VolumeRecord
 from composer.errors import StateError
+
+log = logging.getLogger("composer.engine")
 
 SCHEMA_VERSION = 1
 
@@ -32,6 +35,8 @@ class Table(Generic[_Record]):
         self._adapter: TypeAdapter[_Record] = TypeAdapter(record)
         connection.execute(f"CREATE TABLE IF NOT EXISTS {name} (key TEXT PRIMARY KEY, record TEXT NOT NULL)")
         rows = connection.execute(f"SELECT key, record FROM {name} ORDER BY rowid")
+        self._late: dict[str, str | None] = {}
+        """Changes that found no space, by key."""
         self._records: dict[str, _Record] = {key: self._adapter.validate_json(record) for key, record in rows}
 
     def __iter__(self) -> Iterator[_Record]:
@@ -45,26 +50,54 @@ class Table(Generic[_Record]):
         return self._records.get(key)
 
     def put(self, key: str, record: _Record) -> None:
-        """Write `record` through; when this returns it survives our death. Raises StateError when the disk is full."""
+        """Write `record` through; when this returns it survives our death.
+
+        On a full disk a new record is refused (StateError), but a change of one that is there is kept in memory and written
+        as soon as there is space: a container can be stopped, and what it did be told, without any.
+        """
         document = self._adapter.dump_json(record).decode()
-        self._write(
-            f"INSERT INTO {self._name} VALUES (?, ?) ON CONFLICT(key) DO UPDATE SET record = excluded.record",
-            (key, document),
-        )
+        try:
+            self._write(key, document)
+        except StateError as error:
+            if key not in self._records:
+                raise
+            self._delay(key, document, error)
         self._records[key] = record
 
     def remove(self, key: str) -> None:
-        """Forget the record; one that is not there is fine."""
-        self._write(f"DELETE FROM {self._name} WHERE key = ?", (key,))
+        """Forget the record, on a full disk as soon as there is space; one that is not there is fine."""
+        try:
+            self._write(key, None)
+        except StateError as error:
+            self._delay(key, None, error)
         self._records.pop(key, None)
 
-    def _write(self, statement: str, values: tuple[Any, ...]) -> None:
+    def _delay(self, key: str, document: str | None, error: StateError) -> None:
+        if not self._late:
+            log.warning("%s; changes are kept in memory", error.message)
+        self._late[key] = document
+
+    def _write(self, key: str, document: str | None) -> None:
+        """Write one change, after those that had to wait; None deletes."""
+        self._late.pop(key, None)
         try:
-            self._connection.execute(statement, values)
+            for late in list(self._late):
+                self._execute(late, self._late[late])
+                del self._late[late]
+            self._execute(key, document)
         except sqlite3.OperationalError as error:
             raise StateError(
                 f"cannot write the engine's state: {error}", hint="free some space where the data directory is"
             ) from error
+
+    def _execute(self, key: str, document: str | None) -> None:
+        if document is None:
+            self._connection.execute(f"DELETE FROM {self._name} WHERE key = ?", (key,))
+            return
+        self._connection.execute(
+            f"INSERT INTO {self._name} VALUES (?, ?) ON CONFLICT(key) DO UPDATE SET record = excluded.record",
+            (key, document),
+        )
 
 
 class Store:

@@ -1,0 +1,71 @@
+"""A full disk: a clear sentence, no data lost, a gap in the log rather than a frozen container, and it heals."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.harness import IDLE, Engine, eventually
+
+CHATTY = """["sh", "-c", "i=0; while :; do echo line $$i of a container that talks; i=$$((i+1)); echo $$i > /tally/n; done"]"""
+
+
+@pytest.fixture
+def small(engine: Engine) -> Iterator[Engine]:
+    """An engine whose data directory has eight megabytes."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "composer-test", str(engine.data)], check=True)
+    yield engine
+    for project in ("shop", "next"):
+        engine.compose("-p", project, "down", "-v", "-t", "1")
+    engine.compose("engine", "stop", "--force")
+    subprocess.run(["umount", str(engine.data)], check=True)
+
+
+def fill(engine: Engine) -> Path:
+    """Take all the space there is."""
+    filler = engine.data / "filler"
+    descriptor = os.open(filler, os.O_WRONLY | os.O_CREAT)
+    try:
+        while True:
+            os.write(descriptor, b"x" * 4096)
+    except OSError:
+        return filler
+    finally:
+        os.close(descriptor)
+
+
+def test_up_says_that_there_is_no_space_and_succeeds_once_there_is(small: Engine) -> None:
+    shop = small.project(f"services:\n  web: {{image: host, command: {IDLE}}}\n")
+    shop.up()
+    other = small.project(f"services:\n  web: {{image: host, command: {IDLE}}}\n", name="next")
+    filler = fill(small)
+
+    result = other.compose("up", "-d")
+
+    assert result.code != 0
+    assert "no space" in result.output.lower() or "full" in result.output.lower(), str(result)
+    assert "Traceback" not in result.output
+    assert shop.container("web")["State"] == "running"
+    filler.unlink()
+    other.up()
+    assert other.container("web")["State"] == "running"
+
+
+def test_a_container_that_talks_is_not_frozen_and_its_log_has_a_gap(small: Engine, tmp_path: Path) -> None:
+    shop = small.project(f"services:\n  web: {{image: host, command: {CHATTY}, volumes: ['{tmp_path}:/tally']}}\n")
+    shop.up()
+    tally = tmp_path / "n"
+
+    def count() -> int:
+        return int(tally.read_text() or 0) if tally.exists() else 0
+
+    fill(small)
+    eventually(lambda: count() > 0)
+    before = count()
+    eventually(lambda: count() > before + 20_000, timeout=60)
+
+    assert shop.container("web")["State"] == "running"
