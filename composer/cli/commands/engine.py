@@ -38,13 +38,13 @@ def status(
     paths = _paths(session)
     if not accepts(paths.engine_socket):
         if format_ == "json":
-            say_json({"running": False, "socket": str(paths.engine_socket), "data": str(paths.data)})
+            say_json({"socket": str(paths.engine_socket), "data": str(paths.data), "engine": 0, "running": 0})
         else:
             say("The engine is not running; the next command that needs it starts it.")
         return NOT_RUNNING
     found = session.client.status()
     if format_ == "json":
-        say_json({"running": True, **asdict(found)})
+        say_json(asdict(found))
         return 0
     width = 12
     for name, value in (
