@@ -2,8 +2,10 @@
 
 * `world`     `Desired` and `Observed`: what should be and what is, unjudged
 * `plan`      `Plan`: a graph of operations, each one driver call, each with its cause
-* pure        resolve translate reconcile teardown supervise: no clock, no files, no processes
-* acting      drivers observe execute loop store: they carry out and record, they decide nothing
+* pure        resolve configure translate reconcile verdict teardown supervise health: no clock, no files, no processes
+* acting      execute machine (the real `drivers`) containers starting networking storage processes sessions logs loop
+              recovery store keeping: they carry out and record, they decide nothing
+* `requests`  one method for each request of the API; `turns` says in which order they have a project
 
 The engine knows Compose's words (service, replica, condition) and gets a `Project` that is already valid. Only `translate`
 knows the OCI vocabulary too. Rules: reconciliation is level-based; intent is recorded before the effect; every driver call
