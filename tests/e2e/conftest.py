@@ -34,14 +34,19 @@ def engine() -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="session")
-def image_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A data directory with the images built from Debian packages: busybox:1 debian:12 python:3 redis:7 postgres:15."""
+def image_tars() -> dict[str, Path]:
+    """The root file systems built from Debian packages by name: busybox debian python redis postgres."""
     try:
-        tars = build(list(RECIPES))
+        return build(list(RECIPES))
     except BuildError as error:
         pytest.fail(str(error))
+
+
+@pytest.fixture(scope="session")
+def image_store(image_tars: dict[str, Path]) -> Iterator[Path]:
+    """A data directory with the images of them: busybox:1 debian:12 python:3 redis:7 postgres:15."""
     engine = Engine()
-    for name, tar in tars.items():
+    for name, tar in image_tars.items():
         engine.compose(*import_command(RECIPES[name], tar), check=True, timeout=180)
     engine.compose("engine", "stop", check=True)
     yield engine.data
