@@ -28,8 +28,8 @@ def write(record: ContainerRecord, rooms: Rooms, hostname: str) -> tuple[tuple[s
         del texts["hostname"]
     directory = rooms.paths.container(record.id) / "etc"
     for name, text in texts.items():
+        # The engine's umask makes this 0644, for processes that are not root.
         (directory / name).write_text(text)
-        (directory / name).chmod(0o644)
     return tuple((f"/etc/{name}", str(directory / name)) for name in texts)
 
 
