@@ -203,6 +203,9 @@ def spawn(
     if failure:
         child.close()
         raise ContainerError(failure["error"], step=failure["step"], errno=failure["errno"])
+    # Now, and not before: while it performed its steps it was in other networks' namespaces for moments.
+    os.close(child.netns)
+    child.netns = os.open(f"/proc/{child.pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     return child
 
 
