@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.e2e.harness import IDLE, Engine, eventually
+from tests.e2e.harness import IDLE, STUBBORN, Engine, eventually, is_gone
 
 
 def test_a_restart_policy_brings_a_container_back(engine: Engine) -> None:
@@ -208,3 +208,18 @@ def test_a_chain_of_healthy_dependencies_does_not_wait_for_whole_intervals(engin
 
     assert shop.up().seconds < 15
     assert shop.ps()["shop-s3-1"]["State"] == "running"
+
+
+def test_a_container_that_ignores_sigterm_is_killed_after_its_grace(engine: Engine) -> None:
+    shop = engine.project(f"""
+        services:
+          stubborn: {{image: host, command: {STUBBORN}, stop_grace_period: 60s}}
+          web: {{image: host, command: {IDLE}, depends_on: [stubborn]}}
+    """)
+    shop.up()
+    pid = shop.container("stubborn")["Pid"]
+
+    down = shop.down("-t", "1")
+
+    assert is_gone(pid)
+    assert 0.9 < down.seconds < 15, "neither the flag's grace nor its end was kept"
