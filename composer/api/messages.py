@@ -205,7 +205,7 @@ class ContainerSummary:
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:
-    """A line (or, for a tty, a chunk) of output; bytes that are not UTF-8 are replaced."""
+    """A line of output without its end; bytes that are not UTF-8 are replaced."""
 
     container: str
     service: str

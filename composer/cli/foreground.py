@@ -245,7 +245,7 @@ class Foreground:
     def _tell_ends(self) -> None:
         if self._ended and time.monotonic() - self._quiet_since >= _QUIET:
             ended, self._ended = self._ended, {}
-            self._show(self._printer.flush() + "".join(self._printer.exited(*each) for each in ended.items()))
+            self._show("".join(self._printer.exited(*each) for each in ended.items()))
 
     def _tell_the_rest(self) -> None:
         """What the containers wrote last may still be on its way; the log on disk is complete."""

@@ -52,7 +52,6 @@ def logs(
         while not stream.complete:
             entries = (entry for entry in stream.poll() if not index or entry.number == index)
             screen.write(printer.render(entries))
-        screen.write(printer.flush())
     finally:
         stream.close()
     return 0

@@ -1,7 +1,7 @@
 """Log lines: `web-1  | text`, the prefixes aligned and coloured by container.
 
-Lines are written whole and in one piece, so that two containers never share one. A tty's output comes in chunks; it is
-held back until its line ends. Control characters reach a terminal only; a file or pipe gets the text.
+Lines are written whole and in one piece, so that two containers never share one; those of a container's terminal too.
+Control characters reach a terminal only; a file or pipe gets the text.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ class LogPrinter:
         self._timestamps = timestamps
         self._colours: dict[str, str] = {}
         self._width = 0
-        self._unfinished: dict[str, tuple[LogEntry, str]] = {}
 
     def expect(self, containers: Iterable[str]) -> None:
         """Make room for, and give colours to, the containers of these names."""
@@ -43,11 +42,6 @@ class LogPrinter:
         """The whole lines that these entries make, ready to be written."""
         return "".join(line for entry in entries for line in self._lines(entry))
 
-    def flush(self) -> str:
-        """Lines that a tty began and nobody has ended."""
-        left, self._unfinished = self._unfinished, {}
-        return "".join(self._line(entry, text) for entry, text in left.values())
-
     def exited(self, name: str, status: int) -> str:
         """The line that tells of a container's end."""
         return self._screen.paint(f"{self.label(name)} exited with code {status}", DIM) + "\n"
@@ -56,14 +50,7 @@ class LogPrinter:
         if entry.stream == "gap":
             yield self._line(entry, self._screen.paint(f"[{entry.text or 'output is missing here'}]", DIM))
             return
-        if entry.stream != "tty":
-            yield from (self._line(entry, text) for text in entry.text.removesuffix("\n").split("\n"))
-            return
-        _, begun = self._unfinished.pop(entry.container, (entry, ""))
-        *whole, rest = (begun + entry.text).split("\n")
-        yield from (self._line(entry, text.rstrip("\r")) for text in whole)
-        if rest:
-            self._unfinished[entry.container] = (entry, rest)
+        yield from (self._line(entry, text) for text in entry.text.removesuffix("\n").split("\n"))
 
     def _line(self, entry: LogEntry, text: str) -> str:
         if not self._screen.tty:

@@ -33,13 +33,10 @@ def test_each_container_keeps_its_colour_and_neighbours_differ() -> None:
     assert first.split("m")[0] == again.split("m")[0] != second.split("m")[0]
 
 
-def test_a_terminals_chunks_become_whole_lines() -> None:
-    logs = printer()
+def test_a_terminals_lines_lose_their_carriage_return_and_stay_lines() -> None:
+    lines = [entry("shop-web-1", "hello\r", "tty"), entry("shop-web-1", "world\r", "tty")]
 
-    assert logs.render([entry("shop-web-1", "he", "tty"), entry("shop-db-1", "other")]) == "db-1  | other\n"
-    assert logs.render([entry("shop-web-1", "llo\r\nwor", "tty")]) == "web-1  | hello\n"
-    assert logs.flush() == "web-1  | wor\n"
-    assert logs.flush() == ""
+    assert printer().render(lines) == "web-1  | hello\nweb-1  | world\n"
 
 
 def test_control_characters_reach_a_terminal_only() -> None:
