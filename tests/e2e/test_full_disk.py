@@ -63,9 +63,34 @@ def test_a_container_that_talks_is_not_frozen_and_its_log_has_a_gap(small: Engin
     def count() -> int:
         return int(tally.read_text() or 0) if tally.exists() else 0
 
-    fill(small)
+    filler = fill(small)
     eventually(lambda: count() > 0)
     before = count()
     eventually(lambda: count() > before + 20_000, timeout=60)
 
     assert shop.container("web")["State"] == "running"
+    filler.unlink()
+    lost = eventually(lambda: [line for line in shop.logs() if "bytes of output were lost" in line], timeout=30)
+    assert "the disk was full" in lost[0]
+    shop.compose("stop", "-t", "0", check=True)
+    shop.down()
+    assert shop.ps() == {}
+
+
+def test_down_works_on_a_full_disk_and_data_is_kept(small: Engine) -> None:
+    shop = small.project(
+        f"services:\n  web: {{image: host, command: {IDLE}, volumes: ['data:/data']}}\nvolumes: {{data: }}\n"
+    )
+    shop.up()
+    shop.exec("web", "sh", "-c", "echo kept > /data/file")
+    filler = fill(small)
+
+    down = shop.compose("down")
+
+    assert "Traceback" not in down.output
+    assert "engine made a mistake" not in down.output
+    filler.unlink()
+    shop.down()
+    assert shop.ps() == {}
+    shop.up()
+    assert shop.exec("web", "cat", "/data/file").stdout == "kept\n"
