@@ -129,6 +129,8 @@ class Containers:
             return
         if record.state is State.RUNNING:
             raise ContainerError(f"cannot remove `{record.name}`: it runs", hint="stop it first")
+        # It does not run: whatever is in its group is a remnant of a start that nobody saw the end of.
+        await asyncio.to_thread(self._rooms.cgroups.kill, record.id)
         await asyncio.to_thread(self._rooms.cgroups.remove, record.id)
         await asyncio.to_thread(remove_tree, self._rooms.paths.container(record.id))
         await asyncio.to_thread(remove_tree, self._rooms.paths.fifos(record.id))

@@ -171,6 +171,8 @@ class Starting:
             await self._rooms.networks.withdraw(record)
             await self._rooms.keeping.drop(f"stdin/{record.id}")
         with contextlib.suppress(ComposerError):
+            # A keeper that died over this start may have left its process behind, known to nobody.
+            await asyncio.to_thread(self._rooms.cgroups.kill, record.id)
             await asyncio.to_thread(self._rooms.cgroups.remove, record.id)
         self._rooms.bus.changed()
 
