@@ -101,8 +101,17 @@ def test_after_the_keepers_death_a_container_can_be_stopped_and_its_log_goes_on(
 MANY = "services:\n" + "".join(f"  s{n}: {{image: host, command: {IDLE}}}\n" for n in range(8))
 
 
-@pytest.mark.parametrize("created", [0, 3, 7])
-@pytest.mark.parametrize("victim", ["engine", "keeper"])
+@pytest.mark.parametrize(
+    ("victim", "created"),
+    [
+        ("engine", 0),
+        ("engine", 3),
+        ("engine", 7),
+        ("keeper", 0),
+        pytest.param("keeper", 3, marks=pytest.mark.soak),  # beside the other kill points
+        pytest.param("keeper", 7, marks=pytest.mark.soak),
+    ],
+)
 def test_killed_during_up_the_next_up_completes_it(engine: Engine, victim: str, created: int) -> None:
     shop = engine.project(MANY)
     running = shop.start("up", "-d")
