@@ -46,6 +46,7 @@ def live(
     """Be the child: never returns. `enter` is a pidfd whose namespaces to join first, or -1."""
     current: steps.Step | None = None
     try:
+        _die_with_the_keeper(channel)
         _settle(stdio, nofile)
         context = Context(channel, fds, unshare_cgroup)
         todo = steps.from_wire(encoded_steps)
@@ -55,6 +56,8 @@ def live(
                 perform.perform(context, current)
             _enter(channel, enter)
         for current in todo:
+            if isinstance(current, steps.Seccomp | steps.Exec):
+                privilege.prctl(privilege.PR_SET_PDEATHSIG, 0, about="PR_SET_PDEATHSIG")
             perform.perform(context, current)
         wire.send(channel, {"done": True})
         os._exit(0)
@@ -68,6 +71,18 @@ def changed_signals() -> list[signal.Signals]:
     """The signals that this process handles or ignores; asked once by the keeper, as asking all takes a child long."""
     found = [number for number in signal.Signals if signal.getsignal(number) not in (signal.SIG_DFL, None)]
     return [number for number in found if number not in (signal.SIGKILL, signal.SIGSTOP)]
+
+
+def _die_with_the_keeper(channel: socket.socket) -> None:
+    """Until the program runs, end with the keeper: a start that nobody waits for must not come true by itself.
+
+    Taken back before a filter could forbid it. A change of the user ids does so too, but by then the process is in its
+    cgroup, where the engine finds it. The keeper may be gone already: the channel's end tells, getppid in a pid namespace not.
+    """
+    privilege.prctl(privilege.PR_SET_PDEATHSIG, signal.SIGKILL, about="PR_SET_PDEATHSIG")
+    with contextlib.suppress(BlockingIOError):
+        if not channel.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT):
+            os._exit(_FAILED)
 
 
 def _settle(stdio: tuple[int, int, int], nofile: tuple[int, int]) -> None:
@@ -105,6 +120,7 @@ def _enter(channel: socket.socket, pidfd: int) -> None:
     if pid:
         wire.send(channel, {"entered": True}, [inner])
         os._exit(0)
+    _die_with_the_keeper(channel)
     os.setsid()
 
 

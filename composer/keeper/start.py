@@ -123,6 +123,7 @@ def begin(request: Request, fds: dict[str, int], nofile: tuple[int, int]) -> Sta
         enter = fds[request.enter] if request.enter else -1
         pid, pidfd = clone.clone3(namespaces)
         if pid == 0:
+            ours.close()
             child.live(
                 theirs,
                 request.steps,

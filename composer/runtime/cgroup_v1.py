@@ -79,7 +79,8 @@ class CgroupsV1:
         return tuple(sorted({pid for parent in self._own_first() for pid in processes_below(parent / name)}))
 
     def kill(self, name: str) -> None:
-        for parent in self._own_first():
+        # In every tree: a process that was killed over its start may have joined some of them only.
+        for parent in self._parents.values():
             kill_below(parent / name)
 
     def oom_kills(self, name: str) -> int:

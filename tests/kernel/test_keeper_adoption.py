@@ -1,12 +1,16 @@
 import asyncio
 import os
 import signal
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from composer.errors import EngineError
 from composer.keeper.client import Keeper, Started
 from composer.keeper.logs import read
-from tests.kernel.keepers import House, a_keeper, close, output
+from composer.keeper.steps import JoinCgroup
+from tests.kernel.keepers import House, a_keeper, close, output, wait_until_gone
 from tests.kernel.test_keeper_exec import entering
 
 pytestmark = pytest.mark.kernel
@@ -19,6 +23,31 @@ async def hand_over(old: Keeper, new: Keeper, house: House) -> None:
     for id_, child in old.children.items():
         log, fifos = str(house.log(id_)), str(house.run_directory / "fifo" / id_)
         await new.adopt(id_, child.pid, child.start_time, child.pidfd, log, fifos, child.held)
+
+
+def test_a_start_that_nobody_waits_for_any_more_does_not_come_true(house: House) -> None:
+    async def scenario() -> None:
+        lost = asyncio.Event()
+        keeper = await house.connect()
+        keeper.on_lost = lost.set
+        stuck = house.data / "stuck"
+        stuck.mkdir()
+        os.mkfifo(stuck / "cgroup.procs")  # opening it for writing waits for a reader
+        request = house.run("one", "sleep", "100")
+        start = asyncio.create_task(keeper.run(replace(request, steps=(JoinCgroup((str(stuck),)), *request.steps))))
+        children = Path(f"/proc/{house.process.pid}/task/{house.process.pid}/children")
+        while not children.read_text().split():  # noqa: ASYNC110 - another process
+            await asyncio.sleep(0.01)
+        child = int(children.read_text().split()[-1])
+        house.process.kill()
+        house.process.wait()
+        await asyncio.wait_for(lost.wait(), 5)
+        with pytest.raises(EngineError):
+            await start
+        keeper.close()
+        await asyncio.to_thread(wait_until_gone, child)
+
+    asyncio.run(scenario())
 
 
 def test_a_killed_keeper_loses_no_container_no_line_and_no_exit(house: House) -> None:
