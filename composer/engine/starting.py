@@ -50,7 +50,8 @@ class Starting:
         rooms.store.containers.put(record.id, record)
         try:
             image = self._confinement.image(record)
-            await asyncio.to_thread(rooms.images.unpack, image)
+            if not rooms.images.unpacked(image):
+                await asyncio.to_thread(rooms.images.unpack, image)
             sources = await self._storage.prepare(record)
             spec, bundle = await self._compile(record, image, sources)
             record = replace(record, ports=await rooms.networks.publish(record))

@@ -93,12 +93,16 @@ class Store:
             self._index.name(entry, target)
         return self._image(entry, target)
 
+    def unpacked(self, image: Image) -> bool:
+        """Whether every snapshot of `image` is there: a few stats, so that a start need not wait for a thread."""
+        return image.manifest is None or all(layer.is_dir() for layer in image.layers)
+
     def unpack(self, image: Image) -> None:
         """Make the snapshots of `image` that are missing; those that are there stay.
 
         Raises ImageError where a layer is missing or is not what its digest, size or DiffID says.
         """
-        if image.manifest is None or all(layer.is_dir() for layer in image.layers):
+        if image.manifest is None or self.unpacked(image):
             return
         with self.adding():
             manifest = Manifest.parse(self.blobs.path(image.manifest).read_bytes())

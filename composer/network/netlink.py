@@ -2,14 +2,17 @@
 
 Everything here is pure. Whoever sends the messages (a `Netlink` step, in a child of the keeper) opens the socket in the
 namespace that matters and waits for the acknowledgements. pyroute2 takes 150 ms to import, so it is imported at the
-first message; messages that every start sends alike are kept. See rtnetlink(7), veth(4), bridge(8).
+first message; what every start sends is encoded once and filled in afterwards (`template`). See rtnetlink(7), veth(4), bridge(8).
 """
 
 from __future__ import annotations
 
+import struct
 from functools import cache, lru_cache
 from ipaddress import IPv4Address, IPv4Interface
 from typing import Any
+
+from composer.network.template import Template
 
 ROUTE = 0
 """NETLINK_ROUTE."""
@@ -18,6 +21,13 @@ _NLM_F_REQUEST, _NLM_F_ACK, _NLM_F_EXCL, _NLM_F_CREATE = 0x1, 0x4, 0x200, 0x400
 _RTM_NEWLINK, _RTM_DELLINK, _RTM_NEWADDR, _RTM_NEWROUTE = 16, 17, 20, 24
 _IFF_UP = 1
 _BRIDGE_PORT_DISABLED = 0
+
+_NO_BROADCAST = 31
+"""Subnets with a prefix this long or longer have no broadcast address (RFC 3021)."""
+
+_NUMBER = struct.Struct("=I")
+_MARKERS = (0x71727301, 0x71727302, 0x71727303, 0x71727304)
+_MAC_MARKER = "76:77:78:79:7a:7b"
 
 _LOOPBACK = 1
 """Index of `lo` in every network namespace."""
@@ -44,15 +54,34 @@ def veth(
     Traps of `drivers/net/veth.c`: a peer created up has no partner to open with (ENOTCONN), and the index of the peer is
     ours to choose only if this end's is chosen too.
     """
-    peer_attributes: list[tuple[str, Any]] = [("IFLA_IFNAME", peer), ("IFLA_NET_NS_PID", peer_pid)]
+    template = _veth(len(name), len(peer), bool(master), bool(peer_mac))
+    values = [name.encode(), peer.encode(), *(_NUMBER.pack(number) for number in (index, peer_index, peer_pid))]
+    if master:
+        values.append(_NUMBER.pack(master))
     if peer_mac:
-        peer_attributes.append(("IFLA_ADDRESS", peer_mac))
+        values.append(bytes.fromhex(peer_mac.replace(":", "")))
+    return template.fill(*values)
+
+
+@cache
+def _veth(name_length: int, peer_length: int, has_master: bool, has_mac: bool) -> Template:
+    name, peer = "\x01" * name_length, "\x02" * peer_length
+    index, peer_index, peer_pid, master = _MARKERS
+    peer_attributes: list[tuple[str, Any]] = [("IFLA_IFNAME", peer), ("IFLA_NET_NS_PID", peer_pid)]
+    if has_mac:
+        peer_attributes.append(("IFLA_ADDRESS", _MAC_MARKER))
     peer_link = {"index": peer_index, "attrs": peer_attributes}
     attributes: list[tuple[str, Any]] = [("IFLA_IFNAME", name)]
-    if master:
+    if has_master:
         attributes.append(("IFLA_MASTER", master))
     attributes.append(_kind("veth", {"attrs": [("VETH_INFO_PEER", peer_link)]}))
-    return _link(_RTM_NEWLINK, _NLM_F_CREATE | _NLM_F_EXCL, attributes, index=index, up=bool(master))
+    message = _link(_RTM_NEWLINK, _NLM_F_CREATE | _NLM_F_EXCL, attributes, index=index, up=has_master)
+    markers = [name.encode(), peer.encode(), *map(_NUMBER.pack, (index, peer_index, peer_pid))]
+    if has_master:
+        markers.append(_NUMBER.pack(master))
+    if has_mac:
+        markers.append(bytes.fromhex(_MAC_MARKER.replace(":", "")))
+    return Template.of(message, *markers)
 
 
 @cache
@@ -63,9 +92,16 @@ def up(index: int = _LOOPBACK) -> bytes:
 
 def silence(name: str) -> bytes:
     """Stop a bridge port from forwarding, at once and without waiting for RCU; ENODEV if there is no such link."""
+    return _silence(len(name)).fill(name.encode())
+
+
+@cache
+def _silence(name_length: int) -> Template:
+    name = "\x01" * name_length
     data = {"attrs": [("IFLA_BRPORT_STATE", _BRIDGE_PORT_DISABLED)]}
     slave = {"attrs": [("IFLA_INFO_SLAVE_KIND", "bridge"), ("IFLA_INFO_SLAVE_DATA", data)]}
-    return _link(_RTM_NEWLINK, 0, [("IFLA_IFNAME", name), ("IFLA_LINKINFO", slave)])
+    message = _link(_RTM_NEWLINK, 0, [("IFLA_IFNAME", name), ("IFLA_LINKINFO", slave)])
+    return Template.of(message, name.encode())
 
 
 def delete(name: str) -> bytes:
@@ -75,14 +111,26 @@ def delete(name: str) -> bytes:
 
 def address(index: int, value: IPv4Interface) -> bytes:
     """Give the link with this index an address and, by its prefix, the route to the subnet."""
+    network = value.network
+    values = [_NUMBER.pack(index), value.ip.packed]
+    if network.prefixlen < _NO_BROADCAST:
+        values.append(network.broadcast_address.packed)
+    return _address(network.prefixlen).fill(*values)
+
+
+@cache
+def _address(prefix: int) -> Template:
     from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 
+    index, address, broadcast, _ = _MARKERS
     message = ifaddrmsg()
-    message["family"], message["prefixlen"], message["index"] = 2, value.network.prefixlen, index
-    message["attrs"] = [("IFA_LOCAL", str(value.ip)), ("IFA_ADDRESS", str(value.ip))]
-    if value.network.prefixlen < 31:
-        message["attrs"].append(("IFA_BROADCAST", str(value.network.broadcast_address)))
-    return _encode(message, _RTM_NEWADDR, _NLM_F_CREATE | _NLM_F_EXCL)
+    message["family"], message["prefixlen"], message["index"] = 2, prefix, index
+    message["attrs"] = [(name, str(IPv4Address(address))) for name in ("IFA_LOCAL", "IFA_ADDRESS")]
+    markers = [_NUMBER.pack(index), IPv4Address(address).packed]
+    if prefix < _NO_BROADCAST:
+        message["attrs"].append(("IFA_BROADCAST", str(IPv4Address(broadcast))))
+        markers.append(IPv4Address(broadcast).packed)
+    return Template.of(_encode(message, _RTM_NEWADDR, _NLM_F_CREATE | _NLM_F_EXCL), *markers)
 
 
 @lru_cache
