@@ -11,11 +11,12 @@ import errno
 import gc
 import os
 import resource
+import select
 import signal
 import socket
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from composer.keeper import perform, steps, wire
 from composer.keeper.context import Context
@@ -35,7 +36,7 @@ _FAILED = 125
 
 def live(
     channel: socket.socket,
-    encoded_steps: Sequence[Sequence[Any]],
+    todo: Sequence[steps.Step],
     *,
     fds: Mapping[str, int],
     stdio: tuple[int, int, int],
@@ -49,16 +50,14 @@ def live(
         _die_with_the_keeper(channel)
         _settle(stdio, nofile)
         context = Context(channel, fds, unshare_cgroup)
-        todo = steps.from_wire(encoded_steps)
-        if enter >= 0:
-            while todo and isinstance(todo[0], steps.JoinCgroup | steps.OomScore):
-                current = todo.pop(0)
-                perform.perform(context, current)
-            _enter(channel, enter)
-        for current in todo:
-            if isinstance(current, steps.Seccomp | steps.Exec):
+        for step in todo:
+            if enter >= 0 and not isinstance(step, steps.JoinCgroup | steps.OomScore):
+                _enter(channel, enter)
+                enter = -1
+            if isinstance(step, steps.Seccomp | steps.Exec):
                 privilege.prctl(privilege.PR_SET_PDEATHSIG, 0, about="PR_SET_PDEATHSIG")
-            perform.perform(context, current)
+            current = step
+            perform.perform(context, step)
         wire.send(channel, {"done": True})
         os._exit(0)
     except BaseException as error:
@@ -80,9 +79,10 @@ def _die_with_the_keeper(channel: socket.socket) -> None:
     cgroup, where the engine finds it. The keeper may be gone already: the channel's end tells, getppid in a pid namespace not.
     """
     privilege.prctl(privilege.PR_SET_PDEATHSIG, signal.SIGKILL, about="PR_SET_PDEATHSIG")
-    with contextlib.suppress(BlockingIOError):
-        if not channel.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT):
-            os._exit(_FAILED)
+    end = select.poll()
+    end.register(channel, select.POLLRDHUP)
+    if end.poll(0):
+        os._exit(_FAILED)
 
 
 def _settle(stdio: tuple[int, int, int], nofile: tuple[int, int]) -> None:

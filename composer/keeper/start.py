@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from composer.keeper import child, fifos, wire
+from composer.keeper.steps import Credentials, Step, from_wire
 from composer.kernel import clone, process
 from composer.kernel.namespace import KINDS
 
@@ -20,7 +21,7 @@ class Request:
     """What the engine asked for; the fields are those of `client.Run`."""
 
     id: str
-    steps: Sequence[Sequence[Any]]
+    steps: Sequence[Step]
     clone: tuple[str, ...] = ()
     enter: str = ""
     stdin: str = ""
@@ -35,12 +36,13 @@ class Request:
     def from_message(cls, message: dict[str, Any]) -> Request:
         """The request in a `run` message. Raises KeyError, TypeError for what is none."""
         values = {name: message[name] for name in cls.__slots__ if name in message}
-        return cls(**values | {"clone": tuple(message.get("clone", ()))})
+        # Decoded here, once: in the child, whose memory is still shared with ours, each new object costs a page fault.
+        return cls(**values | {"clone": tuple(message.get("clone", ())), "steps": from_wire(message["steps"])})
 
     @property
     def uid(self) -> int:
         """Who the program will run as: the owner of its FIFOs."""
-        return next((int(values["uid"]) for name, values in self.steps if name == "Credentials"), 0)
+        return next((step.uid for step in self.steps if isinstance(step, Credentials)), 0)
 
     @property
     def fifo_names(self) -> list[str]:

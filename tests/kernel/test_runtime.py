@@ -101,7 +101,7 @@ def perform(
     if pid == 0:
         child.live(
             theirs,
-            steps.to_wire(todo),
+            todo,
             fds={},
             stdio=(nothing, writing, writing),
             enter=enter,
@@ -319,7 +319,7 @@ def perform_entered(todo: tuple[steps.Step, ...], pidfd: int) -> str:
     if pid == 0:
         child.live(
             theirs,
-            steps.to_wire(todo),
+            todo,
             fds={},
             stdio=(nothing, writing, writing),
             enter=pidfd,
