@@ -4,6 +4,7 @@
   x ProjectError           the Compose file is wrong - the user can fix it; carries every diagnostic
   x UsageError             the command line asks for something that cannot be
   x ImageError             an image, layer or archive is missing, damaged or not what it says
+  x RegistryError          a registry said no, or nothing at all            code (of the specification), status, retryable
   x ContainerError         a container did not do what was asked            step, errno
   x HostError              this machine cannot do what we need              the missing feature
   x StateError             what we find on disk is not ours or is newer than us
@@ -71,7 +72,7 @@ class ComposerError(Exception):
     def to_wire(self) -> dict[str, Any]:
         """The error as JSON-able data, read back by `error_from_wire` on the other side of a socket."""
         return {
-            "kind": type(self).__name__,
+            "kind": next(kind.__name__ for kind in type(self).__mro__ if kind.__name__ in _KINDS),
             "message": self.message,
             "hint": self.hint,
             "exit_code": self.exit_code,
@@ -102,6 +103,21 @@ class ImageError(ComposerError):
     """An image, layer or archive is missing, damaged or not what it says."""
 
 
+class RegistryError(ComposerError):
+    """A registry said no, or nothing at all; `code` is the distribution specification's, `status` that of HTTP."""
+
+    def __init__(
+        self, message: str, *, hint: str = "", code: str = "", status: int = 0, retryable: bool = False
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.code = code
+        self.status = status
+        self.retryable = retryable
+        """Whether the same request may succeed later."""
+        self.wait_seconds: float | None = None
+        """How long the registry asks us to wait."""
+
+
 class ContainerError(ComposerError):
     """A container did not do what was asked; `step` is the init step or driver call, `errno` the kernel's word."""
 
@@ -126,7 +142,16 @@ class EngineError(ComposerError):
 
 _KINDS: dict[str, type[ComposerError]] = {
     kind.__name__: kind
-    for kind in (ComposerError, UsageError, ImageError, ContainerError, HostError, StateError, EngineError)
+    for kind in (
+        ComposerError,
+        UsageError,
+        ImageError,
+        RegistryError,
+        ContainerError,
+        HostError,
+        StateError,
+        EngineError,
+    )
 }
 
 

@@ -2,7 +2,8 @@
 
 The data directory survives reboots (`COMPOSER_DATA`, else `/var/lib/composer` for root and
 `$XDG_DATA_HOME/composer` for others); the run directory does not (`COMPOSER_RUN`, else `/run/composer` for root
-and `$XDG_RUNTIME_DIR/composer`, or a 0700 directory under /tmp, for others).
+and `$XDG_RUNTIME_DIR/composer`, or a 0700 directory under /tmp, for others). The configuration directory is the user's
+own (`COMPOSER_CONFIG`, else `/etc/composer` for root and `$XDG_CONFIG_HOME/composer` for others); we only read it.
 
     data/state.db                   SQLite: projects, containers, networks, leases, volumes
     data/images/                    an OCI image layout: oci-layout index.json blobs/sha256/
@@ -10,6 +11,8 @@ and `$XDG_RUNTIME_DIR/composer`, or a 0700 directory under /tmp, for others).
     data/host-image/                the layer of the embedded image `host`
     data/volumes/<name>/_data       named and anonymous volumes
     data/containers/<id>/           upper/ work/ (overlay), etc/ (hosts hostname resolv.conf), log/ (log index)
+    configuration/registries.toml   mirrors, certificates and plain HTTP, by registry; the user writes it
+
     run/engine.sock                 the API, 0600
     run/keeper.sock                 engine -> keeper, SEQPACKET, 0600
     run/start.lock                  held by whoever starts the processes
@@ -114,3 +117,13 @@ class Paths:
     @property
     def rootfs(self) -> Path:
         return self.run / "rootfs"
+
+
+def configuration_directory(environment: Mapping[str, str], uid: int) -> Path:
+    """Where the user configures composer; it need not exist."""
+    if chosen := environment.get("COMPOSER_CONFIG"):
+        return Path(chosen).absolute()
+    if uid == 0 and not environment.get("XDG_CONFIG_HOME"):
+        return Path("/etc/composer")
+    home = Path(environment.get("HOME") or "/")
+    return Path(environment.get("XDG_CONFIG_HOME") or home / ".config") / "composer"

@@ -13,6 +13,7 @@ from composer.engine.plan import (
     CreateContainer,
     CreateNetwork,
     CreateVolume,
+    PullImage,
     RemoveContainer,
     RemoveNetwork,
     RemoveVolume,
@@ -27,6 +28,8 @@ class Drivers(Protocol):
 
     async def observe(self, project: str) -> Observed:
         """What is there for `project`, from the store and the kernel, unjudged."""
+
+    async def pull_image(self, operation: PullImage) -> None: ...
 
     async def create_network(self, operation: CreateNetwork) -> None: ...
 

@@ -3,7 +3,7 @@
 No decision is made here. A node begins when all it needs is done. When one fails, what depends on it is left out and the
 rest goes on to its end; then the first error is raised, the others as its notes. A wait that is not required only warns.
 
-Cancelled (Ctrl-C), nothing new begins, waits end at once, and drivers that are at work are given the time to finish, so
+Cancelled (Ctrl-C), nothing new begins, waits and pulls end at once, and drivers that are at work are given the time to finish, so
 that nothing is left half done; cancelled again, they are cancelled too.
 """
 
@@ -24,6 +24,7 @@ from composer.engine.plan import (
     Node,
     Operation,
     Plan,
+    PullImage,
     RemoveContainer,
     RemoveNetwork,
     RemoveVolume,
@@ -149,7 +150,7 @@ class _Execution:
     async def _wind_down(self) -> None:
         self._stopping = True
         for task, node in self._running.items():
-            if isinstance(node.operation, AwaitCondition):
+            if isinstance(node.operation, AwaitCondition | PullImage):
                 task.cancel()
         try:
             outcomes = await asyncio.gather(*self._running, return_exceptions=True)
@@ -167,12 +168,14 @@ class _Execution:
 
 
 def _is_optional(node: Node) -> bool:
-    return isinstance(node.operation, AwaitCondition) and not node.operation.required
+    return isinstance(node.operation, AwaitCondition | PullImage) and not node.operation.required
 
 
 async def perform(operation: Operation, drivers: Drivers) -> None:
     """Call the one driver that carries `operation` out."""
     match operation:
+        case PullImage():
+            await drivers.pull_image(operation)
         case CreateNetwork():
             await drivers.create_network(operation)
         case RemoveNetwork():

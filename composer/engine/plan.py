@@ -13,6 +13,18 @@ from composer.engine.world import Condition, DesiredContainer, DesiredNetwork, D
 
 
 @dataclass(frozen=True, slots=True)
+class PullImage:
+    """Have what a reference means at its registry in the image store; what is there already is success."""
+
+    reference: str
+    """As people write it: `redis:7`."""
+    platform: str = ""
+    """Empty is what suits this machine."""
+    required: bool = True
+    """One that can be built instead, or need not be had, only warns when it fails."""
+
+
+@dataclass(frozen=True, slots=True)
 class CreateNetwork:
     """Make a network's namespace; an existing live one is success."""
 
@@ -91,7 +103,8 @@ class AwaitCondition:
 
 
 Operation = (
-    CreateNetwork
+    PullImage
+    | CreateNetwork
     | RemoveNetwork
     | CreateVolume
     | RemoveVolume
@@ -108,7 +121,7 @@ class Node:
     """One operation of a plan."""
 
     id: str
-    """Stable and readable: `network/shop_default`, `create/shop-web-1`, `start/shop-web-1`, `await/db/service_healthy`."""
+    """Stable and readable: `pull/redis:7`, `network/shop_default`, `create/shop-web-1`, `start/shop-web-1`, `await/db/service_healthy`."""
     operation: Operation
     cause: str
     needs: tuple[str, ...] = ()

@@ -13,6 +13,7 @@ from composer.engine.plan import (
     CreateVolume,
     Node,
     Plan,
+    PullImage,
     RemoveContainer,
     RemoveNetwork,
     RemoveVolume,
@@ -111,6 +112,8 @@ def _event(node: Node, status: str, *, detail: str = "", hint: str = "", seconds
 def _subject(node: Node) -> tuple[str, str, str]:
     """The resource, its name and the service."""
     match node.operation:
+        case PullImage(reference):
+            return "image", reference, ""
         case CreateNetwork(network):
             return "network", network.name, ""
         case RemoveNetwork(name):
@@ -131,6 +134,8 @@ def _subject(node: Node) -> tuple[str, str, str]:
 
 def _verb(operation: object, *, begun: bool) -> str:
     match operation:
+        case PullImage():
+            return "pulling" if begun else "pulled"
         case CreateContainer(_, replaces) if replaces:
             return "recreating" if begun else "recreated"
         case CreateNetwork() | CreateVolume() | CreateContainer():

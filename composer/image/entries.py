@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 from composer.errors import ImageError
 from composer.image.blobs import Blobs
-from composer.image.index import reference_of
+from composer.image.index import origin_of, reference_of
 from composer.oci import media_types
 from composer.oci.descriptor import Descriptor
 from composer.oci.digest import Digest
-from composer.oci.manifest import Index, Manifest, choose, this_platform
+from composer.oci.manifest import Index, Manifest, choose
+from composer.oci.platform import this_platform
 from composer.oci.reference import parse
 
 _SHORTEST_ID = 4
@@ -41,7 +42,10 @@ def means(text: str, entry: Descriptor) -> bool:
     name = reference_of(entry)
     if name is None or name.name != wanted.name:
         return False
-    return entry.digest == wanted.digest if wanted.digest else name == wanted
+    if wanted.digest is None:
+        return name == wanted
+    origin = origin_of(entry)
+    return wanted.digest in (entry.digest, origin.digest if origin else None)
 
 
 def id_of(entry: Descriptor, blobs: Blobs) -> str:

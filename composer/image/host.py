@@ -20,7 +20,7 @@ from composer.errors import ImageError
 from composer.image.image import HostBind, Image
 from composer.image.staging import staging
 from composer.oci.config import ImageConfig
-from composer.oci.manifest import this_platform
+from composer.oci.platform import this_platform
 from composer.oci.reference import Reference, parse
 
 PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")

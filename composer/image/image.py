@@ -20,6 +20,16 @@ class HostBind:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """What a registry said when it was last asked for an image's name."""
+
+    digest: Digest
+    """Of the manifest, or of the index of which the image is one platform."""
+    time: float
+    """Seconds since the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
 class Image:
     """An image at rest, enough to make a container of it."""
 
@@ -32,6 +42,8 @@ class Image:
     layers: tuple[Path, ...]
     """Snapshot directories, topmost first, as overlay takes them. `Store.unpack` makes those that are missing."""
     binds: tuple[HostBind, ...] = ()
+    origin: Origin | None = None
+    """None for an image that was not pulled by this name."""
 
     @property
     def name(self) -> str:

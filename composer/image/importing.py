@@ -23,7 +23,8 @@ from composer.image.writer import TreeArchive
 from composer.oci import media_types
 from composer.oci.config import History, ImageConfig
 from composer.oci.descriptor import Descriptor
-from composer.oci.manifest import Manifest, this_platform
+from composer.oci.manifest import Manifest
+from composer.oci.platform import this_platform
 from composer.oci.reference import parse
 
 LAYER_TYPES = {GZIP: media_types.OCI_LAYER_GZIP, ZSTD: media_types.OCI_LAYER_ZSTD, "": media_types.OCI_LAYER}

@@ -3,6 +3,7 @@
 <https://github.com/opencontainers/image-spec/blob/main/image-layout.md>. An image has an entry for each of its names,
 which stand in two annotations: `org.opencontainers.image.ref.name`, that skopeo and umoci go by, and
 `io.containerd.image.name`. An image that lost its last name keeps an entry without any: a container may still use it.
+Two more tell of an image that was pulled which digest its name had at the registry, and when.
 """
 
 from __future__ import annotations
@@ -14,14 +15,18 @@ from pathlib import Path
 
 from composer.errors import ImageError, StateError
 from composer.image.blobs import write_atomically
+from composer.image.image import Origin
 from composer.image.locks import locked
 from composer.oci import fields
 from composer.oci.descriptor import Descriptor
+from composer.oci.digest import Digest
 from composer.oci.manifest import Index, encode
 from composer.oci.reference import Reference, parse
 
 REF_NAME = "org.opencontainers.image.ref.name"
 CONTAINERD_NAME = "io.containerd.image.name"
+PULLED_DIGEST = "composer.pulled.digest"
+PULLED_TIME = "composer.pulled.time"
 
 _LAYOUT_VERSION = "imageLayoutVersion"
 _VERSION = "1.0.0"
@@ -50,12 +55,14 @@ class IndexFile:
             raise StateError(f"cannot read the image store `{self._layout}`: its layout version is `{version}`")
         return entries
 
-    def name(self, entry: Descriptor, reference: Reference) -> None:
+    def name(self, entry: Descriptor, reference: Reference, origin: Origin | None = None) -> None:
         """Make `reference` the name of the manifest `entry`; the image that had it so far stays, without the name."""
         with self._changing() as entries:
             self._unname(entries, reference)
             entries[:] = [other for other in entries if other.digest != entry.digest or reference_of(other)]
             annotations = {REF_NAME: str(reference), CONTAINERD_NAME: str(reference)}
+            if origin:
+                annotations |= {PULLED_DIGEST: str(origin.digest), PULLED_TIME: f"{origin.time:.0f}"}
             entries.append(replace(entry, annotations=annotations))
 
     def keep(self, entry: Descriptor) -> None:
@@ -103,3 +110,11 @@ def reference_of(entry: Descriptor) -> Reference | None:
             except ImageError:
                 continue
     return None
+
+
+def origin_of(entry: Descriptor) -> Origin | None:
+    """What an entry's annotations tell of its pull; None where they do not."""
+    try:
+        return Origin(Digest.parse(entry.annotations[PULLED_DIGEST]), float(entry.annotations[PULLED_TIME]))
+    except (KeyError, ValueError, ImageError):
+        return None

@@ -29,7 +29,8 @@ from composer.oci import fields, media_types
 from composer.oci.config import ImageConfig, chain_id
 from composer.oci.descriptor import Descriptor
 from composer.oci.digest import Digest
-from composer.oci.manifest import Index, Manifest, choose, this_platform
+from composer.oci.manifest import Index, Manifest, choose
+from composer.oci.platform import this_platform
 from composer.oci.reference import Reference, parse
 
 _MAX_NESTING = 4

@@ -18,8 +18,8 @@ from composer.image import host
 from composer.image.blobs import Blobs
 from composer.image.collect import collect
 from composer.image.entries import find_entry, id_of, manifest_of, means
-from composer.image.image import Image, ImageRecord
-from composer.image.index import IndexFile, reference_of
+from composer.image.image import Image, ImageRecord, Origin
+from composer.image.index import IndexFile, origin_of, reference_of
 from composer.image.locks import locked
 from composer.image.ownership import Ownership
 from composer.image.snapshot import Snapshots
@@ -66,7 +66,7 @@ class Store:
         entry = self._entry(reference)
         return self._image(entry) if entry else None
 
-    def add(self, manifest: bytes, reference: Reference | None) -> Image:
+    def add(self, manifest: bytes, reference: Reference | None, origin: Origin | None = None) -> Image:
         """Record an image whose config and layers are stored, and give it a name; the name may have been another's.
 
         To be called while `adding`. Raises ImageError for the reserved name, and for what is no manifest.
@@ -76,7 +76,7 @@ class Store:
         entry = Descriptor.of(Manifest.parse(manifest).media_type, manifest)
         image = self._image(replace(entry, digest=self.blobs.put(manifest)), reference)
         if reference:
-            self._index.name(entry, reference)
+            self._index.name(entry, reference, origin)
         else:
             self._index.keep(entry)
         return image
@@ -195,6 +195,7 @@ class Store:
             manifest=digest,
             config=config,
             layers=self.snapshots.lowers(config.diff_ids),
+            origin=origin_of(entry),
         )
 
     def _size(self, manifest: Manifest, config: ImageConfig) -> int:
@@ -206,8 +207,7 @@ def missing(reference: str) -> ImageError:
     """The error for an image that is not there."""
     return ImageError(
         f"cannot find image `{reference}`: it is not in the image store",
-        hint=f"import or load it: `compose image import ROOTFS.tar {reference}`; "
-        "pulling from registries is not available yet",
+        hint=f"`compose image pull {reference}`, or `compose image load` an archive of it",
     )
 
 

@@ -8,7 +8,6 @@ could be checked.
 from __future__ import annotations
 
 import json
-import platform as machine
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,9 +15,9 @@ from typing import Any
 from composer.errors import ImageError
 from composer.oci import fields, media_types
 from composer.oci.descriptor import Descriptor, Platform
+from composer.oci.platform import rank
 
 _MAX_LAYERS = 500
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "armv6l": "arm", "i686": "386", "i386": "386"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,26 +85,16 @@ class Index:
         )
 
 
-def this_platform() -> Platform:
-    """The platform of this machine."""
-    name = machine.machine().lower()
-    return Platform(_ARCHITECTURES.get(name, name), "linux", {"armv7l": "v7", "armv6l": "v6"}.get(name, ""))
-
-
 def choose(manifests: Sequence[Descriptor], platform: Platform) -> Descriptor | None:
-    """The manifest of an index that runs on `platform`, the exact variant before any; None if there is none.
+    """The manifest of an index that runs on `platform`, the nearest variant before any; None if there is none.
 
     An entry without a platform counts as fitting when nothing else does: single-platform indexes often leave it out.
     """
-    fitting = [
-        manifest
-        for manifest in manifests
-        if manifest.platform
-        and (manifest.platform.os, manifest.platform.architecture) == (platform.os, platform.architecture)
-    ]
-    exact = [manifest for manifest in fitting if manifest.platform == platform]
-    unnamed = [manifest for manifest in manifests if manifest.platform is None]
-    return next(iter([*exact, *fitting, *unnamed]), None)
+    ranked = [(rank(manifest.platform, platform), manifest) for manifest in manifests if manifest.platform]
+    fitting = [(place, manifest) for place, manifest in ranked if place is not None]
+    if fitting:
+        return min(fitting, key=lambda pair: pair[0])[1]
+    return next((manifest for manifest in manifests if manifest.platform is None), None)
 
 
 def encode(document: Mapping[str, Any]) -> bytes:

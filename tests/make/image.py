@@ -19,8 +19,9 @@ from composer.image.store import Store
 from composer.oci.config import ImageConfig
 from composer.oci.descriptor import Descriptor
 from composer.oci.digest import Digest
-from composer.oci.manifest import Index, Manifest, this_platform
+from composer.oci.manifest import Index, Manifest
 from composer.oci.media_types import OCI_CONFIG, OCI_LAYER, OCI_LAYER_GZIP
+from composer.oci.platform import this_platform
 
 BUSYBOX = Path("/bin/busybox")
 """Debian's busybox-static."""

@@ -12,8 +12,9 @@ import zstandard
 from composer.errors import ImageError, UsageError
 from composer.image.importing import import_rootfs
 from composer.image.store import Store
-from composer.oci.manifest import Manifest, this_platform
+from composer.oci.manifest import Manifest
 from composer.oci.media_types import OCI_LAYER, OCI_LAYER_GZIP, OCI_LAYER_ZSTD
+from composer.oci.platform import this_platform
 from composer.paths import Paths
 from tests.make.image import busybox_rootfs, directory, entry, import_busybox, tar
 

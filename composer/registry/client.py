@@ -1,0 +1,62 @@
+"""A registry's repositories, by reference: at its mirrors first, then at the registry itself."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from types import TracebackType
+from typing import Self, TypeVar
+
+from composer.clock import Clock
+from composer.errors import RegistryError
+from composer.oci.reference import Reference
+from composer.registry.access import Access
+from composer.registry.connection import Connection
+from composer.registry.endpoints import Endpoint, endpoint_of, endpoints_for_pull
+from composer.registry.repository import Repository
+from composer.registry.transport import HttpTransport
+
+T = TypeVar("T")
+
+
+class Client:
+    """Connections of one request; an async context manager that closes them."""
+
+    def __init__(self, access: Access, clock: Clock, transport: HttpTransport | None = None) -> None:
+        self._access = access
+        self._clock = clock
+        self._transport = transport or HttpTransport()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._transport.close()
+
+    def sources(self, reference: Reference) -> tuple[Repository, ...]:
+        """Where an image may be pulled from, in the order to ask."""
+        what = f"cannot pull `{reference.familiar()}`"
+        endpoints = endpoints_for_pull(reference.registry, self._access.settings)
+        return tuple(Repository(self._connection(endpoint, what), reference) for endpoint in endpoints)
+
+    def target(self, reference: Reference) -> Repository:
+        """Where an image is pushed to."""
+        endpoint = endpoint_of(reference.registry, self._access.settings)
+        return Repository(self._connection(endpoint, f"cannot push `{reference.familiar()}`"), reference)
+
+    def _connection(self, endpoint: Endpoint, what: str) -> Connection:
+        return Connection(self._transport, endpoint, self._access, self._clock, what)
+
+
+async def first_of(sources: Sequence[T], ask: Callable[[T], Awaitable[object]]) -> T:
+    """The first of `sources` that `ask` succeeds with. Raises the last one's error: that of the registry itself."""
+    *mirrors, registry = sources
+    for mirror in mirrors:
+        try:
+            await ask(mirror)
+        except RegistryError:
+            continue  # a mirror need not have everything, nor be there at all
+        return mirror
+    await ask(registry)
+    return registry

@@ -1,0 +1,165 @@
+"""One endpoint of a registry, spoken to: the right scheme, authorisation, redirects.
+
+The first request asks for `/v2/`, which says whether the endpoint speaks the protocol and what it wants to let us in
+(distribution specification, "Determining Support"). A redirect never leads to another scheme, and what authorises us goes
+to no other host than the one that asked for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from urllib.parse import urljoin, urlsplit
+
+from composer import __version__
+from composer.clock import Clock
+from composer.errors import RegistryError
+from composer.registry.access import Access
+from composer.registry.authorize import Anonymous, Authorizer, Scopes, choose_authorizer
+from composer.registry.challenge import parse_challenges
+from composer.registry.endpoints import Endpoint
+from composer.registry.failures import LARGEST_BODY, refusal
+from composer.registry.retry import persistently
+from composer.registry.transport import Answer, Body, Transport, TransportError, redacted
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_MOST_REDIRECTS = 5
+_LARGEST_TOKEN = 1 << 20
+_OK = frozenset({200})
+
+
+class Connection:
+    """Sends requests to `endpoint`; what failed is told as "`what`: why"."""
+
+    def __init__(self, transport: Transport, endpoint: Endpoint, access: Access, clock: Clock, what: str) -> None:
+        self.endpoint = endpoint
+        self.what = what
+        self.clock = clock
+        self._transport = transport
+        self._access = access
+        self._authorizer: Authorizer = Anonymous()
+        self._scheme = ""
+        self._opening = asyncio.Lock()
+
+    async def open(self) -> None:
+        """Find out how the endpoint wants to be spoken to; idempotent. Raises RegistryError."""
+        async with self._opening:
+            if not self._scheme:
+                await persistently(self.clock, self._ping)
+
+    @asynccontextmanager
+    async def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        scopes: Scopes,
+        headers: Mapping[str, str] | None = None,
+        body: Body | None = None,
+        expect: frozenset[int] = _OK,
+    ) -> AsyncIterator[Answer]:
+        """Send a request to a path below the endpoint, or to an address that it gave; the answer has a status of `expect`.
+
+        A token that has expired meanwhile is replaced once. Raises RegistryError for any other status.
+        """
+        await self.open()
+        url = urljoin(f"{self._scheme}://{self.endpoint.host}/", path)
+        for last in (False, True):
+            async with AsyncExitStack() as stack:
+                given = {**(headers or {}), "User-Agent": f"composer/{__version__}"}
+                if authorization := await self._authorizer.header(scopes):
+                    given["Authorization"] = authorization
+                answer = await self._follow(stack, method, url, given, body)
+                if answer.status in expect:
+                    yield answer
+                    return
+                # A body that streams cannot be sent a second time; whoever streams has asked for something before.
+                again = answer.status == 401 and not last and isinstance(body, bytes | None)
+                if not (again and self._authorizer.refused(scopes)):
+                    raise await self._refusal(answer)
+
+    async def _ping(self) -> None:
+        credentials = await asyncio.to_thread(self._access.credentials, self.endpoint.registry)
+        *tried, last = self.endpoint.schemes
+        for scheme in (*tried, last):
+            url = f"{scheme}://{self.endpoint.host}/v2/"
+            try:
+                async with AsyncExitStack() as stack:
+                    answer = await self._follow(stack, "GET", url, {"User-Agent": f"composer/{__version__}"}, None)
+                    challenges = parse_challenges(answer.headers.get("WWW-Authenticate", ""))
+                    if answer.status not in (200, 401, 403, 404):
+                        raise await self._refusal(answer)
+            except TransportError as error:
+                if error.no_tls and scheme != last:
+                    continue
+                error.message = f"{self.what}: {error.message}"
+                raise
+            self._scheme = scheme
+            self._authorizer = choose_authorizer(challenges, credentials, self._fetch_token, self.clock)
+            return
+
+    async def _follow(
+        self, stack: AsyncExitStack, method: str, url: str, headers: Mapping[str, str], body: Body | None
+    ) -> Answer:
+        """The first answer that is no redirect."""
+        origin = urlsplit(url)
+        for _ in range(_MOST_REDIRECTS + 1):
+            answer = await stack.enter_async_context(self._request(method, url, headers, body))
+            location = answer.headers.get("Location", "")
+            if answer.status not in _REDIRECTS or not location:
+                return answer
+            url = urljoin(url, location)
+            target = urlsplit(url)
+            if target.scheme != origin.scheme or not target.hostname:
+                raise RegistryError(
+                    f"{self.what}: `{self.endpoint.registry}` sends us on to `{redacted(url)}`, which is another scheme"
+                )
+            if not isinstance(body, bytes | None):
+                raise RegistryError(f"{self.what}: `{self.endpoint.registry}` moves while content is sent to it")
+            if target.netloc != origin.netloc:
+                headers = {name: value for name, value in headers.items() if name != "Authorization"}
+            if answer.status == 303:
+                method, body = "GET", None
+        raise RegistryError(f"{self.what}: `{self.endpoint.registry}` sends us in circles")
+
+    @asynccontextmanager
+    async def _request(
+        self, method: str, url: str, headers: Mapping[str, str], body: Body | None
+    ) -> AsyncIterator[Answer]:
+        proxy = self._access.proxy(url)
+        async with self._transport.request(method, url, headers, body, self._tls(url), proxy) as answer:
+            yield answer
+
+    def _tls(self, url: str) -> ssl.SSLContext | None:
+        """The endpoint's authority is trusted wherever it sends us; our own certificate is shown to it alone."""
+        parts = urlsplit(url)
+        if parts.scheme != "https":
+            return None
+        return self.endpoint.tls(identify=parts.netloc == self.endpoint.host)
+
+    async def _refusal(self, answer: Answer) -> RegistryError:
+        try:
+            body = await answer.read(LARGEST_BODY)
+        except TransportError:
+            body = b""  # the status says enough
+        error = refusal(answer.status, answer.headers, body, self.what, self.endpoint.registry)
+        if answer.status == 401 and self._authorizer.credentials:
+            error.message = f"{self.what}: `{self.endpoint.registry}` refuses the credentials that are stored for it"
+            error.hint = f"`compose login {self.endpoint.registry}` again"
+        return error
+
+    async def _fetch_token(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> bytes:
+        """Ask a token server; over plain HTTP only where the registry itself is spoken to like that."""
+        if urlsplit(url).scheme not in ("https", self._scheme):
+            raise RegistryError(f"{self.what}: `{redacted(url)}`, where tokens are to be had, is no address of TLS")
+
+        async def ask() -> bytes:
+            async with AsyncExitStack() as stack:
+                answer = await self._follow(stack, method, url, headers, body)
+                if answer.status != 200:
+                    raise await self._refusal(answer)
+                return await answer.read(_LARGEST_TOKEN)
+
+        return await persistently(self.clock, ask)

@@ -1,0 +1,239 @@
+"""An image from a registry into the store.
+
+Manifest, platform, config, layers; then the name. Layers come in parallel and are unpacked while they come. What the store
+has is not fetched, what two pulls want at once is fetched once, and until the last layer is there the name means what it
+meant before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+
+from composer.clock import Clock
+from composer.errors import ImageError, RegistryError
+from composer.image.image import Image, Origin
+from composer.image.store import Store, refuse_reserved
+from composer.image.verify import check_layers
+from composer.oci import media_types
+from composer.oci.config import ImageConfig, chain_ids
+from composer.oci.descriptor import Descriptor, Platform
+from composer.oci.digest import Digest
+from composer.oci.fields import MAX_DOCUMENT
+from composer.oci.manifest import Index, Manifest, choose
+from composer.oci.platform import parse_platform, rank, this_platform
+from composer.oci.reference import Reference
+from composer.registry.access import Access
+from composer.registry.client import Client, first_of
+from composer.registry.download import Download, Layer
+from composer.registry.progress import LayerProgress, Phase, Report
+from composer.registry.repository import Document, Repository
+from composer.registry.retry import persistently
+from composer.registry.shared import Shared
+
+PARALLEL = 3
+"""Layers that come at a time, of all images together."""
+_MOST_NESTED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """An image that is in the store now."""
+
+    image: Image
+    changed: bool
+    """Whether the name means another image than before, or means one at all."""
+    warning: str = ""
+
+
+class Puller:
+    """Pulls into `store`; one for the whole process, so that nothing is fetched twice at once."""
+
+    def __init__(self, store: Store, clock: Clock, client: Callable[[Access, Clock], Client] = Client) -> None:
+        self._store = store
+        self._clock = clock
+        self._client = client
+        self._download = Download(store, clock, PARALLEL)
+        self._layers: Shared[None] = Shared()
+
+    async def pull(self, reference: Reference, access: Access, report: Report, platform: str = "") -> Pulled:
+        """Have the image that `reference` means at its registry, for `platform` or the one that suits this machine.
+
+        Raises:
+            RegistryError: the registry does not give it, or not what its digests say.
+            ImageError: it cannot be used here, or not be stored.
+        """
+        refuse_reserved(str(reference))
+        asked = platform or access.environment.get("DOCKER_DEFAULT_PLATFORM", "")
+        wanted = parse_platform(asked) if asked else this_platform()
+        before = await asyncio.to_thread(self._store.find, str(reference))
+        async with self._client(access, self._clock) as client, _adding(self._store):
+            sources = client.sources(reference)
+            if before and before.origin and await self._is_current(sources, reference, before, wanted):
+                manifest = await asyncio.to_thread(self._manifest_of, before)
+                origin = replace(before.origin, time=self._clock.now())
+                return Pulled(await asyncio.to_thread(self._store.add, manifest, reference, origin), changed=False)
+            image, warning = await self._fetch(sources, reference, wanted, report, explicit=bool(asked))
+        return Pulled(image, before is None or before.manifest != image.manifest, warning)
+
+    async def _is_current(
+        self, sources: Sequence[Repository], reference: Reference, before: Image, wanted: Platform
+    ) -> bool:
+        """Whether the registry means by the name what we have, whole, for this platform."""
+        assert before.origin is not None
+        have = Platform(before.config.architecture, before.config.os, before.config.variant)
+        if rank(have, wanted) is None or not all(layer.is_dir() for layer in before.layers):
+            return False
+        if reference.digest:
+            return True
+        told: list[Digest | None] = []
+
+        async def ask(source: Repository) -> None:
+            told.append(await source.resolve(reference))
+
+        await first_of(sources, ask)
+        return told[-1] == before.origin.digest
+
+    def _manifest_of(self, image: Image) -> bytes:
+        assert image.manifest is not None
+        return self._store.blobs.path(image.manifest).read_bytes()
+
+    async def _fetch(
+        self, sources: Sequence[Repository], reference: Reference, wanted: Platform, report: Report, *, explicit: bool
+    ) -> tuple[Image, str]:
+        got: list[Document] = []
+
+        async def ask(source: Repository) -> None:
+            got.append(await source.manifest(reference))
+
+        chosen = await first_of(sources, ask)
+        sources = sources[sources.index(chosen) :]
+        top = got[-1]
+        document = await _for_platform(chosen, reference, top, wanted)
+        manifest = Manifest.parse(document.data)
+        data = await _document(chosen, manifest.config)
+        config = ImageConfig.parse(data)
+        check_layers(manifest, config)
+        warning = _check_platform(reference, config, wanted, explicit=explicit)
+        await self._fetch_layers(sources, manifest, config, report)
+        origin = Origin(top.descriptor.digest, self._clock.now())
+        return await asyncio.to_thread(self._record, reference, document.data, data, config, origin), warning
+
+    async def _fetch_layers(
+        self, sources: Sequence[Repository], manifest: Manifest, config: ImageConfig, report: Report
+    ) -> None:
+        """Fetch the layers that are not there, each blob once; the first failure ends the others."""
+        missing: dict[Digest, Layer] = {}
+        below: Digest | None = None
+        for blob, diff_id, chain in zip(manifest.layers, config.diff_ids, chain_ids(config.diff_ids), strict=True):
+            if self._store.snapshots.has(chain) or self._store.blobs.has(blob):
+                report(LayerProgress(blob.digest, Phase.PRESENT, blob.size, blob.size))
+            else:
+                missing.setdefault(blob.digest, Layer(blob, diff_id, below))
+            below = chain
+        try:
+            async with asyncio.TaskGroup() as group:
+                for digest, layer in missing.items():
+                    group.create_task(self._layers.do(digest, self._work(sources, layer), report))
+        except* (RegistryError, ImageError, OSError) as errors:
+            raise _first(errors) from None
+
+    def _work(self, sources: Sequence[Repository], layer: Layer) -> Callable[[Report], asyncio.Future[None]]:
+        return lambda report: asyncio.ensure_future(self._download.layer(sources, layer, report))
+
+    def _record(self, reference: Reference, manifest: bytes, data: bytes, config: ImageConfig, origin: Origin) -> Image:
+        """Name the image, all of it being there; layers of which only the blob was there are unpacked first."""
+        digest = self._store.blobs.put(manifest)
+        identity = str(self._store.blobs.put(data))
+        layers = self._store.snapshots.lowers(config.diff_ids)
+        self._store.unpack(Image(identity, reference, digest, config, layers))
+        return self._store.add(manifest, reference, origin)
+
+
+async def _for_platform(source: Repository, reference: Reference, document: Document, wanted: Platform) -> Document:
+    """The manifest for `wanted` behind a manifest or index. Raises ImageError, listing what there is."""
+    for _ in range(_MOST_NESTED):
+        if document.descriptor.media_type in media_types.MANIFESTS:
+            return document
+        manifests = Index.parse(document.data).manifests
+        chosen = choose(manifests, wanted)
+        if chosen is None:
+            raise ImageError(
+                f"cannot pull `{reference.familiar()}`: it does not exist for {wanted}",
+                hint=f"there is {_platforms(manifests)}; name one with `platform:` or DOCKER_DEFAULT_PLATFORM",
+            )
+        document = await source.manifest(replace(reference, tag=None, digest=chosen.digest))
+        if document.descriptor.size != chosen.size:
+            raise ImageError(
+                f"cannot pull `{reference.familiar()}`: its index says {chosen.size} bytes of {chosen.digest}, "
+                f"it has {document.descriptor.size}"
+            )
+    raise ImageError(f"cannot pull `{reference.familiar()}`: its index is nested too deep")
+
+
+def _platforms(manifests: Sequence[Descriptor]) -> str:
+    names = {str(each.platform) for each in manifests if each.platform and each.platform.os != "unknown"}
+    return ", ".join(sorted(names)) or "nothing for any platform"
+
+
+def _check_platform(reference: Reference, config: ImageConfig, wanted: Platform, *, explicit: bool) -> str:
+    """A warning where an image may not run here. Raises ImageError where it is not what was asked for."""
+    have = Platform(config.architecture, config.os, config.variant)
+    if config.os not in ("", "linux"):
+        raise ImageError(f"cannot pull `{reference.familiar()}`: it is for {config.os}, not for Linux")
+    if rank(have, wanted) is not None or not config.architecture:
+        return ""
+    if explicit:
+        raise ImageError(
+            f"cannot pull `{reference.familiar()}`: it does not exist for {wanted}", hint=f"there is {have}"
+        )
+    return f"`{reference.familiar()}` is for {have}, this machine is {wanted}"
+
+
+async def _document(source: Repository, descriptor: Descriptor) -> bytes:
+    """A config. Raises RegistryError where its content is not what its digest and size say."""
+    what, registry = source.connection.what, source.connection.endpoint.registry
+    if descriptor.size > MAX_DOCUMENT:
+        raise ImageError(f"{what}: its config would be larger than {MAX_DOCUMENT} bytes")
+
+    async def ask() -> bytes:
+        data = bytearray()
+        async with source.blob(descriptor.digest) as chunks:
+            async for chunk in chunks:
+                data += chunk
+                if len(data) > descriptor.size:
+                    break
+        if (
+            Descriptor.of(descriptor.media_type, bytes(data)).digest != descriptor.digest
+            or len(data) != descriptor.size
+        ):
+            raise RegistryError(
+                f"{what}: for config {descriptor.digest} `{registry}` sent something else",
+                code="DIGEST_INVALID",
+                retryable=True,
+            )
+        return bytes(data)
+
+    return await persistently(source.connection.clock, ask)
+
+
+@asynccontextmanager
+async def _adding(store: Store) -> AsyncIterator[None]:
+    """`Store.adding`, whose waiting and cleaning up is done in a thread."""
+    stack = ExitStack()
+    await asyncio.to_thread(stack.enter_context, store.adding())
+    try:
+        yield
+    except BaseException as error:
+        await asyncio.to_thread(stack.__exit__, type(error), error, error.__traceback__)
+        raise
+    await asyncio.to_thread(stack.close)
+
+
+def _first(errors: BaseExceptionGroup[Exception]) -> BaseException:
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,104 @@
+"""A real registry on loopback: Debian's `docker-registry`, plain, with a password, with TLS, or asking for tokens."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.make.image import Made, oci_archive
+
+_START_SECONDS = 15.0
+
+
+@dataclass(frozen=True)
+class Registry:
+    """A registry that runs."""
+
+    port: int
+    directory: Path
+    host: str = "127.0.0.1"
+
+    @property
+    def name(self) -> str:
+        """As references name it."""
+        return f"{self.host}:{self.port}"
+
+    def push(self, image: Made, name: str, *options: str) -> str:
+        """Put an image into the registry with skopeo; its reference."""
+        archive = oci_archive(self.directory / "pushed.tar", [image])
+        reference = f"{self.name}/{name}"
+        self.copy(f"oci-archive:{archive}", f"docker://{reference}", "--dest-tls-verify=false", *options)
+        return reference
+
+    def copy(self, source: str, target: str, *options: str) -> None:
+        """`skopeo copy`, which must succeed."""
+        command = ["skopeo", "--insecure-policy", "copy", "-q", *options, source, target]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+    @property
+    def blobs(self) -> Path:
+        """Where the registry keeps what was pushed."""
+        return self.directory / "data/docker/registry/v2/blobs/sha256"
+
+
+@contextmanager
+def running_registry(directory: Path, **settings: Any) -> Iterator[Registry]:
+    """A registry with its content below `directory`; `settings` are further sections of its configuration."""
+    directory.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    http = {"addr": f"127.0.0.1:{port}", **settings.pop("http", {})}
+    configuration = {
+        "version": 0.1,
+        "log": {"level": "warn", "accesslog": {"disabled": True}},
+        "storage": {"filesystem": {"rootdirectory": str(directory / "data")}, "delete": {"enabled": True}},
+        "http": http,
+        **settings,
+    }
+    path = directory / "config.yml"
+    path.write_text(json.dumps(configuration))  # JSON is YAML
+    with (directory / "registry.log").open("wb") as log:
+        process = subprocess.Popen(
+            [_program(), "serve", str(path)], stdout=log, stderr=log, env={**os.environ, "OTEL_TRACES_EXPORTER": "none"}
+        )
+    try:
+        _await(process, port, directory)
+        yield Registry(port, directory)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+
+def free_port() -> int:
+    """A port of the loopback address that nobody uses at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _program() -> str:
+    program = shutil.which("docker-registry")
+    assert program, "the tests need Debian's package docker-registry; .ci/setup installs it"
+    return program
+
+
+def _await(process: subprocess.Popen[bytes], port: int, directory: Path) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            dead = process.poll() is not None
+            assert not dead and time.monotonic() < deadline, (directory / "registry.log").read_text()
+            time.sleep(0.01)
