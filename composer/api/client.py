@@ -82,6 +82,10 @@ class Client:
         """Create a one-off container; the Result names it. Not repeated when the engine dies."""
         return self._events(f"{project_target(project)}/run", request, repeatable=False)
 
+    def pull(self, project: str, request: messages.PullRequest) -> EventStream:
+        """Pull the images of the project's services."""
+        return self._events(f"{project_target(project)}/pull", request)
+
     def execute(self, project: str, request: messages.ExecRequest) -> socket.socket:
         """Start a process in a running container."""
         return self._upgrade(f"{project_target(project)}/exec", request)
@@ -113,6 +117,10 @@ class Client:
         """Take in an OCI layout, OCI archive or docker archive; the references it brought."""
         answer: list[str] = self._call("POST", "/images/load", {"path": path})["references"]
         return answer
+
+    def pull_images(self, request: messages.ImagesRequest) -> EventStream:
+        """Pull images by reference."""
+        return self._events("/images/pull", request)
 
     def remove_images(self, references: list[str], *, force: bool = False) -> list[str]:
         """Remove references, and the content nothing else needs; what was removed."""

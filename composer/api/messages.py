@@ -11,6 +11,7 @@
     GET  /projects/NAME/logs?service=&tail=&since=&follow=1&until=   LogLine per line
     GET  /projects/NAME/events                      ContainerEvent per line, from now on
     POST /projects/NAME/exec     ExecRequest        101, then frames of `api.stream`
+    POST /projects/NAME/pull     PullRequest        events
     POST /projects/NAME/run      RunRequest         events; the Result's `container` is the created one-off
     POST /containers/ID/attach   {"start": bool, "stdin": bool, "logs": bool}    101, then frames
     POST /containers/ID/remove   {"force": bool, "volumes": bool}       Result
@@ -18,6 +19,7 @@
     GET  /images                                    [ImageSummary]
     POST /images/import          {"path", "reference", "changes": []}   {"reference", "id"}
     POST /images/load            {"path"}                               {"references": []}
+    POST /images/pull            ImagesRequest                          events
     POST /images/remove          {"references": [], "force": bool}      {"removed": []}
 
 A request that cannot be answered: status 4xx or 5xx with {"error": ComposerError.to_wire()}. In a stream: a Result with `error`.
@@ -50,6 +52,8 @@ class UpOptions:
     wait: bool = False
     wait_timeout: float | None = None
     dry_run: bool = False
+    pull: str = "policy"
+    """`always`, `missing`, `never`, `build`, or `policy`: what the file says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,33 @@ class UpRequest:
     project: dict[str, Any]
     origins: Any
     options: UpOptions = UpOptions()
+    surroundings: dict[str, str] = field(default_factory=dict)
+    """Of the client's environment what concerns registries: `registry.surroundings`."""
+
+
+@dataclass(frozen=True, slots=True)
+class PullRequest:
+    """Pull the images of a project's services."""
+
+    project: dict[str, Any]
+    origins: Any
+    services: tuple[str, ...] = ()
+    include_deps: bool = False
+    policy: str = ""
+    """`always` or `missing`; empty is what the file says, else `always`."""
+    ignore_buildable: bool = False
+    ignore_failures: bool = False
+    dry_run: bool = False
+    surroundings: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ImagesRequest:
+    """Pull or push images by reference."""
+
+    references: tuple[str, ...]
+    platform: str = ""
+    surroundings: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +161,8 @@ class RunRequest:
     no_deps: bool = False
     remove: bool = False
     remove_orphans: bool = False
+    pull: str = "policy"
+    surroundings: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +170,11 @@ class Event:
     """Something that happened to a resource; enough to draw one line of progress."""
 
     resource: str
-    """`network`, `volume`, `container`, `image` or `project`."""
+    """`network`, `volume`, `container`, `image`, `layer` or `project`."""
     name: str
     status: str
-    """`creating created starting started waiting healthy exited stopping stopped removing removed running warning error`."""
+    """`creating created starting started waiting healthy exited stopping stopped removing removed running warning error`;
+    images and layers `waiting downloading unpacking pulling pulled uploading pushing pushed present`."""
     cause: str = ""
     detail: str = ""
     """For `waiting`: whom it waits for; for `warning` and `error`: the sentence."""
@@ -148,6 +182,11 @@ class Event:
     seconds: float = 0.0
     """How long the operation took, for the statuses that end one."""
     service: str = ""
+    parent: str = ""
+    """The image that a layer belongs to."""
+    current: int = 0
+    """Bytes that are done of `total`, where something is transferred."""
+    total: int = 0
 
 
 @dataclass(frozen=True, slots=True)

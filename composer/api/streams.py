@@ -61,10 +61,12 @@ class EventStream:
     def fileno(self) -> int:
         return self._response.fileno()
 
-    def poll(self) -> list[messages.Event | messages.Result]:
-        """What has come; blocks when called without something to read."""
+    def poll(self) -> Iterator[messages.Event | messages.Result]:
+        """What has come; blocks when called without something to read. What came before a failure is told before it."""
         try:
-            items = [self._read(line) for line in self._response.poll()]
+            lines = self._response.poll()
+            for line in lines:
+                yield self._read(line)
             if self._response.complete and self.result is None:
                 raise EngineLost
         except EngineLost as lost:
@@ -72,8 +74,6 @@ class EventStream:
             self._lost += 1
             self._client.recover(self._lost, lost)
             self._response = self._client.open("POST", self._target, self._body)
-            return []
-        return items
 
     def close(self) -> None:
         """Hang up: the engine gives the request up, what is done stays done."""

@@ -1,4 +1,4 @@
-"""What cannot be done yet, said before anything is begun."""
+"""What `--build` and `--pull` may say, checked before anything is begun."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from composer.errors import UsageError
 if TYPE_CHECKING:
     from composer.project.model import Project
 
-PULL_POLICIES = ("policy", "missing", "if_not_present", "never", "always", "build")
+PULL_POLICIES = ("policy", "missing", "never", "always", "build")
 
 
 def check_build(project: Project, named: Sequence[str], *, asked: bool, forbidden: bool = False) -> None:
@@ -26,11 +26,6 @@ def check_build(project: Project, named: Sequence[str], *, asked: bool, forbidde
 
 
 def check_pull(policy: str) -> None:
-    """Refuse `--pull always`, and values that are none. Raises UsageError."""
+    """Refuse values of `--pull` that are none. Raises UsageError."""
     if policy not in PULL_POLICIES:
         raise UsageError(f"`--pull {policy}` is not known", hint=f"use one of {', '.join(PULL_POLICIES)}")
-    if policy == "always":
-        raise UsageError(
-            "cannot pull images: there is no registry client yet",
-            hint="take images in with `compose image load` or `compose image import`",
-        )

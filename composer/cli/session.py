@@ -67,6 +67,13 @@ class Session:
 
         return choose_progress(self.options.progress or self.environment.get("COMPOSE_PROGRESS", ""), self.err)
 
+    @property
+    def quiet(self) -> Progress:
+        """A way to show nothing but warnings."""
+        from composer.cli.render.events import QuietProgress
+
+        return QuietProgress(self.err)
+
     @cached_property
     def client(self) -> Client:
         """The engine's client; the engine itself is started by the first call."""
@@ -104,6 +111,13 @@ class Session:
     def wire_project(self) -> dict[str, Any]:
         """The project as requests carry it."""
         return self.project.model_dump(mode="json")
+
+    @property
+    def surroundings(self) -> dict[str, str]:
+        """What of the environment requests about registries carry."""
+        from composer.registry.surroundings import surroundings
+
+        return surroundings(self.environment)
 
     @cached_property
     def recorded(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from composer.engine.containers import Containers
 from composer.engine.loop import Loop
@@ -12,6 +12,7 @@ from composer.engine.plan import (
     CreateContainer,
     CreateNetwork,
     CreateVolume,
+    PullImage,
     RemoveContainer,
     RemoveNetwork,
     RemoveVolume,
@@ -35,12 +36,16 @@ from composer.runtime import signals
 _LAST_LINES = 10
 
 LastLines = Callable[[ContainerRecord, int], list[str]]
+Pull = Callable[[PullImage], Awaitable[object]]
 
 
 class Machine:
     """Implements `drivers.Drivers` for one project."""
 
-    def __init__(self, project: str, rooms: Rooms, containers: Containers, loop: Loop, last_lines: LastLines) -> None:
+    def __init__(
+        self, project: str, rooms: Rooms, containers: Containers, loop: Loop, last_lines: LastLines, pull: Pull
+    ) -> None:
+        self._pull = pull
         self._project = project
         self._rooms = rooms
         self._containers = containers
@@ -50,6 +55,9 @@ class Machine:
     async def observe(self, project: str) -> Observed:
         """What is there for `project`; networks and volumes of others too, since files may refer to them."""
         return observe(self._rooms, project)
+
+    async def pull_image(self, operation: PullImage) -> None:
+        await self._pull(operation)
 
     async def create_network(self, operation: CreateNetwork) -> None:
         await self._rooms.networks.create(operation, self._project)

@@ -6,9 +6,8 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from composer.api.messages import ImageSummary, UpOptions
+from composer.api.messages import ImageSummary
 from composer.engine.configure import image_reference
-from composer.engine.scope import services_in_scope
 from composer.engine.store import Store
 from composer.errors import Diagnostic, ImageError, ProjectError, Severity
 from composer.image.image import Image
@@ -27,32 +26,30 @@ class Pictures:
         self._images = images
         self._store = store
 
-    async def of(self, project: Project, options: UpOptions, origins: Origins) -> Mapping[str, Image]:
-        """The images of every service in scope, by reference.
+    async def found(self, project: Project, services: Sequence[Service]) -> Mapping[str, Image]:
+        """The images of these services that are there, by reference."""
+        return await asyncio.to_thread(self._find, project, services)
+
+    async def of(self, project: Project, services: Sequence[Service], origins: Origins) -> Mapping[str, Image]:
+        """The images of these services, by reference.
 
         Raises:
             ProjectError: some are missing; one diagnostic for each.
         """
-        services = services_in_scope(project, options.services, deps=not options.no_deps)
-        return await asyncio.to_thread(self._find, project, services, origins)
-
-    def _find(self, project: Project, services: Sequence[Service], origins: Origins) -> Mapping[str, Image]:
-        found: dict[str, Image] = {}
-        problems: list[Diagnostic] = []
-        for service in services:
-            reference = image_reference(project, service)
-            if reference in found:
-                continue
-            image = self._images.find(reference)
-            if image is not None:
-                found[reference] = image
-            else:
-                problems.append(_problem(service, reference, origins))
+        found = await self.found(project, services)
+        lacking = {image_reference(project, service): service for service in reversed(services)}
+        problems = [
+            _problem(service, reference, origins) for reference, service in lacking.items() if reference not in found
+        ]
         if problems:
-            error = ProjectError(problems)
+            error = ProjectError(problems[::-1])
             error.exit_code = 1  # the file is right, the image is not there
             raise error
         return found
+
+    def _find(self, project: Project, services: Sequence[Service]) -> Mapping[str, Image]:
+        references = dict.fromkeys(image_reference(project, service) for service in services)
+        return {reference: image for reference in references if (image := self._images.find(reference)) is not None}
 
     async def listing(self) -> tuple[ImageSummary, ...]:
         """Every image, by name."""
@@ -94,6 +91,13 @@ def _problem(service: Service, reference: str, origins: Origins) -> Diagnostic:
             f"cannot start `{service.name}`: it is built from a Dockerfile, and composer cannot build images yet",
             origins.near(("services", service.name, "build")),
             hint=f"build it elsewhere and `compose image load` it as `{reference}`",
+        )
+    if service.pull_policy == "never":
+        return Diagnostic(
+            Severity.ERROR,
+            f"cannot start `{service.name}`: its image `{reference}` is not in the image store, and its pull policy is `never`",
+            origins.near(("services", service.name, "pull_policy")),
+            hint=f"`compose image pull {reference}`, or `compose image load` an archive of it",
         )
     error: ImageError = missing(reference)
     return Diagnostic(Severity.ERROR, error.message, origins.near(("services", service.name, "image")), hint=error.hint)

@@ -121,7 +121,8 @@ class Node:
     """One operation of a plan."""
 
     id: str
-    """Stable and readable: `pull/redis:7`, `network/shop_default`, `create/shop-web-1`, `start/shop-web-1`, `await/db/service_healthy`."""
+    """Stable and readable: `pull/redis:7`, `network/shop_default`, `create/shop-web-1`, `start/shop-web-1`,
+    `await/db/service_healthy`."""
     operation: Operation
     cause: str
     needs: tuple[str, ...] = ()

@@ -7,9 +7,10 @@ import os
 import secrets
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from composer import __version__
 from composer.api.messages import (
@@ -19,8 +20,10 @@ from composer.api.messages import (
     EngineStatus,
     Event,
     ExecRequest,
+    ImagesRequest,
     LogEntry,
     ProjectSummary,
+    PullRequest,
     Result,
     RunRequest,
     ServicesRequest,
@@ -28,19 +31,22 @@ from composer.api.messages import (
     UpRequest,
 )
 from composer.engine import teardown
+from composer.engine.acquire import acquire, acquire_anew, known_after, unknown_image
+from composer.engine.configure import Image, image_reference
 from composer.engine.containers import Containers
 from composer.engine.execute import execute
 from composer.engine.logs import Logs
 from composer.engine.loop import Loop
 from composer.engine.machine import Machine, observe
 from composer.engine.pictures import Pictures
-from composer.engine.plan import Plan, RemoveContainer, StartContainer, StopContainer
+from composer.engine.plan import Node, Plan, PullImage, RemoveContainer, StartContainer, StopContainer
 from composer.engine.processes import Processes
+from composer.engine.pulls import Pulls
 from composer.engine.reconcile import reconcile
 from composer.engine.records import ContainerRecord, ProjectRecord
 from composer.engine.resolve import resolve, resolve_one_off
 from composer.engine.rooms import Rooms
-from composer.engine.scope import dependencies
+from composer.engine.scope import dependencies, services_in_scope
 from composer.engine.sessions import AttachSession, DetachedSession, ProcessSession
 from composer.engine.summaries import container_summary, project_summary
 from composer.engine.turns import Turns
@@ -57,8 +63,16 @@ class Requests:
     """Answers requests; `server.app` is its only caller."""
 
     def __init__(
-        self, rooms: Rooms, containers: Containers, loop: Loop, processes: Processes, logs: Logs, pictures: Pictures
+        self,
+        rooms: Rooms,
+        containers: Containers,
+        loop: Loop,
+        processes: Processes,
+        logs: Logs,
+        pictures: Pictures,
+        pulls: Pulls,
     ) -> None:
+        self._pulls = pulls
         self._rooms = rooms
         self._containers = containers
         self._loop = loop
@@ -77,13 +91,33 @@ class Requests:
         project = Project.model_validate(request.project)
         origins = Origins.from_wire(request.origins)
         async with self._turns.take(name, emit):
-            images = await self._pictures.of(project, request.options, origins)
+            images, pulls = await self._images(project, request.options, origins, request.surroundings, emit)
             desired = resolve(project, images, request.options)
             plan = reconcile(desired, observe(self._rooms, name), request.options, _locate(origins))
             self._remember(project)
-            if not request.options.dry_run:
-                _tell_untouched(desired, plan, emit)
-            return await self._carry_out(name, plan, emit, dry_run=request.options.dry_run)
+            if request.options.dry_run:
+                return await self._carry_out(name, known_after(pulls, plan), emit, dry_run=True)
+            _tell_untouched(desired, plan, emit)
+            done = await self._carry_out(name, plan, emit)
+            return replace(done, changed=done.changed + len(pulls.nodes))
+
+    async def pull(self, name: str, request: PullRequest, emit: Emit) -> Result:
+        """Pull the images of a project's services; nothing else of the project changes."""
+        project = Project.model_validate(request.project)
+        services = services_in_scope(project, request.services, deps=request.include_deps)
+        plan = acquire_anew(
+            services,
+            await self._pictures.found(project, services),
+            policy=request.policy,
+            ignore_buildable=request.ignore_buildable,
+            ignore_failures=request.ignore_failures,
+            now=self._rooms.clock.now(),
+            locate=_locate(Origins.from_wire(request.origins)),
+        )
+        if request.dry_run:
+            return Result(plan=str(plan))
+        machine = self._machine(name, emit, request.surroundings)
+        return Result(changed=await execute(plan, machine, emit, self._rooms.clock))
 
     async def down(self, name: str, request: DownRequest, emit: Emit) -> Result:
         """Stop and remove a project's containers and networks, with `volumes` its volumes too."""
@@ -111,15 +145,20 @@ class Requests:
         """Create a one-off container of a service, its dependencies running; `attach` starts it."""
         project = Project.model_validate(request.project)
         origins = Origins.from_wire(request.origins)
-        options = UpOptions(services=(request.service,), no_deps=request.no_deps, remove_orphans=request.remove_orphans)
+        options = UpOptions(
+            services=(request.service,),
+            no_deps=request.no_deps,
+            remove_orphans=request.remove_orphans,
+            pull=request.pull,
+        )
         async with self._turns.take(name, emit):
-            images = await self._pictures.of(project, options, origins)
-            changed = 0
+            images, pulls = await self._images(project, options, origins, request.surroundings, emit)
+            changed = len(pulls.nodes)
             if dependencies := one_off_dependencies(project, request):
                 needed = replace(options, services=dependencies, no_deps=False)
                 desired = resolve(project, images, needed)
                 plan = reconcile(desired, observe(self._rooms, name), needed, _locate(origins))
-                changed = (await self._carry_out(name, plan, emit)).changed
+                changed += (await self._carry_out(name, plan, emit)).changed
             one_off = resolve_one_off(project, images, request, secrets.token_hex(6))
             plan = reconcile(one_off, observe(self._rooms, name), UpOptions(), _locate(origins))
             self._remember(project)
@@ -269,6 +308,14 @@ class Requests:
         """What can be asked about images."""
         return self._pictures
 
+    async def pull_images(self, request: ImagesRequest, emit: Emit) -> Result:
+        """Pull images by reference."""
+        pulls = (PullImage(reference, request.platform) for reference in dict.fromkeys(request.references))
+        plan = Plan(tuple(Node(f"pull/{pull.reference}", pull, "asked for") for pull in pulls))
+        return Result(
+            changed=await execute(plan, self._machine("", emit, request.surroundings), emit, self._rooms.clock)
+        )
+
     # -- the end ------------------------------------------------------------------------------------------------------
 
     async def stop_everything(self, force: bool, emit: Emit) -> Result:
@@ -295,12 +342,49 @@ class Requests:
 
     # -- how it is done -------------------------------------------------------------------------------------------
 
-    async def _carry_out(self, name: str, plan: Plan, emit: Emit, *, dry_run: bool = False) -> Result:
+    async def _images(
+        self, project: Project, options: UpOptions, origins: Origins, surroundings: Mapping[str, str], emit: Emit
+    ) -> tuple[Mapping[str, Image], Plan]:
+        """The images of the services in scope, by reference, and the pulls that it took.
+
+        In a dry run nothing is pulled, and something stands for what is not known yet.
+
+        Raises:
+            ProjectError: images are missing, and may not or cannot be pulled.
+            RegistryError: a registry did not give one.
+        """
+        services = services_in_scope(project, options.services, deps=not options.no_deps)
+        found = await self._pictures.found(project, services)
+        pulls = acquire(services, found, policy=options.pull, now=self._rooms.clock.now(), locate=_locate(origins))
+        if options.dry_run:
+            pulled = {node.operation.reference for node in pulls if isinstance(node.operation, PullImage)}
+            rest = [service for service in services if image_reference(project, service) not in pulled]
+            known = await self._pictures.of(project, rest, origins)
+            return {**dict.fromkeys(pulled, unknown_image()), **known}, pulls
+        if pulls:
+            await self._carry_out(project.name, pulls, emit, surroundings=surroundings)
+        return await self._pictures.of(project, services, origins), pulls
+
+    def _machine(self, name: str, emit: Emit, surroundings: Mapping[str, str]) -> Machine:
+        async def pull(operation: PullImage) -> None:
+            await self._pulls.image(operation, surroundings, emit)
+
+        return Machine(name, self._rooms, self._containers, self._loop, self._logs.last, pull)
+
+    async def _carry_out(
+        self,
+        name: str,
+        plan: Plan,
+        emit: Emit,
+        *,
+        dry_run: bool = False,
+        surroundings: Mapping[str, str] = MappingProxyType({}),
+    ) -> Result:
         for warning in plan.warnings:
             emit(Event("project", name, "warning", detail=warning))
         if dry_run:
             return Result(plan=str(plan))
-        machine = Machine(name, self._rooms, self._containers, self._loop, self._logs.last)
+        machine = self._machine(name, emit, surroundings)
         with self._turns.working(name):
             return Result(changed=await execute(plan, machine, emit, self._rooms.clock))
 

@@ -18,7 +18,7 @@ _ARCHITECTURES = {
 }  # fmt: skip
 _VARIANTS = {"armv7l": "v7", "armv6l": "v6", "armhf": "v7", "armel": "v6"}
 _IMPLIED = {"amd64": "v1", "arm64": "v8", "arm": "v7"}
-_WORD = re.compile(r"[A-Za-z0-9_.-]+")
+_WORD = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 
 
 def this_platform() -> Platform:

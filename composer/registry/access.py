@@ -15,6 +15,7 @@ from composer.registry.credentials import Credentials, DockerConfig
 from composer.registry.endpoints import HUB_KEY, is_loopback
 from composer.registry.settings import Settings, read_settings
 
+
 @dataclass(frozen=True, slots=True)
 class Access:
     """One user's ways to registries."""

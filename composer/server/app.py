@@ -23,6 +23,8 @@ from composer.api.messages import (
     DownRequest,
     Event,
     ExecRequest,
+    ImagesRequest,
+    PullRequest,
     Result,
     RunRequest,
     ServicesRequest,
@@ -59,6 +61,7 @@ def make_app(requests: Requests, stop: Callable[[], None]) -> web.Application:
             web.get(f"{project}/logs", _logs),
             web.get(f"{project}/events", _events),
             web.post(f"{project}/exec", _exec),
+            web.post(f"{project}/pull", _pull),
             web.post(f"{project}/run", _run),
             web.post("/containers/{container}/attach", _attach),
             web.post("/containers/{container}/remove", _remove_container),
@@ -66,6 +69,7 @@ def make_app(requests: Requests, stop: Callable[[], None]) -> web.Application:
             web.get("/images", _images),
             web.post("/images/import", _image_import),
             web.post("/images/load", _image_load),
+            web.post("/images/pull", _image_pull),
             web.post("/images/remove", _image_remove),
         ]
     )
@@ -211,6 +215,11 @@ async def _run(request: web.Request) -> web.StreamResponse:
     return await _stream(request, lambda emit: request.app[_requests].run(request.match_info["project"], body, emit))
 
 
+async def _pull(request: web.Request) -> web.StreamResponse:
+    body = decode(PullRequest, await _body(request))
+    return await _stream(request, lambda emit: request.app[_requests].pull(request.match_info["project"], body, emit))
+
+
 async def _exec(request: web.Request) -> web.StreamResponse:
     body = decode(ExecRequest, await _body(request))
     session = await request.app[_requests].exec(request.match_info["project"], body)
@@ -254,6 +263,11 @@ async def _image_import(request: web.Request) -> web.Response:
 
 async def _image_load(request: web.Request) -> web.Response:
     return web.json_response({"references": await request.app[_requests].pictures.load((await _body(request))["path"])})
+
+
+async def _image_pull(request: web.Request) -> web.StreamResponse:
+    body = decode(ImagesRequest, await _body(request))
+    return await _stream(request, lambda emit: request.app[_requests].pull_images(body, emit))
 
 
 async def _image_remove(request: web.Request) -> web.Response:

@@ -18,6 +18,7 @@ from composer.engine.loop import Loop
 from composer.engine.networking import Networking
 from composer.engine.pictures import Pictures
 from composer.engine.processes import Processes
+from composer.engine.pulls import Pulls
 from composer.engine.recovery import recover, take_over
 from composer.engine.requests import Requests
 from composer.engine.rooms import Rooms
@@ -31,6 +32,7 @@ from composer.network import netlink
 from composer.network.driver import Networks
 from composer.network.spec import Facts
 from composer.paths import Paths
+from composer.registry.pull import Puller
 from composer.runtime.cgroups import open_cgroups
 from composer.runtime.facts import probe
 from composer.volume.volumes import Volumes
@@ -106,7 +108,8 @@ async def build(paths: Paths) -> Engine:
 
     await keeping.connect(adopt)
     keeping.on_exit = loop.exited
-    requests = Requests(rooms, containers, loop, processes, logs, Pictures(rooms.images, store))
+    pulls = Pulls(Puller(rooms.images, rooms.clock), rooms.clock)
+    requests = Requests(rooms, containers, loop, processes, logs, Pictures(rooms.images, store), pulls)
     return Engine(rooms, loop, logs, requests)
 
 

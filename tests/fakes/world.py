@@ -14,6 +14,7 @@ from composer.engine.plan import (
     CreateContainer,
     CreateNetwork,
     CreateVolume,
+    PullImage,
     RemoveContainer,
     RemoveNetwork,
     RemoveVolume,
@@ -61,6 +62,9 @@ class FakeWorld:
         found = [container for container in self.containers.values() if container.name == name]
         self._need(len(found) == 1, f"{len(found)} containers are called {name}")
         return found[0]
+
+    async def pull_image(self, operation: PullImage) -> None:
+        self.log.append(f"pull {operation.reference}")
 
     async def create_network(self, operation: CreateNetwork) -> None:
         network = operation.network

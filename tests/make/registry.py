@@ -99,6 +99,7 @@ def _await(process: subprocess.Popen[bytes], port: int, directory: Path) -> None
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
             return
         except OSError:
-            dead = process.poll() is not None
-            assert not dead and time.monotonic() < deadline, (directory / "registry.log").read_text()
+            alive = process.poll() is None
+            assert alive, (directory / "registry.log").read_text()
+            assert time.monotonic() < deadline
             time.sleep(0.01)

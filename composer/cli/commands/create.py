@@ -50,8 +50,9 @@ def create(
         remove_orphans=remove_orphans or session.says_yes("COMPOSE_REMOVE_ORPHANS"),
         scale=numbers,
         dry_run=dry_run,
+        pull=pull,
     )
-    request = UpRequest(session.wire_project, session.loaded.origins.to_wire(), options)
+    request = UpRequest(session.wire_project, session.loaded.origins.to_wire(), options, session.surroundings)
     result = follow(session.progress, session.client.up(session.name, request))
     if dry_run:
         say_plan(result.plan)

@@ -8,7 +8,9 @@ from typing import Annotated
 
 import typer
 
+from composer.api.messages import ImagesRequest
 from composer.cli.app import command_app
+from composer.cli.follow import follow
 from composer.cli.options import check_format
 from composer.cli.render.answer import say, say_json, say_table
 from composer.cli.render.containers import human_duration
@@ -21,7 +23,7 @@ app = command_app()
 
 @app.callback()
 def image() -> None:
-    """Import, load, list and remove images."""
+    """Pull, import, load, list and remove images."""
 
 
 @app.command("import")
@@ -76,6 +78,20 @@ def ls(
             for each in images
         ]
         say_table(("REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE"), rows)
+    return 0
+
+
+@app.command()
+def pull(
+    ctx: typer.Context,
+    references: Annotated[list[str], typer.Argument(metavar="REFERENCE", help="For instance `redis:7`")],
+    platform: Annotated[str, typer.Option(metavar="OS/ARCHITECTURE", help="Instead of this machine's")] = "",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Do not show progress")] = False,
+) -> int:
+    """Pull images from their registries."""
+    session: Session = ctx.obj
+    request = ImagesRequest(tuple(references), platform, session.surroundings)
+    follow(session.quiet if quiet else session.progress, session.client.pull_images(request))
     return 0
 
 

@@ -72,6 +72,8 @@ def run(
         no_deps=no_deps,
         remove=remove,
         remove_orphans=remove_orphans,
+        pull=pull,
+        surroundings=session.surroundings,
     )
     created = follow(session.progress, session.client.run(session.name, request)).container
     connection = session.client.attach(created, start=True, stdin=interactive and not detach, logs=not detach)

@@ -30,7 +30,7 @@ def up(
     pull: Annotated[
         str, typer.Option(metavar="POLICY", help="When to pull images: always, missing, never, policy")
     ] = "policy",
-    _quiet_pull: Annotated[bool, typer.Option("--quiet-pull", hidden=True)] = False,
+    quiet_pull: Annotated[bool, typer.Option("--quiet-pull", help="Do not show how far pulls are")] = False,
     force_recreate: Annotated[
         bool, typer.Option("--force-recreate", help="Recreate even what has not changed")
     ] = False,
@@ -89,9 +89,10 @@ def up(
         wait=wait,
         wait_timeout=wait_timeout,
         dry_run=dry_run,
+        pull=pull,
     )
     session.mention_neighbour(session.name)
-    request = UpRequest(session.wire_project, session.loaded.origins.to_wire(), options)
+    request = UpRequest(session.wire_project, session.loaded.origins.to_wire(), options, session.surroundings)
     if detach or wait or no_start or dry_run:
         result = follow(session.progress, session.client.up(session.name, request))
         if dry_run:

@@ -18,7 +18,7 @@ from typing import Protocol
 from composer.api.messages import Event
 from composer.cli.render.errors import show_warning
 from composer.cli.render.live import LiveProgress, show_notice
-from composer.cli.render.status import describe, is_done, is_notice, words
+from composer.cli.render.status import describe, is_done, is_measure, is_notice, words
 from composer.cli.render.terminal import Screen
 from composer.errors import UsageError
 
@@ -91,6 +91,10 @@ class PlainProgress(QuietProgress):
             show_notice(self._screen, event)
             return
         key = (event.resource, event.name)
+        if is_measure(event):
+            if key in self._busy:
+                self._busy[key] = (self._busy[key][0], event)
+            return
         self._busy.pop(key, None)
         if not is_done(event):
             self._busy[key] = (time.monotonic(), event)
@@ -131,6 +135,10 @@ class JsonProgress(QuietProgress):
             "cause": event.cause,
             "hint": event.hint,
             "seconds": event.seconds,
+            "parent_id": f"Image {event.parent}" if event.parent else "",
+            "current": event.current,
+            "total": event.total,
+            "percent": 100 * event.current // event.total if event.total else 0,
         }
         self._write({key: value for key, value in record.items() if value})
 

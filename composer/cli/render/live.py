@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from composer.api.messages import Event
 from composer.cli.render.errors import show_warning
+from composer.cli.render.images import human_size
 from composer.cli.render.status import describe, is_done, is_notice, words
 from composer.cli.render.terminal import BLUE, BOLD, DIM, GREEN, RED, YELLOW, Screen, cut, width_of
 
@@ -24,6 +25,9 @@ _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _STATUS_WIDTH = 20
 _SHORTEST_FRAME = 0.05
 """Seconds between two drawings: fifty containers starting at once make hundreds of events."""
+
+_SHORTEST_MEASURE = 0.3
+"""Seconds before a speed means anything."""
 
 
 @dataclass(slots=True)
@@ -51,7 +55,7 @@ class LiveProgress:
     def __init__(self, screen: Screen, now: Callable[[], float] = time.monotonic) -> None:
         self._screen = screen
         self._now = now
-        self._lines: dict[tuple[str, str], _Line] = {}
+        self._lines: dict[tuple[str, str, str], _Line] = {}
         self._drawn = 0
         self._drawn_at = float("-inf")
         self._spin = 0
@@ -62,7 +66,7 @@ class LiveProgress:
             self.above(lambda: show_notice(self._screen, event))
             return
         now = self._now()
-        line = self._lines.setdefault((event.resource, event.name), _Line(event, now))
+        line = self._lines.setdefault((event.resource, event.parent, event.name), _Line(event, now))
         if line.ended is not None and not is_done(event):
             line.began = now
         line.event = event
@@ -120,7 +124,7 @@ class LiveProgress:
 
     def _line(self, line: _Line, names: int) -> str:
         sign, colour = self._sign(line)
-        name, text = describe(line.event), words(line.event)
+        name, text = describe(line.event), words(line.event) + self._speed(line)
         seconds = line.event.seconds or (self._now() if line.ended is None else line.ended) - line.began
         clock = f"{seconds:6.1f}s"
         room = self._screen.width - 1
@@ -131,6 +135,13 @@ class LiveProgress:
         if 3 + names + 2 + max(width_of(text), _STATUS_WIDTH) + len(clock) + 1 > room:
             return f" {self._screen.paint(sign, colour)} {cut(name, max(room - 3 - width_of(text) - 2, 4))}  {text}"
         return f" {self._screen.paint(sign, colour)} {left}{pad} {self._screen.paint(clock, DIM)}"
+
+    def _speed(self, line: _Line) -> str:
+        """How fast bytes come or go, for what moves some."""
+        passed = self._now() - line.began
+        if line.ended is not None or not line.event.current or passed < _SHORTEST_MEASURE:
+            return ""
+        return f", {human_size(line.event.current / passed)}/s"
 
     def _sign(self, line: _Line) -> tuple[str, str]:
         if line.event.status == "error":

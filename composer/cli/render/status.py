@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from composer.api.messages import Event
+from composer.cli.render.images import human_size
 from composer.cli.render.terminal import clean
 
 _GOING_ON = frozenset(
-    {"creating", "recreating", "starting", "waiting", "stopping", "removing", "restarting", "killing", "pulling"}
+    {"creating", "recreating", "starting", "waiting", "stopping", "removing", "restarting", "killing"}
+    | {"pulling", "downloading", "unpacking", "pushing", "uploading"}
 )
 
 
@@ -17,19 +19,27 @@ def is_done(event: Event) -> bool:
 
 def describe(event: Event) -> str:
     """What the event is about: `Container shop-web-1`."""
-    return clean(f"{event.resource.capitalize()} {event.name}")
+    inset = "  " if event.parent else ""
+    return inset + clean(f"{event.resource.capitalize()} {event.name}")
 
 
 def words(event: Event) -> str:
     """What happened: `Started`, `Waiting for db to be healthy`, `Recreating (image changed)`, or a warning's sentence."""
     text = event.status.capitalize()
-    if event.status == "waiting" and event.detail:
+    if event.total and not is_done(event) and event.status != "waiting":
+        text += f" {human_size(event.current)} / {human_size(event.total)}"
+    elif event.status == "waiting" and event.detail:
         text += f" {event.detail}" if event.detail.startswith("to ") else f" for {event.detail}"
     elif event.detail:
         text += f" {event.detail}"
     elif event.status == "recreating" and event.cause:
         text += f" ({event.cause})"
     return clean(text)
+
+
+def is_measure(event: Event) -> bool:
+    """Whether the event only tells how far something is that was told of before."""
+    return event.resource == "layer" or (event.total > 0 and not is_done(event))
 
 
 def is_notice(event: Event) -> bool:

@@ -298,5 +298,5 @@ def test_what_cannot_be_done_yet_is_said_before_anything_begins(run: Run, engine
     before = len(engine.requests)
 
     assert "cannot build `web`" in run("up", "-d", "--build")[2]
-    assert "cannot pull images" in run("up", "-d", "--pull", "always")[2]
+    assert "`--pull sometimes` is not known" in run("up", "-d", "--pull", "sometimes")[2]
     assert len(engine.requests) == before

@@ -71,8 +71,8 @@ def test_a_missing_image_says_how_to_get_it() -> None:
     error = missing("redis:7")
 
     assert error.message == "cannot find image `redis:7`: it is not in the image store"
-    assert "compose image import ROOTFS.tar redis:7" in error.hint
-    assert "not available yet" in error.hint
+    assert "compose image pull redis:7" in error.hint
+    assert "compose image load" in error.hint
 
 
 def test_listing_shows_name_id_size_and_time(store: Store) -> None:

@@ -1,0 +1,146 @@
+"""Which images a request needs from registries: the pass before all others, because what they say of themselves decides.
+
+Pure. Policies are the Compose Specification's `pull_policy`, which `--pull` overrides. An image that can be built is asked
+for, too, where its service names it; that failing is no error, since it is built then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from composer.engine.configure import Image
+from composer.engine.plan import CreateContainer, Node, Plan, PullImage
+from composer.image.host import is_reserved
+from composer.image.image import Image as Stored
+from composer.oci.config import Healthcheck, ImageConfig
+from composer.oci.descriptor import Platform
+from composer.oci.platform import parse_platform, rank
+from composer.project.model import Service
+from composer.project.quantities import parse_duration
+
+_DAY = 86400.0
+_REFRESH = {"daily": _DAY, "weekly": 7 * _DAY}
+
+Locate = Callable[[tuple[str, ...]], str]
+
+
+def acquire(
+    services: Sequence[Service],
+    images: Mapping[str, Stored],
+    *,
+    policy: str,
+    now: float,
+    locate: Locate,
+) -> Plan:
+    """What to pull before `services` can be brought up; `policy` is `--pull`, `images` what is there, by reference."""
+
+    def cause(service: Service) -> str:
+        asked = policy if policy != "policy" else service.pull_policy or "missing"
+        why = f"`--pull {policy}`" if policy != "policy" else _written(service, "pull_policy", asked, locate)
+        return _cause(service, asked, why, images, now, locate)
+
+    return _plan(services, cause)
+
+
+def acquire_anew(
+    services: Sequence[Service],
+    images: Mapping[str, Stored],
+    *,
+    policy: str,
+    ignore_buildable: bool,
+    ignore_failures: bool,
+    now: float,
+    locate: Locate,
+) -> Plan:
+    """What `compose pull` pulls: everything, but for what the file's policies or `policy` leave as it is."""
+
+    def cause(service: Service) -> str:
+        if service.build is not None and ignore_buildable:
+            return ""
+        asked = policy or service.pull_policy or "always"
+        why = f"`--policy {policy}`" if policy else "asked for"
+        return _cause(service, asked if asked not in _REFRESH else "always", why, images, now, locate)
+
+    plan = _plan(services, cause)
+    if not ignore_failures:
+        return plan
+    return Plan(tuple(replace(node, operation=_optional(node.operation)) for node in plan))
+
+
+def unknown_image() -> Image:
+    """What stands for an image that is still to be pulled, so that a dry run can go on; nothing it says is shown."""
+    return _Unknown()
+
+
+def known_after(pulls: Plan, plan: Plan) -> Plan:
+    """A dry run's plan: the pulls, and after them what depends on images that only these will tell about."""
+    by_reference = {node.operation.reference: node.id for node in pulls if isinstance(node.operation, PullImage)}
+    nodes: list[Node] = list(pulls)
+    for node in plan:
+        operation = node.operation
+        if isinstance(operation, CreateContainer) and (pull := by_reference.get(operation.container.config.image)):
+            told = f"known after pull of {operation.container.config.image}"
+            node = replace(node, cause=told, needs=(*node.needs, pull))
+        nodes.append(node)
+    return Plan(tuple(nodes), plan.warnings)
+
+
+class _Unknown:
+    id = ""
+    # A command and a check, so that neither is missed before anything is known.
+    config = ImageConfig("", "linux", cmd=("unknown",), healthcheck=Healthcheck(("CMD", "unknown")))
+
+
+def _plan(services: Sequence[Service], cause: Callable[[Service], str]) -> Plan:
+    nodes: dict[str, Node] = {}
+    for service in services:
+        if service.image is None or is_reserved(service.image):
+            continue
+        if why := cause(service):
+            required = service.build is None
+            known = nodes.get(service.image)
+            if known is None or (required and not _is_required(known)):
+                pull = PullImage(service.image, service.platform or "", required)
+                nodes[service.image] = Node(f"pull/{service.image}", pull, why)
+    return Plan(tuple(nodes.values()))
+
+
+def _cause(service: Service, policy: str, why: str, images: Mapping[str, Stored], now: float, locate: Locate) -> str:
+    """Why the service's image is to be pulled; empty where it is not."""
+    if policy in ("never", "build"):
+        return ""
+    image = images.get(service.image or "")
+    if image is None:
+        return f"missing{_place(service, 'image', locate)}"
+    if policy == "always":
+        return why
+    if service.platform and not _runs_on(image, service.platform):
+        return _written(service, "platform", service.platform, locate)
+    age = _REFRESH.get(policy) or (parse_duration(policy.removeprefix("every_")) if policy.startswith("every_") else 0)
+    if age and (image.origin is None or image.origin.time + age <= now):
+        return why
+    return ""
+
+
+def _runs_on(image: Stored, platform: str) -> bool:
+    have = Platform(image.config.architecture, image.config.os, image.config.variant)
+    return rank(have, parse_platform(platform)) is not None
+
+
+def _written(service: Service, attribute: str, value: str, locate: Locate) -> str:
+    return f"{attribute}: {value}{_place(service, attribute, locate)}"
+
+
+def _place(service: Service, attribute: str, locate: Locate) -> str:
+    place = locate(("services", service.name, attribute))
+    return f", {place}" if place else ""
+
+
+def _is_required(node: Node) -> bool:
+    return isinstance(node.operation, PullImage) and node.operation.required
+
+
+def _optional(operation: object) -> PullImage:
+    assert isinstance(operation, PullImage)
+    return replace(operation, required=False)

@@ -1,0 +1,88 @@
+"""Images come from registries by themselves, and when they are asked for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.harness import Engine
+from tests.e2e.registries import busybox_image
+from tests.make.registry import Registry, free_port, running_registry
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[Registry]:
+    with running_registry(tmp_path / "registry") as registry:
+        yield registry
+
+
+def test_up_pulls_what_is_missing_and_runs_it(engine: Engine, registry: Registry, tmp_path: Path) -> None:
+    reference = registry.push(busybox_image(tmp_path), "shop/web:1")
+    shop = engine.project(f"services:\n  web:\n    image: {reference}\n")
+
+    dry = shop.compose("up", "--dry-run", check=True)
+    assert f"pull/{reference}  (missing, compose.yaml:3)" in dry.stdout
+    assert f"(known after pull of {reference})" in dry.stdout
+    assert shop.compose("image", "ls", "-q", check=True).stdout == ""
+
+    up = shop.up()
+    assert f"Image {reference}  Pulled" in up.stderr
+    assert shop.exec("web", "cat", "/greeting").stdout == "hello\n"
+    assert "Pull" not in shop.up().stderr
+
+
+def test_a_tag_that_moved_is_followed_when_asked(engine: Engine, registry: Registry, tmp_path: Path) -> None:
+    reference = registry.push(busybox_image(tmp_path), "web:1")
+    shop = engine.project(f"services:\n  web:\n    image: {reference}\n")
+    shop.up()
+    registry.push(busybox_image(tmp_path, greeting="again"), "web:1")
+
+    assert "Running" in shop.up().stderr
+    shop.compose("pull", check=True)
+    up = shop.up()
+
+    assert "Recreated" in up.stderr
+    assert shop.exec("web", "cat", "/greeting").stdout == "again\n"
+
+
+def test_a_missing_image_is_told_with_its_place_and_what_the_registry_says(engine: Engine, registry: Registry) -> None:
+    shop = engine.project(f"services:\n  web:\n    image: {registry.name}/nothing:1\n")
+
+    up = shop.compose("up", "-d")
+
+    assert up.code == 1
+    assert f"cannot pull `{registry.name}/nothing:1`" in up.stderr
+    assert "no such" in up.stderr
+    never = shop.compose("up", "-d", "--pull", "never")
+    assert never.code == 1
+    assert "not in the image store" in never.stderr
+
+
+def test_a_registry_that_is_not_there_is_said_so(engine: Engine) -> None:
+    name = f"127.0.0.1:{free_port()}/a:1"
+
+    pulled = engine.compose("image", "pull", name)
+
+    assert pulled.code == 1
+    assert f"cannot pull `{name}`" in pulled.stderr
+    assert "connect" in pulled.stderr
+
+
+def test_failures_can_be_ignored_and_progress_be_read_by_programs(
+    engine: Engine, registry: Registry, tmp_path: Path
+) -> None:
+    reference = registry.push(busybox_image(tmp_path), "web:1")
+    shop = engine.project(
+        f"services:\n  web:\n    image: {reference}\n  other:\n    image: {registry.name}/nothing:1\n"
+    )
+
+    assert shop.compose("pull", "-q").code == 1
+    pulled = shop.compose("--progress", "json", "pull", "--ignore-pull-failures", check=True)
+
+    records = [json.loads(line) for line in pulled.stderr.splitlines()]
+    assert {"Image", "Warning"} & {str(record.get("status")) for record in records}
+    assert any(record["text"] == "Pulled" and record["name"] == reference for record in records)
+    assert shop.compose("pull", "-q", "web", check=True).output == ""
