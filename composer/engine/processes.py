@@ -76,7 +76,11 @@ class Processes:
     async def probe(self, record: ContainerRecord, test: tuple[str, ...], timeout: float) -> Probe:
         """Run a healthcheck's test; one that does not end in `timeout` seconds is killed and failed."""
         command = ("/bin/sh", "-c", *test[1:]) if test[0] == "CMD-SHELL" else test[1:]
-        process = self._process(record, ExecRequest(record.service, command))
+        return await self.run(record, ExecRequest(record.service, command), timeout)
+
+    async def run(self, record: ContainerRecord, request: ExecRequest, timeout: float) -> Probe:
+        """Run a command to its end, as `probe` does; one that cannot be run has failed."""
+        process = self._process(record, request)
         reading, writing = os.pipe2(os.O_CLOEXEC)
         try:
             started = await self._start(record, process, {"stdout": writing, "stderr": writing})

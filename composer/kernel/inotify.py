@@ -18,8 +18,13 @@ IN_MOVED_TO = 0x00000080
 IN_CREATE = 0x00000100
 IN_DELETE = 0x00000200
 IN_DELETE_SELF = 0x00000400
+IN_MOVE_SELF = 0x00000800
 IN_Q_OVERFLOW = 0x00004000
 IN_IGNORED = 0x00008000
+IN_ONLYDIR = 0x01000000
+IN_DONT_FOLLOW = 0x02000000
+IN_EXCL_UNLINK = 0x04000000
+IN_ISDIR = 0x40000000
 
 _EVENT = struct.Struct("iIII")
 
@@ -42,7 +47,7 @@ class Inotify:
     def fileno(self) -> int:
         return self._fd
 
-    def add(self, path: Path, mask: int) -> int:
+    def add(self, path: Path | str, mask: int) -> int:
         """The number of a watch on `path`; the same one again for the same file."""
         return libc.call("inotify_add_watch", self._fd, str(path), mask, about=str(path))
 

@@ -90,6 +90,9 @@ class Assembler:
             "extensions": _extensions(node),
         }
         build, healthcheck, restart = node.get("build"), node.get("healthcheck"), text_of(node, "restart")
+        develop = node.get("develop")
+        if isinstance(develop, Mapping):
+            fields["develop"] = {"watch": [_trigger(item) for item in items_of(develop, "watch")]}
         if isinstance(build, Mapping):
             fields["build"] = self._build(build)
         if isinstance(healthcheck, Mapping):
@@ -231,6 +234,15 @@ def _healthcheck(node: Mapping) -> dict[str, Any]:
     said = {key: value for key, value in _entries(node) if not key.startswith("x-") and not is_null(value)}
     fields: dict[str, Any] = {key: plain(value) for key, value in said.items()}
     return {"test": ["NONE"]} if fields.pop("disable", False) else fields
+
+
+def _trigger(node: Node) -> dict[str, Any]:
+    said = {key: value for key, value in _entries(node) if not key.startswith("x-") and not is_null(value)}
+    fields: dict[str, Any] = {key: plain(value) for key, value in said.items() if key != "exec"}
+    if isinstance(run := said.get("exec"), Mapping):
+        fields["exec"] = {key: plain(value) for key, value in _entries(run) if not is_null(value)}
+        fields["exec"]["environment"] = pairs(run, "environment")
+    return fields
 
 
 def _hosts(node: Mapping) -> list[tuple[str, str]]:

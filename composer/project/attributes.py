@@ -103,6 +103,42 @@ HEALTHCHECK = Record(
     title="healthcheck",
 )
 
+HOOK = Record(
+    {
+        "command": of(forms.Words(), "The command and its arguments.", required=True),
+        "user": of(Text(), "Who runs it; the container's user if left out."),
+        "privileged": of(Flag(), "With all capabilities."),
+        "working_dir": of(Text(), "Where it runs; the container's working directory if left out."),
+        "environment": of(PAIRS, "Variables, beside those of the container."),
+    }
+)
+
+DEVELOP = Record(
+    {
+        "watch": of(
+            ListOf(
+                Record(
+                    {
+                        "action": of(
+                            Text(choices=("sync", "rebuild", "restart", "sync+restart", "sync+exec")),
+                            "What follows from a change.",
+                            required=True,
+                        ),
+                        "path": of(Text(), "What is watched, relative to the project directory.", required=True),
+                        "target": of(Text(), "Where files go in the container."),
+                        "ignore": of(ONE_OR_MORE, "Patterns of paths that do not count, as in `.dockerignore`."),
+                        "include": of(ONE_OR_MORE, "Patterns of the only paths that count."),
+                        "initial_sync": of(Flag(), "Compare what is there when the watch begins."),
+                        "exec": of(HOOK, "The command of `sync+exec`."),
+                    }
+                )
+            ),
+            "What follows when files change.",
+        )
+    },
+    title="develop",
+)
+
 ATTACHMENT = Record(
     {
         "aliases": of(STRINGS, "More names of the service on this network."),
@@ -215,6 +251,7 @@ _SERVICE: dict[str, Attribute] = {
     "cpuset": of(Text(), "The CPUs it may run on."),
     "pids_limit": of(Whole(-1), "The most processes."),
     "oom_score_adj": of(Whole(), "How readily the kernel kills it when memory is short."),
+    "develop": of(DEVELOP, "How `compose watch` keeps its containers up to date."),
     "extends": of(EXTENDS, "Start from another service's definition."),
     **known(
         "blkio_config",
@@ -227,7 +264,6 @@ _SERVICE: dict[str, Attribute] = {
         "cpu_rt_period",
         "cpu_rt_runtime",
         "credential_spec",
-        "develop",
         "device_cgroup_rules",
         "external_links",
         "gpus",

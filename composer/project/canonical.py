@@ -62,6 +62,7 @@ def _service(service: Service) -> dict[str, Any]:
         "build": lambda s: _build(s.build) if s.build else None,
         "depends_on": lambda s: {other: _dependency(dependency) for other, dependency in sorted(s.depends_on.items())},
         "deploy": lambda s: {"replicas": s.replicas} if s.replicas != 1 else None,
+        "develop": lambda s: _said(s.develop) if s.develop else None,
         "extra_hosts": lambda s: [f"{name}={address}" for name, address in s.extra_hosts],
         "healthcheck": lambda s: _healthcheck(s.healthcheck) if s.healthcheck else None,
         "networks": lambda s: {key: _said(attachment) or None for key, attachment in sorted(s.networks.items())},

@@ -139,6 +139,35 @@ class Ulimit(Frozen):
     hard: int
 
 
+class Hook(Frozen):
+    """A command that runs in a container of the service."""
+
+    command: tuple[str, ...] = ()
+    user: str | None = None
+    privileged: bool = False
+    working_dir: str | None = None
+    environment: dict[str, str | None] = Field(default_factory=dict)
+
+
+class Trigger(Frozen):
+    """One entry of `develop.watch`: what follows when files change."""
+
+    action: Literal["sync", "rebuild", "restart", "sync+restart", "sync+exec"]
+    path: str
+    """Absolute."""
+    target: str | None = None
+    ignore: tuple[str, ...] = ()
+    include: tuple[str, ...] = ()
+    initial_sync: bool = False
+    exec: Hook | None = None
+
+
+class Develop(Frozen):
+    """How the service is developed."""
+
+    watch: tuple[Trigger, ...] = ()
+
+
 class Service(Frozen):
     """One service, everything it inherits or refers to already worked in."""
 
@@ -170,6 +199,7 @@ class Service(Frozen):
     network_mode: str | None = None
     """`none`, `host`, `service:NAME`, `container:NAME` or `bridge`."""
     healthcheck: Healthcheck | None = None
+    develop: Develop | None = None
     restart: Restart = Restart()
     stop_signal: str | None = None
     stop_grace_period: float = 10.0

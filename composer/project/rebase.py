@@ -1,6 +1,6 @@
 """Paths in a file made absolute, before the file is merged with others that lie elsewhere.
 
-On canonical trees: bind sources, `env_file`, build contexts, and the files that `extends` and `include` name.
+On canonical trees: bind sources, `env_file`, build contexts, watched paths, and the files that `extends` and `include` name.
 """
 
 from __future__ import annotations
@@ -43,7 +43,11 @@ class Rebaser:
         service = _at(service, "volumes", lambda volumes: _items(volumes, self._mount))
         service = _at(service, "env_file", lambda files: _items(files, lambda file: _at(file, "path", self._scalar)))
         service = _at(service, "extends", lambda extends: _at(extends, "file", self._scalar))
+        service = _at(service, "develop", lambda develop: _at(develop, "watch", self._triggers))
         return _at(service, "build", self._build)
+
+    def _triggers(self, triggers: Node) -> Node:
+        return _items(triggers, lambda trigger: _at(trigger, "path", self._scalar))
 
     def _build(self, build: Node) -> Node:
         build = _at(build, "context", self._local)

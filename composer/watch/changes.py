@@ -1,0 +1,325 @@
+"""The port to what happens to files: batches of paths that may have changed, from `inotify(7)` or from looking again and again.
+
+Nothing is lost: a watch on a directory is there before the directory is looked at, an overflow of the kernel's queue makes a
+batch that says "everything", and so does a root that was moved, removed or replaced, which is found out by comparing its
+inode every second: the kernel does not tell when a directory above it moves. What is ignored is not watched.
+
+Where inotify sees nothing (network file systems, changed by others) or has no watches left, `Polling` says "everything" at
+intervals that follow from how long looking takes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from composer.errors import HostError
+from composer.kernel import inotify
+from composer.watch.settle import Batch, Settle
+
+ROOT_CHECK = 1.0
+"""Seconds between two looks at whether the roots are what they were."""
+_BUSY_SHARE = 20
+"""How many times longer than it takes we wait before polling again."""
+
+_MASK = (
+    inotify.IN_MODIFY
+    | inotify.IN_ATTRIB
+    | inotify.IN_CLOSE_WRITE
+    | inotify.IN_MOVED_FROM
+    | inotify.IN_MOVED_TO
+    | inotify.IN_CREATE
+    | inotify.IN_DELETE
+    | inotify.IN_ONLYDIR
+    | inotify.IN_DONT_FOLLOW
+    | inotify.IN_EXCL_UNLINK
+)
+_GONE = inotify.IN_MOVED_FROM | inotify.IN_DELETE
+_NEW = inotify.IN_CREATE | inotify.IN_MOVED_TO
+
+_REMOTE = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "vboxsf", "prl_fs", "vmhgfs"}
+)
+
+
+class Area(Protocol):
+    """A root and what of it is to be told; `selection.Selection` is one."""
+
+    @property
+    def root(self) -> str: ...
+
+    def __contains__(self, path: str) -> bool: ...
+
+    def counts(self, path: str, *, directory: bool = False) -> bool: ...
+
+    def enters(self, directory: str) -> bool: ...
+
+
+class Changes(Protocol):
+    """What a watch listens to."""
+
+    note: str
+    """What the user should know about how changes are noticed, "" for nothing."""
+
+    async def next(self) -> Batch:
+        """The next batch, once it has settled."""
+
+    def close(self) -> None:
+        """Stop; idempotent."""
+
+
+class WatchLimitError(HostError):
+    """The kernel gives no more watches."""
+
+
+async def open_changes(areas: Sequence[Area]) -> Changes:
+    """The best way to notice changes in `areas`."""
+    remote = sorted({area.root for area in areas if filesystem_of(area.root) in _REMOTE})
+    if remote:
+        return Polling(f"polling: {remote[0]} is on a network file system, which tells nothing of changes")
+    listening = Listening(areas)
+    try:
+        await listening.begin()
+    except WatchLimitError as limit:
+        listening.close()
+        return Polling(limit.message)
+    return listening
+
+
+class Polling:
+    """Says "everything" again and again; `pace` tells it how long looking at everything took."""
+
+    def __init__(self, note: str = "", interval: float = 1.0) -> None:
+        self.note = note
+        self._interval = interval
+        self._shortest = interval
+
+    def pace(self, seconds: float) -> None:
+        """Looking took `seconds`."""
+        self._interval = max(self._shortest, seconds * _BUSY_SHARE)
+
+    async def next(self) -> Batch:
+        """Everything, after an interval."""
+        await asyncio.sleep(self._interval)
+        return Batch(everything=True, since=asyncio.get_running_loop().time())
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class Listening:
+    """One inotify instance over all areas; made and used in one event loop."""
+
+    def __init__(self, areas: Sequence[Area]) -> None:
+        self.note = ""
+        self._areas = tuple(areas)
+        self._settle = Settle()
+        self._ready = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        self._inotify: inotify.Inotify | None = None
+        self._paths: dict[int, str] = {}
+        self._watches: dict[str, int] = {}
+        self._roots: dict[str, tuple[int, int] | None] = {}
+        self._names: dict[str, set[str]] = {}
+        """Directories that are watched only for the roots in them, with the names of these."""
+        self._check: asyncio.Task[None] | None = None
+        self._failure: WatchLimitError | None = None
+
+    async def begin(self) -> None:
+        """Watch all areas. Raises WatchLimitError."""
+        try:
+            self._inotify = inotify.Inotify()
+        except OSError as error:
+            raise WatchLimitError(_limit(error)) from error
+        await asyncio.to_thread(self._add_roots)
+        asyncio.get_running_loop().add_reader(self._inotify.fileno(), self._read)
+        self._check = asyncio.create_task(self._check_roots())
+
+    async def next(self) -> Batch:
+        """The next batch. Raises WatchLimitError when the kernel has no watches left for new directories."""
+        await self._ready.wait()
+        self._ready.clear()
+        if self._failure is not None:
+            raise self._failure
+        return self._settle.take()
+
+    def close(self) -> None:
+        """Stop listening; idempotent."""
+        if self._check is not None:
+            self._check.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._inotify is not None:
+            asyncio.get_running_loop().remove_reader(self._inotify.fileno())
+            self._inotify.close()
+            self._inotify = None
+
+    # -- watches -----------------------------------------------------------------------------------------------------
+
+    def _add_roots(self) -> None:
+        for area in self._areas:
+            self._roots[area.root] = _identity(area.root)
+            parent, _, name = area.root.rpartition("/")
+            self._names.setdefault(parent or "/", set()).add(name)
+            self._watch(parent or "/")
+            self._add_below(area.root)
+
+    def _add_below(self, top: str) -> None:
+        """Watch a directory and those below it that anything can count in."""
+        waiting = [top]
+        while waiting:
+            directory = waiting.pop()
+            if not self._enters(directory) or not self._watch(directory):
+                continue
+            with contextlib.suppress(OSError), os.scandir(directory) as found:
+                waiting += [item.path for item in found if item.is_dir(follow_symlinks=False)]
+
+    def _watch(self, directory: str) -> bool:
+        """Whether the directory is watched now; one that is gone or closed to us is not."""
+        assert self._inotify is not None
+        try:
+            watch = self._inotify.add(directory, _MASK)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.ENOMEM):
+                raise WatchLimitError(_limit(error)) from error
+            return False
+        self._paths[watch] = directory
+        self._watches[directory] = watch
+        return True
+
+    def _drop_below(self, top: str) -> None:
+        """Forget the watches of a directory that moved away: their events would name it where it is not."""
+        below = f"{top}/"
+        for directory in [d for d in self._watches if d == top or d.startswith(below)]:
+            watch = self._watches.pop(directory)
+            if self._paths.get(watch) == directory:
+                del self._paths[watch]
+                with contextlib.suppress(OSError):
+                    if self._inotify is not None:
+                        self._inotify.remove(watch)
+
+    def _enters(self, directory: str) -> bool:
+        return any(directory in area and area.enters(directory) for area in self._areas)
+
+    def _counts(self, path: str, *, directory: bool) -> bool:
+        return any(path in area and (directory or area.counts(path)) for area in self._areas)
+
+    # -- events ------------------------------------------------------------------------------------------------------
+
+    def _read(self) -> None:
+        assert self._inotify is not None
+        now = asyncio.get_running_loop().time()
+        try:
+            for event in self._inotify.read():
+                self._take(event, now)
+        except WatchLimitError as limit:
+            self._failure = limit
+            self._ready.set()
+            return
+        self._schedule()
+
+    def _take(self, event: inotify.Event, now: float) -> None:
+        if event.mask & inotify.IN_Q_OVERFLOW:
+            self._begin_again(now)
+            return
+        directory = self._paths.get(event.watch)
+        if directory is None:
+            return
+        if event.mask & inotify.IN_IGNORED:
+            del self._paths[event.watch]
+            if self._watches.get(directory) == event.watch:
+                del self._watches[directory]
+            return
+        if not event.name:
+            return
+        path = f"{directory.rstrip('/')}/{event.name}"
+        is_directory = bool(event.mask & inotify.IN_ISDIR)
+        if event.name in self._names.get(directory, ()) and event.mask & (_GONE | _NEW) and path in self._roots:
+            self._root_changed(path, now)
+            return
+        if is_directory and event.mask & _GONE:
+            self._drop_below(path)
+        if is_directory and event.mask & _NEW and self._enters(path):
+            self._add_below(path)
+        if not self._counts(path, directory=is_directory) or (is_directory and not self._enters(path)):
+            return
+        # A file that was created or written to is complete when it is closed; links and directories are at once.
+        writing = event.mask & (inotify.IN_MODIFY | inotify.IN_CREATE) and not is_directory
+        complete = not writing or bool(event.mask & inotify.IN_CLOSE_WRITE) or _is_complete(path)
+        self._settle.changed(path, now, complete=complete)
+
+    def _root_changed(self, root: str, now: float) -> None:
+        """A root was removed, moved or made: what it is now is watched anew."""
+        self._drop_below(root)
+        self._roots[root] = _identity(root)
+        self._add_below(root)
+        self._settle.changed(root, now)
+
+    def _begin_again(self, now: float) -> None:
+        """Events were lost: directories that nobody told of may be there."""
+        for area in self._areas:
+            self._add_below(area.root)
+        self._settle.lost(now)
+
+    async def _check_roots(self) -> None:
+        while True:
+            await asyncio.sleep(ROOT_CHECK)
+            try:
+                for root, identity in self._roots.items():
+                    if _identity(root) != identity:
+                        self._root_changed(root, asyncio.get_running_loop().time())
+            except WatchLimitError as limit:
+                self._failure = limit
+                self._ready.set()
+                return
+            self._schedule()
+
+    def _schedule(self) -> None:
+        """Have the batch told when it is due."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        due = self._settle.due()
+        if due is not None:
+            self._timer = asyncio.get_running_loop().call_at(due, self._ready.set)
+
+
+def filesystem_of(path: str, mounts: Callable[[], str] = lambda: Path("/proc/self/mountinfo").read_text()) -> str:
+    """The type of the file system that `path` is on (`proc_pid_mountinfo(5)`), "" if that cannot be told."""
+    best, kind = "", ""
+    with contextlib.suppress(OSError, ValueError):
+        for line in mounts().splitlines():
+            fields = line.split()
+            place = fields[4].encode().decode("unicode_escape")
+            if len(place) >= len(best) and (path == place or path.startswith(place.rstrip("/") + "/")):
+                best, kind = place, fields[fields.index("-") + 1]
+    return kind
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path, follow_symlinks=False)  # noqa: PTH116 - any encoding
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino if os.path.isdir(path) else 0  # noqa: PTH112 - a file is replaced by every save
+
+
+def _is_complete(path: str) -> bool:
+    """Whether no close will follow: a link, or a further name of a file that was there."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return True
+    return (status.st_mode & 0o170000) != 0o100000 or status.st_nlink > 1
+
+
+def _limit(error: OSError) -> str:
+    which = "max_user_instances" if error.errno == errno.EMFILE else "max_user_watches"
+    place = Path("/proc/sys/fs/inotify") / which
+    now = place.read_text().strip() if place.exists() else "?"
+    return f"polling: the kernel's limit fs.inotify.{which} ({now}) is reached; `sudo sysctl fs.inotify.{which}=524288` raises it"

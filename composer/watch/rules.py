@@ -1,0 +1,91 @@
+"""One entry of `develop.watch`, and what follows when several speak at once.
+
+Every rule that matches a path acts, as in Docker Compose: a project that syncs `.` and rebuilds for `package.json` means
+both. What the rules of one service ask for in one batch is merged by `merged`: what makes the container anew makes
+the lesser unnecessary.
+
+    rebuild   the image is built again, the container made anew     beats all
+    restart   the container restarts                                beats exec
+    exec      a command runs in the container                       beside sync
+    sync      files are brought into the container                  always
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from composer.watch.selection import Selection
+
+
+class Action(StrEnum):
+    """What `develop.watch[].action` may say."""
+
+    SYNC = "sync"
+    REBUILD = "rebuild"
+    RESTART = "restart"
+    SYNC_AND_RESTART = "sync+restart"
+    SYNC_AND_EXEC = "sync+exec"
+
+    @property
+    def syncs(self) -> bool:
+        """Whether it brings files into the container."""
+        return self.value.startswith("sync")
+
+
+@dataclass(frozen=True, slots=True)
+class Exec:
+    """The command of `sync+exec`."""
+
+    command: tuple[str, ...]
+    user: str = ""
+    privileged: bool = False
+    working_dir: str = ""
+    environment: tuple[str, ...] = ()
+    """`NAME=value`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One entry of a service's `develop.watch`."""
+
+    service: str
+    action: Action
+    selection: Selection
+    target: str = ""
+    """Where files go, absolute inside the container; "" for actions that bring none."""
+    exec: Exec | None = None
+    initial: bool = True
+    """Whether what is there already is brought in when the watch begins."""
+    place: str = ""
+    """Where it was written, for messages."""
+
+    @property
+    def root(self) -> str:
+        """The path that is watched, absolute."""
+        return self.selection.root
+
+    def inside(self, relative: str) -> str:
+        """Where the path `relative` to the root belongs in the container."""
+        return f"{self.target}/{relative}" if relative else self.target
+
+
+@dataclass(frozen=True, slots=True)
+class Triggers:
+    """What is to happen to one service."""
+
+    rebuild: bool = False
+    restart: bool = False
+    execs: tuple[Exec, ...] = ()
+
+
+def merged(rules: Iterable[Rule]) -> Triggers:
+    """What follows from `rules` of one service having something to tell; see the module docstring."""
+    rules = tuple(rules)
+    actions = {rule.action for rule in rules}
+    if Action.REBUILD in actions:
+        return Triggers(rebuild=True)
+    if actions & {Action.RESTART, Action.SYNC_AND_RESTART}:
+        return Triggers(restart=True)
+    return Triggers(execs=tuple(dict.fromkeys(rule.exec for rule in rules if rule.exec is not None)))

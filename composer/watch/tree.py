@@ -1,0 +1,233 @@
+"""What is below a watched root: a manifest of content hashes that is brought up to date where something may have changed.
+
+A file is read only when its stamp (inode, size, times) differs from the last look; what is told is what differs in kind, mode
+or content, so a file that was touched, or written again as it was, is no change. Sockets, FIFOs and devices do not count.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from composer.watch.selection import Selection
+
+_CHUNK = 1 << 20
+_TICK = 50_000_000
+"""Nanoseconds within which a file may change again and keep its times: such a stamp proves nothing."""
+
+FILE, DIRECTORY, LINK, DOUBT = "file", "directory", "link", "doubt"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file, directory or symbolic link."""
+
+    kind: str
+    mode: int = 0
+    digest: bytes = b""
+    """A hash of the content, or the text of a link."""
+    stamp: int = 0
+    """What changes when the content may have; 0 for unknown."""
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether this says only that something may be there."""
+        return self.kind == DOUBT
+
+    def same(self, other: Entry | None) -> bool:
+        """Whether a reader could not tell them apart."""
+        return other is not None and (self.kind, self.mode, self.digest) == (other.kind, other.mode, other.digest)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that could not be read or written."""
+
+    path: str
+    why: str
+
+
+class Tree:
+    """The entries below one root by path relative to it; "" is the root itself."""
+
+    def __init__(self, selection: Selection, known: Mapping[str, Entry] | None = None) -> None:
+        """`known` are entries of an earlier look: files whose stamp is the same are not read again."""
+        self._selection = selection
+        self.entries: dict[str, Entry] = dict(known or {})
+        self.problems: list[Problem] = []
+        """What the last look could not read; its entries stay as they were."""
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the root exists, as of the last look."""
+        return "" in self.entries
+
+    def scan(self) -> list[str]:
+        """Look at everything; the paths that changed, sorted. A root that is gone is told by `is_there` alone."""
+        self.problems = []
+        root = self._selection.root
+        status = _status(root)
+        if status is None:
+            self.entries.pop("", None)
+            return []
+        return self._replace(self.entries, dict(self._walk(root, status)))
+
+    def look(self, paths: Iterable[str]) -> list[str]:
+        """Look at `paths`, directories with all that is below; the relative paths that changed, sorted."""
+        self.problems = []
+        selection = self._selection
+        touched: set[str] = set()
+        subtrees: set[str] = set()
+        fresh: dict[str, Entry] = {}
+        covered = "\0"
+        real: dict[str, bool] = {selection.root: True}
+        for path in sorted(paths):
+            if path == selection.root or selection.root.startswith(f"{path}/"):
+                return self.scan()
+            if path not in selection or path.startswith(covered):
+                continue
+            relative = path[len(selection.root) + 1 :]
+            # An event may name a path that leads through what is a link by now: there is nothing of ours there.
+            status = _status(path) if _is_real(path.rpartition("/")[0], real) else None
+            known = self.entries.get(relative)
+            if status is not None and stat.S_ISDIR(status.st_mode):
+                covered = f"{path}/"
+                subtrees.add(relative)
+                fresh.update(self._walk(path, status))
+                continue
+            entry = self._single(path, status, known)
+            if known is not None and known.kind == DIRECTORY:
+                subtrees.add(relative)
+            if entry is not None:
+                fresh[relative] = entry
+            touched.add(relative)
+        former = {relative: self.entries[relative] for relative in touched if relative in self.entries}
+        if subtrees:
+            former |= {key: entry for key, entry in self.entries.items() if _is_below(key, subtrees)}
+        return self._replace(former, fresh)
+
+    def _single(self, path: str, status: os.stat_result | None, former: Entry | None) -> Entry | None:
+        """What is at `path`, which is no directory; None for nothing that counts."""
+        return self._entry(path, status, former) if status is not None and self._counts(path, status) else None
+
+    def _replace(self, former: Mapping[str, Entry], fresh: Mapping[str, Entry]) -> list[str]:
+        """Put `fresh` in the place of `former`, both of one subtree; the paths where they differ."""
+        changed = [path for path, entry in fresh.items() if not entry.same(former.get(path))]
+        gone = [path for path in former if path not in fresh]
+        for path in gone:
+            del self.entries[path]
+        self.entries.update(fresh)
+        return sorted(changed + gone)
+
+    def _walk(self, path: str, status: os.stat_result) -> Iterator[tuple[str, Entry]]:
+        """The entry of `path`, and of all that counts below it."""
+        start = len(self._selection.root) + 1
+        if self._counts(path, status) and (entry := self._entry(path, status, self.entries.get(path[start:]))):
+            yield path[start:], entry
+        if not stat.S_ISDIR(status.st_mode) or not self._selection.enters(path):
+            return
+        waiting = [path]
+        while waiting:
+            directory = waiting.pop()
+            for inner, inner_status in self._listed(directory):
+                is_directory = stat.S_ISDIR(inner_status.st_mode)
+                if is_directory and self._selection.enters(inner):
+                    waiting.append(inner)
+                if self._counts(inner, inner_status):
+                    entry = self._entry(inner, inner_status, self.entries.get(inner[start:]))
+                    if entry is not None:
+                        yield inner[start:], entry
+
+    def _listed(self, directory: str) -> Iterator[tuple[str, os.stat_result]]:
+        try:
+            with os.scandir(directory) as found:
+                for item in found:
+                    try:
+                        yield item.path, item.stat(follow_symlinks=False)
+                    except FileNotFoundError:
+                        continue
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except OSError as error:
+            self.problems.append(Problem(directory, (error.strerror or str(error)).lower()))
+
+    def _counts(self, path: str, status: os.stat_result) -> bool:
+        return self._selection.counts(path, directory=stat.S_ISDIR(status.st_mode))
+
+    def _entry(self, path: str, status: os.stat_result, former: Entry | None) -> Entry | None:
+        """The entry of what is at `path`; the former one where it cannot be read, None where it does not count."""
+        mode = stat.S_IMODE(status.st_mode)
+        try:
+            if stat.S_ISREG(status.st_mode):
+                stamp = stamp_of(status)
+                if former is not None and former.kind == FILE and former.stamp == stamp:
+                    return former if former.mode == mode else Entry(FILE, mode, former.digest, stamp)
+                began = time.time_ns()
+                digest = digest_of_file(path)
+                settled = began - max(status.st_mtime_ns, status.st_ctime_ns) > _TICK
+                return Entry(FILE, mode, digest, stamp if settled else 0)
+            if stat.S_ISDIR(status.st_mode):
+                return Entry(DIRECTORY, mode)
+            if stat.S_ISLNK(status.st_mode):
+                return Entry(LINK, 0, os.readlink(os.fsencode(path)))  # noqa: PTH115 - bytes
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            self.problems.append(Problem(path, (error.strerror or str(error)).lower()))
+            return former
+        return None
+
+
+def stamp_of(status: os.stat_result) -> int:
+    """A number that differs when a file may have; the same in every process."""
+    return hash((status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)) or 1
+
+
+def digest_of_file(path: str) -> bytes:
+    """The hash of a regular file's content. Raises OSError; ELOOP for a link and ENXIO for what is no file now."""
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        return digest_of(fd)
+    finally:
+        os.close(fd)
+
+
+def digest_of(fd: int) -> bytes:
+    """The hash of what can be read from `fd`."""
+    hasher = new_digest()
+    while data := os.read(fd, _CHUNK):
+        hasher.update(data)
+    return hasher.digest()
+
+
+def new_digest() -> hashlib.blake2b:
+    """The hash that manifests are made of."""
+    return hashlib.blake2b(digest_size=16)
+
+
+def _is_below(path: str, directories: set[str]) -> bool:
+    """Whether `path` is one of `directories` or in one."""
+    while path:
+        if path in directories:
+            return True
+        path = path.rpartition("/")[0]
+    return False
+
+
+def _is_real(directory: str, known: dict[str, bool]) -> bool:
+    """Whether `directory`, which is at or below a path in `known`, is reached without a link; adds to `known`."""
+    if directory not in known:
+        status = _status(directory) if _is_real(directory.rpartition("/")[0], known) else None
+        known[directory] = status is not None and stat.S_ISDIR(status.st_mode)
+    return known[directory]
+
+
+def _status(path: str) -> os.stat_result | None:
+    try:
+        return os.stat(path, follow_symlinks=False)  # noqa: PTH116 - paths of any encoding, thousands of them
+    except (FileNotFoundError, NotADirectoryError):
+        return None

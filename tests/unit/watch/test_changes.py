@@ -1,0 +1,112 @@
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from composer.ignore import DockerPatterns
+from composer.watch.changes import Listening, filesystem_of
+from composer.watch.selection import Selection
+from composer.watch.settle import Batch
+
+
+def told(root: Path, act: Callable[[], object], selection: Selection | None = None, batches: int = 1) -> list[Batch]:
+    """The batches that follow from `act`."""
+
+    async def listen() -> list[Batch]:
+        changes = Listening([selection or Selection(str(root))])
+        await changes.begin()
+        try:
+            act()
+            return [await asyncio.wait_for(changes.next(), 5) for _ in range(batches)]
+        finally:
+            changes.close()
+
+    return asyncio.run(listen())
+
+
+def test_a_save_is_told(tmp_path: Path) -> None:
+    (batch,) = told(tmp_path, lambda: (tmp_path / "a").write_text("a"))
+
+    assert batch.paths == {str(tmp_path / "a")}
+
+
+def test_what_happens_in_a_new_directory_is_told_with_it_or_by_itself(tmp_path: Path) -> None:
+    def act() -> None:
+        (tmp_path / "d/e").mkdir(parents=True)
+        (tmp_path / "d/e/f").write_text("f")
+
+    (batch,) = told(tmp_path, act)
+
+    assert str(tmp_path / "d") in batch.paths
+
+
+def test_a_new_directory_is_listened_to(tmp_path: Path) -> None:
+    async def listen() -> Batch:
+        changes = Listening([Selection(str(tmp_path))])
+        await changes.begin()
+        try:
+            (tmp_path / "d").mkdir()
+            await asyncio.wait_for(changes.next(), 5)
+            (tmp_path / "d/x").write_text("x")
+            return await asyncio.wait_for(changes.next(), 5)
+        finally:
+            changes.close()
+
+    assert asyncio.run(listen()).paths == {str(tmp_path / "d/x")}
+
+
+def test_a_directory_that_moved_is_told_by_both_names(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+
+    (batch,) = told(tmp_path, lambda: (tmp_path / "a").rename(tmp_path / "b"))
+
+    assert batch.paths == {str(tmp_path / "a"), str(tmp_path / "b")}
+
+
+def test_what_is_ignored_is_not_told(tmp_path: Path) -> None:
+    (tmp_path / "node_modules").mkdir()
+
+    def act() -> None:
+        (tmp_path / "node_modules/x").write_text("x")
+        (tmp_path / ".x.swp").write_text("x")
+        (tmp_path / "b").write_text("b")
+
+    (batch,) = told(tmp_path, act, Selection(str(tmp_path), ignore=DockerPatterns(["node_modules"])))
+
+    assert batch.paths == {str(tmp_path / "b")}
+
+
+def test_a_root_that_comes_into_being_is_told(tmp_path: Path) -> None:
+    root = tmp_path / "later"
+
+    batches = told(root, root.mkdir, Selection(str(root)))
+
+    assert batches[0].paths == {str(root)}
+
+
+def test_a_root_that_is_a_file_is_told_however_it_is_saved(tmp_path: Path) -> None:
+    root = tmp_path / "conf"
+    root.write_text("one")
+
+    def replace() -> None:
+        (tmp_path / "new").write_text("two")
+        (tmp_path / "new").rename(root)
+
+    assert told(root, lambda: root.write_text("two"))[0].paths == {str(root)}
+    assert told(root, replace)[0].paths == {str(root)}
+
+
+def test_names_in_odd_encodings_are_told(tmp_path: Path) -> None:
+    name = os.fsdecode(b"\xff\xfe")
+
+    (batch,) = told(tmp_path, lambda: (tmp_path / name).write_text("x"))
+
+    assert batch.paths == {str(tmp_path / name)}
+
+
+def test_the_file_system_of_a_path_is_that_of_the_nearest_mount() -> None:
+    def mounts() -> str:
+        return "22 1 8:1 / / rw - ext4 /dev/sda1 rw\n23 22 0:5 / /net/home\\040x rw shared:1 - nfs4 server:/ rw\n"
+
+    assert filesystem_of("/net/home x/project", mounts) == "nfs4"
+    assert filesystem_of("/net/homely", mounts) == "ext4"
