@@ -69,6 +69,9 @@ class ComposerError(Exception):
         self.hint = hint
         self.location = location
 
+    def __str__(self) -> str:
+        return self.message
+
     def to_wire(self) -> dict[str, Any]:
         """The error as JSON-able data, read back by `error_from_wire` on the other side of a socket."""
         return {

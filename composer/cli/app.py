@@ -23,6 +23,8 @@ _COMMANDS = {
     "image": "Pull, import, load, list and remove images",
     "images": "List the images that the containers use",
     "kill": "Send a signal to containers",
+    "login": "Log in to a registry",
+    "logout": "Log out of a registry",
     "logs": "Show what containers wrote",
     "ls": "List projects",
     "port": "Print the public address of a published port",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -23,6 +23,8 @@ class Access:
     settings: Settings
     docker: DockerConfig
     environment: Mapping[str, str]
+    given: Mapping[str, Credentials] = field(default_factory=dict)
+    """Credentials to use instead of stored ones, by registry."""
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Access:
@@ -34,6 +36,8 @@ class Access:
 
     def credentials(self, registry: str) -> Credentials | None:
         """The user's credentials for a registry; blocks while a helper is asked."""
+        if registry in self.given:
+            return self.given[registry]
         return self.docker.get(HUB_KEY if registry == DEFAULT_REGISTRY else registry)
 
     def proxy(self, url: str) -> str:

@@ -45,6 +45,13 @@ class Client:
         endpoint = endpoint_of(reference.registry, self._access.settings)
         return Repository(self._connection(endpoint, f"cannot push `{reference.familiar()}`"), reference)
 
+    async def let_in(self, registry: str) -> None:
+        """Return if the registry accepts our credentials. Raises RegistryError."""
+        endpoint = endpoint_of(registry, self._access.settings)
+        connection = self._connection(endpoint, f"cannot log in to `{registry}`")
+        async with connection.send("GET", "/v2/", scopes=()):
+            pass
+
     def _connection(self, endpoint: Endpoint, what: str) -> Connection:
         return Connection(self._transport, endpoint, self._access, self._clock, what)
 

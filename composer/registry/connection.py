@@ -73,7 +73,10 @@ class Connection:
                     given["Authorization"] = authorization
                 answer = await self._follow(stack, method, url, given, body)
                 if answer.status in expect:
-                    yield answer
+                    try:
+                        yield answer
+                    except TransportError as error:
+                        raise self._explained(error) from error.__cause__
                     return
                 # A body that streams cannot be sent a second time; whoever streams has asked for something before.
                 again = answer.status == 401 and not last and isinstance(body, bytes | None)
@@ -94,7 +97,6 @@ class Connection:
             except TransportError as error:
                 if error.no_tls and scheme != last:
                     continue
-                error.message = f"{self.what}: {error.message}"
                 raise
             self._scheme = scheme
             self._authorizer = choose_authorizer(challenges, credentials, self._fetch_token, self.clock)
@@ -129,7 +131,12 @@ class Connection:
         self, method: str, url: str, headers: Mapping[str, str], body: Body | None
     ) -> AsyncIterator[Answer]:
         proxy = self._access.proxy(url)
-        async with self._transport.request(method, url, headers, body, self._tls(url), proxy) as answer:
+        async with AsyncExitStack() as stack:
+            request = self._transport.request(method, url, headers, body, self._tls(url), proxy)
+            try:
+                answer = await stack.enter_async_context(request)
+            except TransportError as error:
+                raise self._explained(error) from error.__cause__
             yield answer
 
     def _tls(self, url: str) -> ssl.SSLContext | None:
@@ -139,6 +146,11 @@ class Connection:
             return None
         return self.endpoint.tls(identify=parts.netloc == self.endpoint.host)
 
+    def _explained(self, error: TransportError) -> TransportError:
+        """The error, beginning with what could not be done."""
+        error.message = f"{self.what}: {error.message}"
+        return error
+
     async def _refusal(self, answer: Answer) -> RegistryError:
         try:
             body = await answer.read(LARGEST_BODY)
@@ -146,8 +158,8 @@ class Connection:
             body = b""  # the status says enough
         error = refusal(answer.status, answer.headers, body, self.what, self.endpoint.registry)
         if answer.status == 401 and self._authorizer.credentials:
-            error.message = f"{self.what}: `{self.endpoint.registry}` refuses the credentials that are stored for it"
-            error.hint = f"`compose login {self.endpoint.registry}` again"
+            error.message = f"{self.what}: `{self.endpoint.registry}` does not accept the credentials for it"
+            error.hint = f"`compose login {self.endpoint.registry}` with others"
         return error
 
     async def _fetch_token(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> bytes:

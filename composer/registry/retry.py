@@ -37,6 +37,7 @@ class Patience:
         self._failures += 1
         asked = error.wait_seconds
         if not error.retryable or self._failures >= self._attempts or (asked or 0) > _LONGEST_WAIT:
+            error.retryable = False  # whoever called us need not try as often again
             raise error
         wait = _FIRST_WAIT * 2.0 ** (self._failures - 1) * random.uniform(0.5, 1.5)
         await self._clock.sleep(max(wait, asked or 0.0))

@@ -7,6 +7,8 @@ side seems to speak HTTP where TLS was expected.
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import ssl
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -200,6 +202,8 @@ def _translated(error: Exception, url: str) -> TransportError:
 def _reason(error: BaseException) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return error.verify_message
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror.lower()
+    if isinstance(error, OSError) and error.errno:
+        # What asyncio says of a refused connection repeats the address; names that are not found have numbers of their own.
+        known = error.errno > 0 and not isinstance(error, socket.gaierror)
+        return (os.strerror(error.errno) if known else error.strerror or str(error)).lower()
     return str(error) or type(error).__name__
