@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from types import TracebackType
-from typing import Self, TypeVar
+from typing import TypeVar
 
 from composer.clock import Clock
 from composer.errors import RegistryError
@@ -13,26 +12,18 @@ from composer.registry.access import Access
 from composer.registry.connection import Connection
 from composer.registry.endpoints import Endpoint, endpoint_of, endpoints_for_pull
 from composer.registry.repository import Repository
-from composer.registry.transport import HttpTransport
+from composer.registry.transport import Transport
 
 T = TypeVar("T")
 
 
 class Client:
-    """Connections of one request; an async context manager that closes them."""
+    """The ways of one user to registries, over connections that the caller closes."""
 
-    def __init__(self, access: Access, clock: Clock, transport: HttpTransport | None = None) -> None:
+    def __init__(self, access: Access, clock: Clock, transport: Transport) -> None:
         self._access = access
         self._clock = clock
-        self._transport = transport or HttpTransport()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._transport.close()
+        self._transport = transport
 
     def sources(self, reference: Reference) -> tuple[Repository, ...]:
         """Where an image may be pulled from, in the order to ask."""

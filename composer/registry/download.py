@@ -27,6 +27,9 @@ from composer.registry.progress import LayerProgress, Phase, Report
 from composer.registry.repository import Repository
 from composer.registry.retry import Patience
 
+_WRONG = "DIGEST_INVALID"
+"""The specification's code for content that is not what its digest says."""
+
 
 @dataclass(frozen=True, slots=True)
 class Layer:
@@ -62,7 +65,7 @@ class Download:
             try:
                 return await self._once(source, layer, report)
             except RegistryError as error:
-                if error.code != "DIGEST_INVALID":
+                if error.code != _WRONG:
                     raise
                 await patience.after(error)
 
@@ -106,6 +109,8 @@ class Download:
                     retryable=True,
                 )
             except RegistryError as error:
+                if error.code == _WRONG:
+                    raise  # going on from here would not make it right
                 await patience.after(error)
 
     def _unpack(self, conduit: Conduit, layer: Layer, source: Repository) -> None:
@@ -147,6 +152,6 @@ def _rest_fits(path: Path, conduit: Conduit, digest: Digest) -> bool:
 def _not_as_described(source: Repository, blob: Descriptor, why: str) -> RegistryError:
     return RegistryError(
         f"{source.connection.what}: for layer {blob.digest} `{source.connection.endpoint.registry}` {why}",
-        code="DIGEST_INVALID",
+        code=_WRONG,
         retryable=True,
     )

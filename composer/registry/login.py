@@ -12,6 +12,7 @@ from composer.registry.access import Access
 from composer.registry.client import Client
 from composer.registry.credentials import Credentials
 from composer.registry.endpoints import HUB_KEY, endpoint_of
+from composer.registry.transport import HttpTransport
 
 _HUB_NAMES = ("", "docker.io", "index.docker.io", "registry-1.docker.io", HUB_KEY)
 
@@ -29,8 +30,11 @@ def registry_named(server: str) -> str:
 async def login(registry: str, credentials: Credentials, environment: Mapping[str, str]) -> str:
     """Store credentials that the registry accepts; where, in words. Raises RegistryError where it does not."""
     access = replace(Access.of(environment), given={registry: credentials})
-    async with Client(access, SystemClock()) as client:
-        await client.let_in(registry)
+    transport = HttpTransport()
+    try:
+        await Client(access, SystemClock(), transport).let_in(registry)
+    finally:
+        await transport.close()
     return access.docker.put(endpoint_of(registry, access.settings).credentials_key, credentials)
 
 

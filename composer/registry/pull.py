@@ -32,6 +32,7 @@ from composer.registry.progress import LayerProgress, Phase, Report
 from composer.registry.repository import Document, Repository
 from composer.registry.retry import persistently
 from composer.registry.shared import Shared
+from composer.registry.transport import HttpTransport
 
 PARALLEL = 3
 """Layers that come at a time, of all images together."""
@@ -51,10 +52,11 @@ class Pulled:
 class Puller:
     """Pulls into `store`; one for the whole process, so that nothing is fetched twice at once."""
 
-    def __init__(self, store: Store, clock: Clock, client: Callable[[Access, Clock], Client] = Client) -> None:
+    def __init__(self, store: Store, clock: Clock, transport: HttpTransport | None = None) -> None:
         self._store = store
         self._clock = clock
-        self._client = client
+        self._transport = transport or HttpTransport()
+        self._using = 0
         self._download = Download(store, clock, PARALLEL)
         self._layers: Shared[None] = Shared()
 
@@ -69,14 +71,25 @@ class Puller:
         asked = platform or access.environment.get("DOCKER_DEFAULT_PLATFORM", "")
         wanted = parse_platform(asked) if asked else this_platform()
         before = await asyncio.to_thread(self._store.find, str(reference))
-        async with self._client(access, self._clock) as client, _adding(self._store):
-            sources = client.sources(reference)
+        async with self._connected(), _adding(self._store):
+            sources = Client(access, self._clock, self._transport).sources(reference)
             if before and before.origin and await self._is_current(sources, reference, before, wanted):
                 manifest = await asyncio.to_thread(self._manifest_of, before)
                 origin = replace(before.origin, time=self._clock.now())
                 return Pulled(await asyncio.to_thread(self._store.add, manifest, reference, origin), changed=False)
             image, warning = await self._fetch(sources, reference, wanted, report, explicit=bool(asked))
         return Pulled(image, before is None or before.manifest != image.manifest, warning)
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[None]:
+        """Connections stay while anybody pulls: whoever gives up may have begun what others wait for."""
+        self._using += 1
+        try:
+            yield
+        finally:
+            self._using -= 1
+            if not self._using:
+                await self._transport.close()
 
     async def _is_current(
         self, sources: Sequence[Repository], reference: Reference, before: Image, wanted: Platform
@@ -137,7 +150,7 @@ class Puller:
             async with asyncio.TaskGroup() as group:
                 for digest, layer in missing.items():
                     group.create_task(self._layers.do(digest, self._work(sources, layer), report))
-        except* (RegistryError, ImageError, OSError) as errors:
+        except BaseExceptionGroup as errors:
             raise _first(errors) from None
 
     def _work(self, sources: Sequence[Repository], layer: Layer) -> Callable[[Report], asyncio.Future[None]]:
@@ -232,7 +245,7 @@ async def _adding(store: Store) -> AsyncIterator[None]:
     await asyncio.to_thread(stack.close)
 
 
-def _first(errors: BaseExceptionGroup[Exception]) -> BaseException:
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
     error: BaseException = errors
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]

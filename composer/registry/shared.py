@@ -16,8 +16,10 @@ T = TypeVar("T")
 class _Work(Generic[T]):
     listeners: list[Report] = field(default_factory=list)
     task: asyncio.Task[T] | None = None
+    last: LayerProgress | None = None
 
     def tell(self, progress: LayerProgress) -> None:
+        self.last = progress
         for listener in self.listeners:
             listener(progress)
 
@@ -41,6 +43,8 @@ class Shared(Generic[T]):
         task = mine.task
         assert task is not None
         mine.listeners.append(report)
+        if mine.last:
+            report(mine.last)
         try:
             return await asyncio.shield(task)
         finally:

@@ -138,12 +138,12 @@ class HttpTransport:
             response.release() if response.content.at_eof() else response.close()
 
     async def close(self) -> None:
-        """End all connections; idempotent."""
-        if self._session is not None:
-            await self._session.close()
+        """End all connections; idempotent, and a request after it opens new ones."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
             # TLS connections say good-bye in the loop's next turns: <https://docs.aiohttp.org/en/stable/client_advanced.html>
             await asyncio.sleep(0)
-        self._session = None
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:

@@ -11,7 +11,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -71,6 +71,10 @@ class FaultyProxy:
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     proxy: FaultyProxy
+
+    def handle(self) -> None:
+        with suppress(ConnectionResetError):  # whoever gives up a body hangs up
+            super().handle()
 
     def _serve(self) -> None:
         # The registry thinks that it is at this address: the locations that it gives lead through here.

@@ -14,7 +14,6 @@ from composer.image.store import Store
 from composer.oci.reference import parse
 from composer.paths import Paths
 from composer.registry.access import Access
-from composer.registry.client import Client
 from composer.registry.progress import LayerProgress
 from composer.registry.pull import Pulled, Puller
 from composer.registry.transport import HttpTransport
@@ -60,9 +59,7 @@ class Home:
         (self.root / ".docker/config.json").write_text(text)
 
     def puller(self) -> Puller:
-        return Puller(
-            self.store, self.clock, lambda access, clock: Client(access, clock, HttpTransport(silence=self.silence))
-        )
+        return Puller(self.store, self.clock, HttpTransport(silence=self.silence))
 
     def pull(self, reference: str, platform: str = "") -> Pulled:
         """Pull as this user."""
