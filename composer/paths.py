@@ -6,6 +6,7 @@ and `$XDG_RUNTIME_DIR/composer`, or a 0700 directory under /tmp, for others). Th
 own (`COMPOSER_CONFIG`, else `/etc/composer` for root and `$XDG_CONFIG_HOME/composer` for others); we only read it.
 
     data/state.db                   SQLite: projects, containers, networks, leases, volumes
+    data/watch.db                   SQLite: what `watch` brought into each container
     data/images/                    an OCI image layout: oci-layout index.json blobs/sha256/
     data/snapshots/<chain id>/fs    one unpacked layer each, named by its ChainID
     data/host-image/                the layer of the embedded image `host`
@@ -63,6 +64,10 @@ class Paths:
     @property
     def database(self) -> Path:
         return self.data / "state.db"
+
+    @property
+    def watch_ledger(self) -> Path:
+        return self.data / "watch.db"
 
     @property
     def images(self) -> Path:

@@ -61,6 +61,23 @@ class Client:
         """Remove the project's containers and networks."""
         return self._events(f"{project_target(project)}/down", request)
 
+    def watch(self, project: str, request: messages.WatchRequest) -> EventStream:
+        """Watch the project's files for as long as the stream is open, or, detached, until all is in sync."""
+        return self._events(f"{project_target(project)}/watch", request)
+
+    def watch_status(self, project: str) -> messages.WatchStatus | None:
+        """How the watch over the project stands, None if there is none."""
+        answer = self._get(f"{project_target(project)}/watch")
+        return None if answer is None else decoded(messages.WatchStatus, answer)
+
+    def stop_watch(self, project: str) -> bool:
+        """End the watch over the project; whether there was one."""
+        return bool(self._call("POST", f"{project_target(project)}/watch/stop")["changed"])
+
+    def verify_watch(self, project: str) -> list[str]:
+        """Where the project's containers differ from what is watched, by content."""
+        return [str(each) for each in self._call("POST", f"{project_target(project)}/watch/verify")["differences"]]
+
     def act(self, verb: str, project: str, request: messages.ServicesRequest) -> EventStream:
         """`stop`, `start`, `restart`, `kill` or `rm` of services."""
         return self._events(f"{project_target(project)}/{verb}", request)

@@ -7,6 +7,10 @@
     POST /projects/NAME/up       UpRequest          events
     POST /projects/NAME/down     DownRequest        events
     POST /projects/NAME/stop|start|restart|kill|rm  ServicesRequest -> events
+    POST /projects/NAME/watch    WatchRequest       events for as long as it is watched; detached, until all is in sync
+    GET  /projects/NAME/watch                       WatchStatus, or null
+    POST /projects/NAME/watch/stop                  Result; `changed` is 1 if there was one
+    POST /projects/NAME/watch/verify                {"differences": []}
     GET  /projects/NAME/containers?all=1            [ContainerSummary]
     GET  /projects/NAME/logs?service=&tail=&since=&follow=1&until=   LogLine per line
     GET  /projects/NAME/events                      ContainerEvent per line, from now on
@@ -93,6 +97,30 @@ class ImagesRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class LoadRequest:
+    """How to read the project's files again: the command line's options, and the variables that reading them took."""
+
+    directory: str
+    files: tuple[str, ...] = ()
+    project_directory: str = ""
+    profiles: tuple[str, ...] = ()
+    env_files: tuple[str, ...] = ()
+    variables: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class WatchRequest:
+    """`compose watch`; what `up` says is what changes of the files are reconciled with."""
+
+    up: UpRequest
+    load: LoadRequest
+    detach: bool = False
+    """Watch on without a client; answer when everything is in sync."""
+    prune: bool = False
+    """Remove what a rebuild leaves without a name."""
+
+
+@dataclass(frozen=True, slots=True)
 class DownRequest:
     """`project` may be None: what is recorded under the name is taken down."""
 
@@ -170,7 +198,7 @@ class Event:
     """Something that happened to a resource; enough to draw one line of progress."""
 
     resource: str
-    """`network`, `volume`, `container`, `image`, `layer` or `project`."""
+    """`network`, `volume`, `watch`, `container`, `image`, `layer` or `project`."""
     name: str
     status: str
     """`creating created starting started waiting healthy exited stopping stopped removing removed running warning error`;
@@ -201,6 +229,36 @@ class Result:
     error: dict[str, Any] | None = None
     """`ComposerError.to_wire()`."""
     container: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedService:
+    """One service of a watch."""
+
+    service: str
+    in_sync: bool
+    files: int
+    """How many paths its rules select."""
+    brought: int
+    """How many changes were brought into its containers since the watch began."""
+    lag: float
+    """Seconds from the last save until it was done."""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchStatus:
+    """How the watch over a project stands."""
+
+    project: str
+    detached: bool
+    since: float
+    note: str
+    """How changes are noticed, where that is not the usual way."""
+    services: tuple[WatchedService, ...]
+    events: tuple[Event, ...]
+    """The last ones."""
+    times: tuple[float, ...]
+    """When each of `events` was, in seconds since the epoch."""
 
 
 @dataclass(frozen=True, slots=True)

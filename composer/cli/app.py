@@ -39,6 +39,7 @@ _COMMANDS = {
     "up": "Create and start containers",
     "version": "Show the version",
     "wait": "Wait until containers stop, and exit with their code",
+    "watch": "Keep containers up to date with the files on disk",
 }
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from composer.api.connection import EngineLost, Response
-from composer.api.messages import ContainerSummary, Event, Result, ServicesRequest, UpRequest
+from composer.api.messages import ContainerSummary, Event, Result, ServicesRequest, UpRequest, WatchRequest
 from composer.api.streams import EventStream, LogOptions, LogStream, container_events
 from composer.cli.render.logs import LogPrinter
+from composer.cli.render.watch import watch_line
 from composer.cli.session import Session
 from composer.cli.terminal import Signals
 
@@ -44,6 +45,8 @@ class ForegroundOptions:
     timeout: float | None = None
     prefix: bool = True
     timestamps: bool = False
+    watch: WatchRequest | None = None
+    """Keep containers up to date with the files once everything has started."""
 
 
 class Phase(Enum):
@@ -70,6 +73,7 @@ class Foreground:
         self._request: EventStream | None = None
         self._logs: LogStream | None = None
         self._events: Response | None = None
+        self._watch: EventStream | None = None
         self._started: set[str] = set()
         self._ended: dict[str, int] = {}
         """Containers whose end is still to be told, with their codes."""
@@ -88,14 +92,15 @@ class Foreground:
                 self._tell_the_rest()
             finally:
                 self._progress.finish()
-                for stream in (self._request, self._logs, self._events):
+                for stream in (self._request, self._logs, self._events, self._watch):
                     if stream is not None:
                         stream.close()
         return self._code
 
     def _turn(self, signals: Signals) -> None:
         following = self._logs if self._logs is not None and not self._logs.complete else None
-        sources = [source for source in (signals, self._request, self._events, following) if source is not None]
+        every = (signals, self._request, self._events, self._watch, following)
+        sources = [source for source in every if source is not None]
         ready = select.select(sources, [], [], _QUIET if self._ended else self._progress.interval)[0]
         if signals in ready:
             for number in signals.take():
@@ -108,6 +113,8 @@ class Foreground:
             self._take_progress(self._request)
         if self._events in ready:
             self._take_events()
+        if self._watch in ready:
+            self._take_watched()
         self._tell_ends()
         if not ready:
             self._progress.tick()
@@ -137,7 +144,19 @@ class Foreground:
         names = ", ".join(self._printer.label(container.name) for container in self._containers())
         if names:
             self._show(f"Attaching to {names}\n")
+        if self._options.watch is not None:
+            self._watch = self._session.client.watch(self._session.name, self._options.watch)
         self._look()
+
+    def _take_watched(self) -> None:
+        assert self._watch is not None
+        for item in self._watch.poll():
+            if isinstance(item, Event):
+                self._show(watch_line(self._session.out, item))
+            else:
+                self._watch.close()
+                self._watch = None
+                return
 
     def _attach(self) -> None:
         """Open the streams of logs and of events; events first, so that nothing happens between look and listen."""
@@ -179,8 +198,8 @@ class Foreground:
             self._code = fatal[0].exit_code
             self._progress.notice(f"aborting: {self._printer.label(fatal[0].name)} exited with code {self._code}")
             self._stop()
-        elif not any(each.state in _ALIVE for each in containers):
-            self._phase = Phase.DONE
+        elif self._watch is None and not any(each.state in _ALIVE for each in containers):
+            self._phase = Phase.DONE  # under watch, the next save may start what has ended
 
     def _note_ends(self, containers: list[ContainerSummary]) -> list[ContainerSummary]:
         """Those that ended since we began; the ends that no event told of are noted."""

@@ -68,6 +68,11 @@ class Session:
         return choose_progress(self.options.progress or self.environment.get("COMPOSE_PROGRESS", ""), self.err)
 
     @property
+    def working_directory(self) -> Path:
+        """Where the command runs."""
+        return Path.cwd()
+
+    @property
     def quiet(self) -> Progress:
         """A way to show nothing but warnings."""
         from composer.cli.render.events import QuietProgress

@@ -187,6 +187,7 @@ def observe(rooms: Rooms, project: str) -> Observed:
                 networks={name: endpoint.network for name, endpoint in record.endpoints.items()},
                 joined=record.joined,
                 needs=record.needs,
+                generation=record.generation,
             )
         )
     held = {name for record in rooms.store.containers for name in record.anonymous.values()}

@@ -69,6 +69,8 @@ class ContainerRecord:
     """Id of the container whose network namespace it shares."""
     ports: tuple[Published, ...] = ()
     remove_on_exit: bool = False
+    generation: int = 0
+    """The service's generation when it was started."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,7 @@ from composer.engine.scope import dependencies, services_in_scope
 from composer.engine.sessions import AttachSession, DetachedSession, ProcessSession
 from composer.engine.summaries import container_summary, project_summary
 from composer.engine.turns import Turns
+from composer.engine.watching.watching import Watching
 from composer.engine.world import Desired, State
 from composer.errors import ContainerError, EngineError, UsageError
 from composer.project.model import Project
@@ -83,6 +84,8 @@ class Requests:
         self._since = time.monotonic()
         logs.at_work = self._turns.at_work
         self.stopping = False
+        self.watching: Watching
+        """The watches over projects; they use our `up`, so they come after us."""
 
     # -- a project's life ----------------------------------------------------------------------------------------
 
@@ -93,6 +96,7 @@ class Requests:
         async with self._turns.take(name, emit):
             images, pulls = await self._images(project, request.options, origins, request.surroundings, emit)
             desired = resolve(project, images, request.options)
+            desired = replace(desired, generations=self._rooms.store.generations_of(name))
             plan = reconcile(desired, observe(self._rooms, name), request.options, _locate(origins))
             self._remember(project)
             if request.options.dry_run:

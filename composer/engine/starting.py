@@ -45,7 +45,13 @@ class Starting:
         """
         rooms = self._rooms
         record = replace(
-            record, wanted=True, error="", joined=self._partner(record), starts=record.starts + 1, ports=()
+            record,
+            wanted=True,
+            error="",
+            joined=self._partner(record),
+            starts=record.starts + 1,
+            ports=(),
+            generation=rooms.store.generation(record.project, record.service),
         )
         rooms.store.containers.put(record.id, record)
         try:

@@ -16,7 +16,9 @@ from typing import Generic, TypeVar
 
 from pydantic import TypeAdapter
 
+from composer.api.messages import WatchRequest
 from composer.engine.records import ContainerRecord, Lease, NetworkRecord, ProjectRecord, VolumeRecord
+from composer.engine.world import Generation
 from composer.errors import StateError
 
 log = logging.getLogger("composer.engine")
@@ -44,6 +46,10 @@ class Table(Generic[_Record]):
 
     def __len__(self) -> int:
         return len(self._records)
+
+    def items(self) -> list[tuple[str, _Record]]:
+        """All records with their keys."""
+        return list(self._records.items())
 
     def get(self, key: str) -> _Record | None:
         """The record under `key`, or None."""
@@ -118,6 +124,10 @@ class Store:
             self.networks = Table(self._connection, "networks", NetworkRecord)
             self.volumes = Table(self._connection, "volumes", VolumeRecord)
             self.leases = Table(self._connection, "leases", Lease)
+            self.watches = Table(self._connection, "watches", WatchRequest)
+            """Detached watches by project."""
+            self.generations = Table(self._connection, "generations", Generation)
+            """By `project/service`."""
         except (sqlite3.DatabaseError, ValueError) as error:
             raise StateError(
                 f"cannot open the engine's state `{path}`: {error}",
@@ -145,6 +155,16 @@ class Store:
         """A project's containers, by service and number."""
         found = (record for record in self.containers if record.project == project)
         return sorted(found, key=lambda record: (record.service, record.one_off, record.number, record.created))
+
+    def generation(self, project: str, service: str) -> int:
+        """How often a service was asked to restart."""
+        generation = self.generations.get(f"{project}/{service}")
+        return generation.number if generation is not None else 0
+
+    def generations_of(self, project: str) -> dict[str, Generation]:
+        """The generations of a project's services."""
+        prefix = f"{project}/"
+        return {key.removeprefix(prefix): each for key, each in self.generations.items() if key.startswith(prefix)}
 
     def network_named(self, name: str) -> NetworkRecord | None:
         """The network with this full name."""

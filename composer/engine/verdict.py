@@ -145,6 +145,7 @@ class _Judge:
             self._lost_network({*present.networks, *wanted}, present)
             or self._lost_partner(present)
             or self._restart_with_dependency(desired)
+            or self._outdated(desired, present)
         )
         return Verdict(desired, present, Action.RESTART if cause else Action.KEEP, cause)
 
@@ -191,6 +192,13 @@ class _Judge:
         if shared and present.joined != shared.id:
             return f"shares the network of {partner}, which was recreated"
         return ""
+
+    def _outdated(self, desired: DesiredContainer, present: ObservedContainer) -> str:
+        """Why what it was started with is not what it should run with now."""
+        generation = self._desired.generations.get(desired.service)
+        if desired.one_off or generation is None or present.generation >= generation.number:
+            return ""
+        return generation.cause
 
     def _restart_with_dependency(self, desired: DesiredContainer) -> str:
         for need in desired.needs:

@@ -212,6 +212,14 @@ class DesiredContainer:
 
 
 @dataclass(frozen=True, slots=True)
+class Generation:
+    """How often a service was asked to restart, and why the last time: a container that started before is restarted."""
+
+    number: int
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
 class Desired:
     """What a project should look like; containers in start order."""
 
@@ -226,6 +234,8 @@ class Desired:
     """Every service of the file, profiles regardless: containers of services not in it are orphans."""
     explicit: frozenset[str] = frozenset()
     """The services named on the command line (or all): `--force-recreate` concerns these, not their dependencies."""
+    generations: Mapping[str, Generation] = field(default_factory=dict)
+    """By service; none is the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +286,8 @@ class ObservedContainer:
     """Id of the container whose network namespace it shares (`network_mode: service:X`)."""
     needs: tuple[Need, ...] = ()
     """What it waited for when it was created: the order for `down` and `stop` without a file."""
+    generation: int = 0
+    """The service's when it started."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 from composer.errors import Diagnostic, Location, ProjectError, Severity
 from composer.project.dotenv import parse_dotenv
 from composer.project.options import LoadOptions
+from composer.project.reading import read_file
 
 NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 OVERRIDES = (
@@ -126,7 +127,7 @@ def read_text(path: Path, what: str) -> str:
         ProjectError: it is missing, cannot be read, or is not UTF-8.
     """
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        return read_file(path).decode("utf-8-sig")
     except OSError as error:
         reason = "there is no such file" if isinstance(error, FileNotFoundError) else str(error.strerror).lower()
         raise ProjectError([Diagnostic(Severity.ERROR, f"cannot read {what} from `{path}`: {reason}")]) from error

@@ -14,6 +14,7 @@ from composer.project.document import Mapping, Mark, Scalar
 from composer.project.dotenv import parse_dotenv, parse_raw
 from composer.project.interpolate import Lookup
 from composer.project.merged import entries_of, items_of, text_of
+from composer.project.reading import read_file
 from composer.project.report import Report
 
 
@@ -58,7 +59,7 @@ def _file(entry: Mapping, where: str, resolve: Lookup, shown_from: Path, report:
     mark: Mark = entry.entries["path"].mark
     required = entry.get("required")
     try:
-        text = Path(path).read_bytes().decode("utf-8-sig")
+        text = read_file(Path(path)).decode("utf-8-sig")
     except FileNotFoundError:
         if not isinstance(required, Scalar) or required.value is not False:
             hint = f"create `{show(Path(path), shown_from)}`, or say `required: false`"

@@ -29,6 +29,7 @@ from composer.api.messages import (
     RunRequest,
     ServicesRequest,
     UpRequest,
+    WatchRequest,
 )
 from composer.engine.requests import Requests
 from composer.errors import ComposerError, EngineError
@@ -63,6 +64,10 @@ def make_app(requests: Requests, stop: Callable[[], None]) -> web.Application:
             web.post(f"{project}/exec", _exec),
             web.post(f"{project}/pull", _pull),
             web.post(f"{project}/run", _run),
+            web.post(f"{project}/watch", _watch),
+            web.get(f"{project}/watch", _watch_status),
+            web.post(f"{project}/watch/stop", _watch_stop),
+            web.post(f"{project}/watch/verify", _watch_verify),
             web.post("/containers/{container}/attach", _attach),
             web.post("/containers/{container}/remove", _remove_container),
             web.get("/containers/{container}/wait", _wait),
@@ -218,6 +223,25 @@ async def _run(request: web.Request) -> web.StreamResponse:
 async def _pull(request: web.Request) -> web.StreamResponse:
     body = decode(PullRequest, await _body(request))
     return await _stream(request, lambda emit: request.app[_requests].pull(request.match_info["project"], body, emit))
+
+
+async def _watch(request: web.Request) -> web.StreamResponse:
+    body = decode(WatchRequest, await _body(request))
+    watching = request.app[_requests].watching
+    return await _stream(request, lambda emit: watching.watch(request.match_info["project"], body, emit))
+
+
+async def _watch_status(request: web.Request) -> web.Response:
+    return web.json_response(encode(request.app[_requests].watching.status(request.match_info["project"])))
+
+
+async def _watch_stop(request: web.Request) -> web.Response:
+    return web.json_response(encode(await request.app[_requests].watching.stop(request.match_info["project"])))
+
+
+async def _watch_verify(request: web.Request) -> web.Response:
+    differences = await request.app[_requests].watching.verify(request.match_info["project"])
+    return web.json_response({"differences": list(differences)})
 
 
 async def _exec(request: web.Request) -> web.StreamResponse:

@@ -24,6 +24,8 @@ from composer.engine.requests import Requests
 from composer.engine.rooms import Rooms
 from composer.engine.starting import Starting
 from composer.engine.store import Store
+from composer.engine.watching.session import Tools
+from composer.engine.watching.watching import Watching
 from composer.errors import ComposerError
 from composer.image.store import Store as Images
 from composer.keeper import launch
@@ -36,6 +38,7 @@ from composer.registry.pull import Puller
 from composer.runtime.cgroups import open_cgroups
 from composer.runtime.facts import probe
 from composer.volume.volumes import Volumes
+from composer.watch.ledger import Ledger
 
 log = logging.getLogger("composer.server")
 
@@ -52,6 +55,7 @@ class Engine:
     async def recover(self) -> None:
         """Take up what is there; afterwards requests may come."""
         await recover(self.rooms, self.loop)
+        await self.requests.watching.resume()
 
     def busy(self) -> bool:
         """Whether any container runs."""
@@ -59,6 +63,7 @@ class Engine:
 
     async def close(self, *, everything: bool) -> None:
         """Let go; with `everything` nothing of this engine stays in the kernel, and the keeper ends."""
+        await self.requests.watching.close()
         self.loop.close()
         self.logs.close()
         if everything:
@@ -110,6 +115,7 @@ async def build(paths: Paths) -> Engine:
     keeping.on_exit = loop.exited
     pulls = Pulls(Puller(rooms.images, rooms.clock), rooms.clock)
     requests = Requests(rooms, containers, loop, processes, logs, Pictures(rooms.images, store), pulls)
+    requests.watching = Watching(Tools(rooms, confinement, processes, Ledger(paths.watch_ledger), requests.up))
     return Engine(rooms, loop, logs, requests)
 
 

@@ -66,6 +66,11 @@ class Rule:
         """The path that is watched, absolute."""
         return self.selection.root
 
+    def shown(self, relative: str) -> str:
+        """The path `relative` to the root as messages name it."""
+        name = self.root.rpartition("/")[2]
+        return f"{name}/{relative}" if relative else name
+
     def inside(self, relative: str) -> str:
         """Where the path `relative` to the root belongs in the container."""
         return f"{self.target}/{relative}" if relative else self.target

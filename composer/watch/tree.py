@@ -56,7 +56,7 @@ class Tree:
 
     def __init__(self, selection: Selection, known: Mapping[str, Entry] | None = None) -> None:
         """`known` are entries of an earlier look: files whose stamp is the same are not read again."""
-        self._selection = selection
+        self.selection = selection
         self.entries: dict[str, Entry] = dict(known or {})
         self.problems: list[Problem] = []
         """What the last look could not read; its entries stay as they were."""
@@ -69,7 +69,7 @@ class Tree:
     def scan(self) -> list[str]:
         """Look at everything; the paths that changed, sorted. A root that is gone is told by `is_there` alone."""
         self.problems = []
-        root = self._selection.root
+        root = self.selection.root
         status = _status(root)
         if status is None:
             self.entries.pop("", None)
@@ -79,7 +79,7 @@ class Tree:
     def look(self, paths: Iterable[str]) -> list[str]:
         """Look at `paths`, directories with all that is below; the relative paths that changed, sorted."""
         self.problems = []
-        selection = self._selection
+        selection = self.selection
         touched: set[str] = set()
         subtrees: set[str] = set()
         fresh: dict[str, Entry] = {}
@@ -125,17 +125,17 @@ class Tree:
 
     def _walk(self, path: str, status: os.stat_result) -> Iterator[tuple[str, Entry]]:
         """The entry of `path`, and of all that counts below it."""
-        start = len(self._selection.root) + 1
+        start = len(self.selection.root) + 1
         if self._counts(path, status) and (entry := self._entry(path, status, self.entries.get(path[start:]))):
             yield path[start:], entry
-        if not stat.S_ISDIR(status.st_mode) or not self._selection.enters(path):
+        if not stat.S_ISDIR(status.st_mode) or not self.selection.enters(path):
             return
         waiting = [path]
         while waiting:
             directory = waiting.pop()
             for inner, inner_status in self._listed(directory):
                 is_directory = stat.S_ISDIR(inner_status.st_mode)
-                if is_directory and self._selection.enters(inner):
+                if is_directory and self.selection.enters(inner):
                     waiting.append(inner)
                 if self._counts(inner, inner_status):
                     entry = self._entry(inner, inner_status, self.entries.get(inner[start:]))
@@ -156,7 +156,7 @@ class Tree:
             self.problems.append(Problem(directory, (error.strerror or str(error)).lower()))
 
     def _counts(self, path: str, status: os.stat_result) -> bool:
-        return self._selection.counts(path, directory=stat.S_ISDIR(status.st_mode))
+        return self.selection.counts(path, directory=stat.S_ISDIR(status.st_mode))
 
     def _entry(self, path: str, status: os.stat_result, former: Entry | None) -> Entry | None:
         """The entry of what is at `path`; the former one where it cannot be read, None where it does not count."""

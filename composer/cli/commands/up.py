@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
-from composer.api.messages import UpOptions, UpRequest
+from composer.api.messages import UpOptions, UpRequest, WatchRequest
 from composer.cli.app import command_app
 from composer.cli.follow import follow
 from composer.cli.options import DryRun, Services, Timeout, scale_of
@@ -61,6 +62,7 @@ def up(
     no_log_prefix: Annotated[bool, typer.Option("--no-log-prefix", help="Only the text of logs")] = False,
     no_color: Annotated[bool, typer.Option("--no-color", help="No colours in logs")] = False,
     timestamps: Annotated[bool, typer.Option("--timestamps", help="Show times of logs")] = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Keep containers up to date with the files")] = False,
     dry_run: DryRun = False,
     _yes: Annotated[bool, typer.Option("--yes", "-y", hidden=True)] = False,
 ) -> int:
@@ -97,6 +99,8 @@ def up(
         result = follow(session.progress, session.client.up(session.name, request))
         if dry_run:
             say_plan(result.plan)
+        elif watch and not no_start:
+            follow(session.progress, session.client.watch(session.name, _watch_request(session, options, detach=True)))
         return 0
 
     from composer.cli.foreground import Foreground, ForegroundOptions
@@ -114,8 +118,17 @@ def up(
             timeout=timeout,
             prefix=not no_log_prefix,
             timestamps=timestamps,
+            watch=_watch_request(session, options) if watch else None,
         ),
     ).run(request)
+
+
+def _watch_request(session: Session, options: UpOptions, *, detach: bool = False) -> WatchRequest:
+    from composer.cli.watching import watch_request
+
+    # What this once was told to do anew is not to be done anew for every change.
+    once = replace(options, force_recreate=False, renew_anonymous_volumes=False, always_recreate_deps=False, wait=False)
+    return watch_request(session, replace(once, pull="policy"), detach=detach)
 
 
 def _check(*, detach: bool, stays: bool, force_recreate: bool, no_recreate: bool) -> None:

@@ -152,3 +152,15 @@ def _docker_ignore(service: Service) -> tuple[str, DockerPatterns]:
 
 def _is_within(path: str, places: Iterable[str]) -> bool:
     return any(path == place or path.startswith(f"{place.rstrip('/')}/") for place in places)
+
+
+def ignore_files(project: Project) -> tuple[str, ...]:
+    """The files that say what the contexts of a project's builds leave out, whether they exist or not."""
+    names: dict[str, None] = {}
+    for service in project.services.values():
+        if service.develop and service.build is not None and service.build.context.startswith("/"):
+            context = Path(service.build.context).resolve()
+            names[str(context / ".dockerignore")] = None
+            if service.build.dockerfile:
+                names[str(context / f"{service.build.dockerfile}.dockerignore")] = None
+    return tuple(names)

@@ -40,7 +40,7 @@ class Pending:
     """Paths in the container."""
     rules: list[Rule] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
-    """Paths here, relative to their roots, for messages."""
+    """Paths here, for messages."""
     catch_up: set[str] = field(default_factory=set)
     """Containers that have just started, by id."""
     since: float = 0.0
@@ -113,7 +113,7 @@ class ServiceWatch:
         if not self._pending:
             self._pending.since = since
         self._pending.rules.append(rule)
-        self._pending.changed += paths
+        self._pending.changed += [rule.shown(path) for path in paths]
         if rule.target:
             self._pending.touched.update(rule.inside(path) for path in paths)
         self._wake.set()
@@ -126,6 +126,11 @@ class ServiceWatch:
         self._pending.catch_up.add(container)
         self._wake.set()
         self._idle.clear()
+
+    @property
+    def watched_files(self) -> int:
+        """How many files its rules select."""
+        return sum(entry.kind != DIRECTORY for _, tree in self.watched for entry in list(tree.entries.values()))
 
     @property
     def in_sync(self) -> bool:

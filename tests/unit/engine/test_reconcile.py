@@ -9,6 +9,7 @@ from composer.engine.plan import Plan
 from composer.engine.reconcile import reconcile
 from composer.engine.world import (
     Desired,
+    Generation,
     Health,
     ObservedNetwork,
     ObservedVolume,
@@ -645,3 +646,15 @@ def test_a_container_that_waits_for_its_restart_counts_as_running() -> None:
 
     assert not plan_for(PAIR, world)
     assert "stop/shop-web-1" in str(plan_for(PAIR, world, force_recreate=True))
+
+
+def test_a_service_of_a_new_generation_is_restarted_once() -> None:
+    world = world_with(PAIR)
+    changed = replace(PAIR, generations={"db": Generation(1, "conf changed")})
+
+    assert str(plan_for(changed, world)) == (
+        "stop/shop-db-1  (conf changed)\nstart/shop-db-1  (conf changed)  after stop/shop-db-1"
+    )
+    there = world.observed()
+    started = tuple(replace(each, generation=1) for each in there.containers)
+    assert not reconcile(changed, replace(there, containers=started), UpOptions())

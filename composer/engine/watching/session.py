@@ -1,0 +1,361 @@
+"""One project under watch: listens to its files, looks at what changed, and tells the services that it concerns.
+
+    read the project ─▶ rules ─▶ listen, then look at everything, then catch the containers up ─▶ batches, for ever
+           ▲                                                                                         │
+           └──────────────────── a Compose file, an env file, an ignore file changed ◀───────────────┘
+
+Listening begins before looking, so nothing falls between. The project is read here, not by a client: with the options and the
+variables that its request carried. A project that cannot be read is told and the last one that could goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from composer.api.messages import Event, Result, UpOptions, UpRequest, WatchedService, WatchRequest, WatchStatus
+from composer.engine.confinement import Confinement
+from composer.engine.processes import Processes
+from composer.engine.rooms import Rooms
+from composer.engine.watching.rules import Rules, ignore_files, rules_of
+from composer.engine.watching.service import Deeds, ServiceWatch
+from composer.engine.world import Generation
+from composer.errors import ComposerError, EngineError, ProjectError
+from composer.project import LoadOptions, load
+from composer.project.model import Project
+from composer.project.origins import Origins
+from composer.project.reading import recorded
+from composer.watch.changes import Changes, Polling, WatchLimitError, open_changes
+from composer.watch.ledger import Ledger
+from composer.watch.rules import Rule
+from composer.watch.selection import Selection
+from composer.watch.settle import Batch
+from composer.watch.tree import Entry, Problem, Tree
+
+_REMEMBERED = 20
+"""How many events `--status` shows."""
+_DEFINING = (".gitignore", ".dockerignore")
+
+
+Emit = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What sessions work with."""
+
+    rooms: Rooms
+    confinement: Confinement
+    processes: Processes
+    ledger: Ledger
+    up: Callable[[str, UpRequest, Emit], Awaitable[Result]]
+    """The engine's `up`."""
+    rebuild: Callable[[Project, Origins, str, Emit], Awaitable[None]] | None = None
+    """Builds a service's image again; None where images cannot be built."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A project as the engine read it, and every file it was read from."""
+
+    project: Project
+    origins: Origins
+    files: tuple[str, ...]
+
+    def request(self, options: UpOptions, surroundings: dict[str, str]) -> UpRequest:
+        """The `up` of it."""
+        return UpRequest(self.project.model_dump(mode="json"), self.origins.to_wire(), options, surroundings)
+
+
+class Session:
+    """The watch over one project, from `start` to `stop`."""
+
+    def __init__(self, name: str, request: WatchRequest, tools: Tools) -> None:
+        self.name = name
+        self.request = request
+        self.detached = request.detach
+        self.events: deque[tuple[float, Event]] = deque(maxlen=_REMEMBERED)
+        self.listeners: set[asyncio.Queue[Event | None]] = set()
+        self.error: ComposerError | None = None
+        """Why it ended by itself."""
+        self._tools = tools
+        self._loaded = Loaded(Project.model_validate(request.up.project), Origins.from_wire(request.up.origins), ())
+        self._services: dict[str, ServiceWatch] = {}
+        self._known: dict[str, dict[str, Entry]] = {}
+        """Entries by root: what was hashed once is not hashed again when the rules are read anew."""
+        self._since = tools.rooms.clock.now()
+        self._note = ""
+        self._ready = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    # -- from outside ------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        self._task = asyncio.create_task(self._run())
+
+    async def ready(self) -> None:
+        """Return when every container is in sync for the first time. Raises what ended the watch before."""
+        await self._ready.wait()
+        if self.error is not None:
+            raise self.error
+        for service in self._services.values():
+            await service.settled()
+
+    async def stop(self) -> None:
+        """End; what is under way is finished."""
+        if self._task is not None and not self._task.done():
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    def _finish(self) -> None:
+        """End from within: the project was taken down."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def verify(self) -> tuple[str, ...]:
+        """Where containers differ from what is on disk, by content, once everything is done."""
+        await self.ready()
+        found: list[Problem] = []
+        for service in list(self._services.values()):
+            await service.settled()
+            found += await service.verify()
+        return tuple(f"{problem.path} {problem.why}" for problem in found)
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended."""
+        return self._task is not None and self._task.done()
+
+    def status(self) -> WatchStatus:
+        """How it stands."""
+        return WatchStatus(
+            project=self.name,
+            detached=self.detached,
+            since=self._since,
+            note=self._note,
+            services=tuple(
+                WatchedService(
+                    service=service.name,
+                    in_sync=service.in_sync,
+                    files=service.watched_files,
+                    brought=service.files,
+                    lag=service.lag,
+                )
+                for service in self._services.values()
+            ),
+            events=tuple(event for _, event in self.events),
+            times=tuple(time for time, _ in self.events),
+        )
+
+    # -- the loop ----------------------------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        try:
+            with contextlib.suppress(ProjectError):  # the client has read it a moment ago: with that it begins
+                self._loaded = await asyncio.to_thread(self._load)
+            while True:
+                await self._watch()
+        except ComposerError as error:
+            self.error = error
+            self._emit(Event("watch", self.name, "error", detail=error.message, hint=error.hint))
+        finally:
+            self._ready.set()
+            await self._close_services()
+            for queue in self.listeners:
+                queue.put_nowait(None)
+
+    async def _watch(self) -> None:
+        """Watch until the rules are to be read anew."""
+        rules = await asyncio.to_thread(
+            rules_of, self._loaded.project, self.request.up.options.services, self._loaded.origins
+        )
+        for warning in rules.warnings:
+            self._emit(Event("watch", self.name, "warning", detail=warning))
+        trees = [(rule, Tree(rule.selection, self._known.get(rule.root))) for rule in rules.rules]
+        own = [Tree(Selection(path)) for path in (*self._loaded.files, *ignore_files(self._loaded.project))]
+        areas = [rule.selection for rule in rules.rules] + [tree.selection for tree in own]
+        changes = await open_changes(areas)
+        listening = asyncio.create_task(self._listen())
+        try:
+            if changes.note and changes.note != self._note:
+                self._emit(Event("watch", self.name, "warning", detail=changes.note))
+            self._note = changes.note
+            await asyncio.to_thread(self._look_at_everything, trees, own)
+            self._make_services(rules, trees)
+            count = sum(service.watched_files for service in self._services.values())
+            self._emit(Event("watch", self.name, "watching", detail=f"{count} files of {', '.join(self._services)}"))
+            self._ready.set()
+            while await self._turn(changes, trees, own):
+                pass
+        except WatchLimitError:
+            return  # `open_changes` will find the other way
+        finally:
+            listening.cancel()
+            changes.close()
+            self._known = {rule.root: tree.entries for rule, tree in trees}
+            await self._close_services()
+
+    async def _turn(self, changes: Changes, trees: Sequence[tuple[Rule, Tree]], own: Sequence[Tree]) -> bool:
+        """Wait for a batch and deal with it; whether to go on with these rules."""
+        batch = await changes.next()
+        began = self._tools.rooms.clock.monotonic()
+        found = await asyncio.to_thread(_look, batch, trees, own)
+        if isinstance(changes, Polling):
+            changes.pace(self._tools.rooms.clock.monotonic() - began)
+        for rule, changed in found.changed:
+            self._services[rule.service].changed(rule, changed, batch.since)
+        for problem in found.problems:
+            self._emit(Event("watch", self.name, "error", detail=f"cannot read `{problem.path}`: {problem.why}"))
+        if found.project and not await self._read_again():
+            return True
+        return not (found.project or any(path.endswith(_DEFINING) for path in batch.paths))
+
+    async def _listen(self) -> None:
+        """Have containers caught up that start."""
+        subscription = self._tools.rooms.bus.subscribe(self.name)
+        try:
+            async for event in subscription:
+                if event.action == "start" and not event.one_off and event.service in self._services:
+                    self._services[event.service].started(event.container)
+                elif event.action == "destroy" and not self._tools.rooms.store.containers_of(self.name):
+                    self._tools.rooms.store.watches.remove(self.name)
+                    self._finish()
+        finally:
+            subscription.close()
+
+    # -- the project ---------------------------------------------------------------------------------------------------
+
+    def _load(self) -> Loaded:
+        asked = self.request.load
+        options = LoadOptions(
+            files=asked.files,
+            project_name=self.name,
+            project_directory=asked.project_directory or None,
+            profiles=asked.profiles,
+            env_files=asked.env_files,
+            directory=Path(asked.directory),
+        )
+        with recorded() as files:
+            loaded = load(options, asked.variables)
+        return Loaded(loaded.project, loaded.origins, tuple(dict.fromkeys(str(Path(path).resolve()) for path in files)))
+
+    async def _read_again(self) -> bool:
+        """Read the project, show what its change means, and carry that out; False when it cannot be read."""
+        began = self._tools.rooms.clock.monotonic()
+        try:
+            loaded = await asyncio.to_thread(self._load)
+            rules_of(loaded.project, self.request.up.options.services, loaded.origins)
+            options, surroundings = self.request.up.options, self.request.up.surroundings
+            preview = loaded.request(replace(options, dry_run=True), surroundings)
+            plan = (await self._tools.up(self.name, preview, _quiet)).plan
+            self._emit(Event("watch", self.name, "plan", detail=plan or "nothing to do"))
+            self._loaded = loaded
+            if plan:
+                await self._tools.up(self.name, loaded.request(options, surroundings), self._only_problems)
+        except ProjectError as error:
+            for diagnostic in error.diagnostics:
+                where = f"{diagnostic.location}: " if diagnostic.location else ""
+                self._emit(
+                    Event("watch", self.name, "error", detail=f"{where}{diagnostic.message}", hint=diagnostic.hint)
+                )
+            return False
+        except ComposerError as error:
+            self._emit(Event("watch", self.name, "error", detail=error.message, hint=error.hint))
+            return False
+        seconds = self._tools.rooms.clock.monotonic() - began
+        self._emit(Event("watch", self.name, "applied", seconds=seconds))
+        return True
+
+    # -- services -------------------------------------------------------------------------------------------------------
+
+    def _make_services(self, rules: Rules, trees: Sequence[tuple[Rule, Tree]]) -> None:
+        tools = self._tools
+        for name in dict.fromkeys(rule.service for rule in rules.rules):
+            watched = [(rule, tree) for rule, tree in trees if rule.service == name]
+            deeds = Deeds(restart=self._restart, rebuild=self._rebuild)
+            self._services[name] = ServiceWatch(
+                name,
+                self.name,
+                watched,
+                tools.rooms,
+                tools.confinement,
+                tools.processes,
+                tools.ledger,
+                deeds,
+                self._emit,
+            )
+            self._services[name].start()
+
+    async def _close_services(self) -> None:
+        services, self._services = self._services, {}
+        for service in services.values():
+            await service.close()
+
+    async def _restart(self, service: str, cause: str) -> None:
+        store = self._tools.rooms.store
+        generation = Generation(store.generation(self.name, service) + 1, f"{cause} changed")
+        store.generations.put(f"{self.name}/{service}", generation)
+        await self._up(service)
+
+    async def _rebuild(self, service: str, cause: str) -> None:
+        if self._tools.rebuild is None:
+            raise EngineError(
+                f"cannot rebuild `{service}` for {cause}: composer cannot build images yet",
+                hint="use `action: sync+restart`, or build the image elsewhere and load it",
+            )
+        self._emit(Event("watch", service, "rebuilding", cause, service=service))
+        await self._tools.rebuild(self._loaded.project, self._loaded.origins, service, self._only_problems)
+        await self._up(service)
+
+    async def _up(self, service: str) -> None:
+        asked = self.request.up
+        options = replace(asked.options, services=(service,), no_deps=True, no_start=False, wait=False, scale={})
+        await self._tools.up(self.name, self._loaded.request(options, asked.surroundings), self._only_problems)
+
+    # -- telling -----------------------------------------------------------------------------------------------------
+
+    def _only_problems(self, event: Event) -> None:
+        if event.status in ("error", "warning"):
+            self._emit(event)
+
+    def _emit(self, event: Event) -> None:
+        self.events.append((self._tools.rooms.clock.now(), event))
+        for queue in self.listeners:
+            queue.put_nowait(event)
+
+    @staticmethod
+    def _look_at_everything(trees: Sequence[tuple[Rule, Tree]], own: Sequence[Tree]) -> None:
+        for tree in (*(tree for _, tree in trees), *own):
+            tree.scan()
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    changed: list[tuple[Rule, list[str]]]
+    project: bool
+    problems: list[Problem]
+
+
+def _look(batch: Batch, trees: Sequence[tuple[Rule, Tree]], own: Sequence[Tree]) -> _Found:
+    """What really changed; in a thread."""
+    changed: list[tuple[Rule, list[str]]] = []
+    problems: list[Problem] = []
+    for rule, tree in trees:
+        paths = tree.scan() if batch.everything else tree.look(batch.paths)
+        if paths:
+            changed.append((rule, paths))
+        problems += tree.problems
+    project = False
+    for tree in own:
+        paths = tree.scan() if batch.everything else tree.look(batch.paths)
+        project = project or bool(paths)
+    return _Found(changed, project, problems)
+
+
+def _quiet(_event: Event) -> None:
+    """Nobody is told."""

@@ -1,0 +1,335 @@
+"""Watching: what is saved is in the container, and what follows from it has happened."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.harness import IDLE, Engine, Project, eventually
+
+SYNC = f"""
+services:
+  web:
+    image: host
+    command: {IDLE}
+    develop:
+      watch:
+        - {{action: sync, path: ./src, target: /app}}
+"""
+
+
+def root_of(project: Project, service: str = "web") -> Path:
+    """The root of a service's container as this machine sees it."""
+    return Path(f"/proc/{project.container(service)['Pid']}/root")
+
+
+def listing(top: Path) -> dict[str, str]:
+    """What is below a directory: kind, mode and content of everything."""
+    found = {}
+    for directory, directories, files in os.walk(top):
+        for name in (*directories, *files):
+            path = Path(directory, name)
+            relative = str(path.relative_to(top))
+            if path.is_symlink():
+                found[relative] = f"link {path.readlink()}"
+            elif path.is_dir():
+                found[relative] = f"directory {path.stat().st_mode & 0o7777:o}"
+            elif path.is_file():
+                found[relative] = f"file {path.stat().st_mode & 0o7777:o} {path.read_bytes()!r}"
+    return found
+
+
+def same(project: Project, inside: str = "app", here: str = "src") -> None:
+    """Wait until the container has exactly what is on disk."""
+    there = root_of(project) / inside
+    eventually(
+        lambda: listing(there) == listing(project.directory / here),
+        message=lambda: (
+            f"{listing(there)}\nis not\n{listing(project.directory / here)}\n{project.engine.engine_logs()}"
+        ),
+    )
+
+
+@pytest.fixture
+def shop(engine: Engine) -> Project:
+    """A project with one synced directory, watched by the engine."""
+    shop = engine.project(SYNC, files={"src/a.py": "one", "src/pkg/b.py": "b"})
+    shop.up("--watch")
+    return shop
+
+
+def test_what_is_there_is_in_the_container_before_the_command_returns(shop: Project) -> None:
+    assert listing(root_of(shop) / "app") == listing(shop.directory / "src")
+    assert "in sync" in shop.compose("watch", "--verify", check=True).stdout
+
+
+def as_vim(path: Path) -> None:
+    path.rename(f"{path}~")
+    path.write_text("saved")
+    Path(f"{path}~").unlink()
+
+
+def by_renaming(path: Path) -> None:
+    path.with_name("new").write_text("saved")
+    path.with_name("new").rename(path)
+
+
+def as_link(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/no/where")
+
+
+def as_directory(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+    (path / "x").write_text("x")
+
+
+SAVES: dict[str, Callable[[Path], object]] = {
+    "in place": lambda path: path.write_text("saved"),
+    "as vim does": as_vim,
+    "by renaming over it": by_renaming,
+    "by truncating it": lambda path: os.truncate(path, 1),
+    "by deleting it": Path.unlink,
+    "with another mode": lambda path: path.chmod(0o755),
+    "as a link": as_link,
+    "as a directory": as_directory,
+    "under another name": lambda path: path.rename(path.with_name("c.py")),
+    "in an odd encoding": lambda path: path.rename(os.fsdecode(os.fsencode(path) + b"\xff")),
+}
+
+
+def test_a_file_is_in_the_container_however_it_was_saved(shop: Project) -> None:
+    for number, save in enumerate(SAVES.values()):
+        path = shop.directory / f"src/file{number}.py"
+        path.write_text("before")
+        same(shop)
+        save(path)
+        same(shop)
+
+
+def test_directories_come_and_go_as_a_whole(shop: Project) -> None:
+    source = shop.directory / "src"
+    (source / "empty").mkdir()
+    shutil.rmtree(source / "pkg")
+    same(shop)
+
+    (source / "pkg/deep/er").mkdir(parents=True)
+    (source / "pkg/deep/er/c.py").write_text("c")
+    os.mkfifo(source / "pkg/fifo")
+    same(shop)
+
+    (source / "pkg").rename(source / "moved")
+    (source / "moved/deep/er/c.py").write_text("changed after the move")
+    same(shop)
+
+
+def test_a_root_that_is_replaced_is_looked_at_again(shop: Project) -> None:
+    source = shop.directory / "src"
+    source.rename(shop.directory / "old")
+    source.mkdir()
+    (source / "new.py").write_text("new")
+    same(shop)
+
+    (source / "later.py").write_text("later")
+    same(shop)
+
+
+def test_a_branch_switch_arrives_whole(shop: Project) -> None:
+    git = ["git", "-c", "user.name=x", "-c", "user.email=x@x", "-C", str(shop.directory)]
+    source = shop.directory / "src"
+
+    def commit(text: str) -> None:
+        for number in range(1500):
+            (source / f"d{number % 30}").mkdir(exist_ok=True)
+            (source / f"d{number % 30}/f{number}").write_text(f"{text} {number}")
+        subprocess.run([*git, "add", "-A"], check=True)
+        subprocess.run([*git, "commit", "-qm", text], check=True)
+
+    subprocess.run([*git, "init", "-q", "-b", "one"], check=True)
+    commit("one")
+    subprocess.run([*git, "checkout", "-qb", "two"], check=True)
+    shutil.rmtree(source / "d7")
+    commit("two")
+    same(shop)
+
+    subprocess.run([*git, "checkout", "-q", "one"], check=True)
+    same(shop)
+
+
+def test_every_replica_gets_every_file(engine: Engine) -> None:
+    shop = engine.project(SYNC, files={"src/a.py": "one"})
+    shop.up("--watch", "--scale", "web=3")
+    (shop.directory / "src/a.py").write_text("two")
+
+    roots = [Path(f"/proc/{entry['Pid']}/root/app/a.py") for entry in shop.ps().values()]
+    assert len(roots) == 3
+    eventually(lambda: [path.read_text() for path in roots] == ["two"] * 3)
+
+
+def test_sync_and_restart_gives_the_new_files_to_a_new_process(engine: Engine) -> None:
+    shop = engine.project(
+        """
+        services:
+          web:
+            image: host
+            command: ["sh", "-c", "cat /app/conf; trap 'exit 0' TERM; sleep infinity & wait"]
+            develop:
+              watch:
+                - {action: sync+restart, path: ./conf, target: /app/conf}
+          db: {image: host, command: [sleep, infinity]}
+        """,
+        files={"conf": "one\n"},
+    )
+    watching = shop.start("watch")
+    watching.until("watching")
+    eventually(lambda: "one" in shop.logs("web"))
+    before = shop.ps()
+    (shop.directory / "conf").write_text("two\n")
+    watching.until("restarted")
+
+    eventually(lambda: "two" in shop.logs("web"))
+    assert shop.ps()["shop-web-1"]["ID"] == before["shop-web-1"]["ID"]
+    assert shop.ps()["shop-db-1"]["Pid"] == before["shop-db-1"]["Pid"]
+    watching.interrupt()
+    assert watching.wait() == 130
+    assert "watched:" in watching.text
+    assert "nobody watches" in shop.compose("watch", "--status", check=True).stdout
+
+
+def test_sync_and_exec_runs_a_command_once_for_a_batch(engine: Engine) -> None:
+    shop = engine.project(
+        f"""
+        services:
+          web:
+            image: host
+            command: {IDLE}
+            develop:
+              watch:
+                - action: sync+exec
+                  path: ./conf
+                  target: /app/conf
+                  exec: {{command: ["sh", "-c", "echo $$WHO >> /srv/ran"], environment: [WHO=me]}}
+        """,
+        files={"conf/a": "one"},
+    )
+    shop.up("--watch")
+    ran = root_of(shop) / "srv/ran"
+    eventually(ran.exists)
+    ran.unlink()
+    for name in "abc":
+        (shop.directory / "conf" / name).write_text("two")
+
+    eventually(ran.exists)
+    same(shop, "app/conf", "conf")
+    assert ran.read_text() == "me\n"
+
+
+def test_a_container_that_starts_later_is_caught_up(shop: Project) -> None:
+    shop.compose("stop", "web", check=True)
+    (shop.directory / "src/a.py").write_text("while it was stopped")
+    (shop.directory / "src/pkg/b.py").unlink()
+    shop.compose("start", "web", check=True)
+
+    same(shop)
+
+
+def test_an_engine_that_was_killed_catches_up(shop: Project) -> None:
+    shop.engine.kill("engine")
+    (shop.directory / "src/a.py").write_text("while nobody watched")
+    shutil.rmtree(shop.directory / "src/pkg")
+    shop.compose("ps", check=True)
+    same(shop)
+
+    (shop.directory / "src/a.py").write_text("and later")
+    same(shop)
+    assert "behind" not in shop.compose("watch", "--status", check=True).stdout
+
+
+def test_a_changed_compose_file_is_applied(shop: Project) -> None:
+    before = shop.container("web")["ID"]
+    shop.edit("image: host", "image: host\n    environment: {A: b}")
+
+    eventually(lambda: (found := shop.ps()) and all(entry["ID"] != before for entry in found.values()))
+    shop.wait_state("web", "running")
+    same(shop)
+    assert "environment.A added" in eventually(lambda: shop.compose("watch", "--status", check=True).stdout)
+
+
+def test_a_compose_file_that_is_wrong_is_told_and_the_watch_goes_on(shop: Project) -> None:
+    there = root_of(shop) / "app/a.py"
+    shop.edit("image: host", "imag: host")
+    eventually(lambda: "`imag`" in shop.engine.compose("-p", "shop", "watch", "--status", check=True).stdout)
+
+    (shop.directory / "src/a.py").write_text("still watched")
+    eventually(lambda: there.read_text() == "still watched")
+    shop.write(SYNC)
+
+
+def test_what_cannot_be_written_is_told(engine: Engine) -> None:
+    shop = engine.project(SYNC.replace("image: host", "image: host\n    read_only: true"), files={"src/a.py": "one"})
+    shop.up("--watch")
+
+    status = shop.compose("watch", "--status", check=True).stdout
+    assert "read-only" in status
+    assert "behind" in status
+
+
+REFUSED = {
+    "{action: sync, path: ./src, target: /proc}": "cannot sync files to `/proc`",
+    "{action: sync, path: ./src, target: /}": "cannot sync files to `/`",
+    "{action: sync, path: ./src}": "needs an absolute `target`",
+    "{action: sync, path: ./src, target: app}": "not `app`",
+    "{action: sync+exec, path: ./src, target: /app}": "without a command",
+    "{action: rebuild, path: ./src}": "no `build` section",
+    "{action: sync, path: ./src, target: /app, ignore: ['[']}": "no pattern",
+}
+
+
+def test_rules_that_cannot_be_are_refused(engine: Engine) -> None:
+    for rule, words in REFUSED.items():
+        shop = engine.project(SYNC.replace("{action: sync, path: ./src, target: /app}", rule), files={"src/a": "a"})
+        refused = shop.compose("watch", "--no-up")
+
+        assert refused.code != 0, rule
+        assert words in refused.output
+
+
+def test_a_bind_mount_and_a_trigger_on_the_same_files(engine: Engine) -> None:
+    shop = engine.project(
+        f"""
+        services:
+          web:
+            image: host
+            command: {IDLE}
+            volumes: [./src:/app]
+            develop:
+              watch:
+                - {{action: sync+restart, path: ./src, target: /app}}
+        """,
+        files={"src/a.py": "one"},
+    )
+    shop.up("--watch")
+    pid = shop.container("web")["Pid"]
+    (shop.directory / "src/a.py").write_text("two")
+
+    eventually(lambda: shop.container("web")["Pid"] not in (pid, 0))
+    assert "bound into" in shop.compose("watch", "--status", check=True).stdout
+
+
+def test_a_project_that_is_taken_down_is_not_watched_any_more(shop: Project) -> None:
+    shop.down()
+
+    eventually(lambda: "nobody watches" in shop.compose("watch", "--status", check=True).stdout)
+
+
+def test_a_watch_ends_when_it_is_told_to(shop: Project) -> None:
+    assert "has ended" in shop.compose("watch", "--stop", check=True).stdout
+    assert "nobody" in shop.compose("watch", "--stop", check=True).stdout
+    shop.engine.kill("engine")
+    assert "nobody watches" in shop.compose("watch", "--status", check=True).stdout
