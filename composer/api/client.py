@@ -103,6 +103,10 @@ class Client:
         """Pull the images of the project's services."""
         return self._events(f"{project_target(project)}/pull", request)
 
+    def push(self, project: str, request: messages.PushRequest) -> EventStream:
+        """Push the images that the project builds."""
+        return self._events(f"{project_target(project)}/push", request)
+
     def execute(self, project: str, request: messages.ExecRequest) -> socket.socket:
         """Start a process in a running container."""
         return self._upgrade(f"{project_target(project)}/exec", request)
@@ -138,6 +142,10 @@ class Client:
     def pull_images(self, request: messages.ImagesRequest) -> EventStream:
         """Pull images by reference."""
         return self._events("/images/pull", request)
+
+    def push_images(self, request: messages.ImagesRequest) -> EventStream:
+        """Push images by reference."""
+        return self._events("/images/push", request)
 
     def remove_images(self, references: list[str], *, force: bool = False) -> list[str]:
         """Remove references, and the content nothing else needs; what was removed."""

@@ -16,6 +16,7 @@
     GET  /projects/NAME/events                      ContainerEvent per line, from now on
     POST /projects/NAME/exec     ExecRequest        101, then frames of `api.stream`
     POST /projects/NAME/pull     PullRequest        events
+    POST /projects/NAME/push     PushRequest        events
     POST /projects/NAME/run      RunRequest         events; the Result's `container` is the created one-off
     POST /containers/ID/attach   {"start": bool, "stdin": bool, "logs": bool}    101, then frames
     POST /containers/ID/remove   {"force": bool, "volumes": bool}       Result
@@ -23,7 +24,7 @@
     GET  /images                                    [ImageSummary]
     POST /images/import          {"path", "reference", "changes": []}   {"reference", "id"}
     POST /images/load            {"path"}                               {"references": []}
-    POST /images/pull            ImagesRequest                          events
+    POST /images/pull|push       ImagesRequest                          events
     POST /images/remove          {"references": [], "force": bool}      {"removed": []}
 
 A request that cannot be answered: status 4xx or 5xx with {"error": ComposerError.to_wire()}. In a stream: a Result with `error`.
@@ -82,6 +83,18 @@ class PullRequest:
     policy: str = ""
     """`always` or `missing`; empty is what the file says, else `always`."""
     ignore_buildable: bool = False
+    ignore_failures: bool = False
+    dry_run: bool = False
+    surroundings: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PushRequest:
+    """Push the images that a project's services build."""
+
+    project: dict[str, Any]
+    services: tuple[str, ...] = ()
+    include_deps: bool = False
     ignore_failures: bool = False
     dry_run: bool = False
     surroundings: dict[str, str] = field(default_factory=dict)

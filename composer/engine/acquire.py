@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from composer.engine.configure import Image
-from composer.engine.plan import CreateContainer, Node, Plan, PullImage
+from composer.engine.plan import CreateContainer, Node, Plan, PullImage, PushImage
 from composer.image.host import is_reserved
 from composer.image.image import Image as Stored
 from composer.oci.config import Healthcheck, ImageConfig
@@ -66,6 +66,14 @@ def acquire_anew(
     if not ignore_failures:
         return plan
     return Plan(tuple(replace(node, operation=_optional(node.operation)) for node in plan))
+
+
+def publish(services: Sequence[Service], *, ignore_failures: bool) -> Plan:
+    """What `compose push` pushes: the images that are built here, by the names that their services give them."""
+    names = dict.fromkeys(
+        service.image for service in services if service.image and service.build and not is_reserved(service.image)
+    )
+    return Plan(tuple(Node(f"push/{name}", PushImage(name, not ignore_failures), "asked for") for name in names))
 
 
 def unknown_image() -> Image:

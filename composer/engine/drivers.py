@@ -14,6 +14,7 @@ from composer.engine.plan import (
     CreateNetwork,
     CreateVolume,
     PullImage,
+    PushImage,
     RemoveContainer,
     RemoveNetwork,
     RemoveVolume,
@@ -30,6 +31,8 @@ class Drivers(Protocol):
         """What is there for `project`, from the store and the kernel, unjudged."""
 
     async def pull_image(self, operation: PullImage) -> None: ...
+
+    async def push_image(self, operation: PushImage) -> None: ...
 
     async def create_network(self, operation: CreateNetwork) -> None: ...
 

@@ -3,8 +3,8 @@
 No decision is made here. A node begins when all it needs is done. When one fails, what depends on it is left out and the
 rest goes on to its end; then the first error is raised, the others as its notes. A wait that is not required only warns.
 
-Cancelled (Ctrl-C), nothing new begins, waits and pulls end at once, and drivers that are at work are given the time to finish, so
-that nothing is left half done; cancelled again, they are cancelled too.
+Cancelled (Ctrl-C), nothing new begins, waits, pulls and pushes end at once, and drivers that are at work are given the
+time to finish, so that nothing is left half done; cancelled again, they are cancelled too.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from composer.engine.plan import (
     Operation,
     Plan,
     PullImage,
+    PushImage,
     RemoveContainer,
     RemoveNetwork,
     RemoveVolume,
@@ -150,7 +151,7 @@ class _Execution:
     async def _wind_down(self) -> None:
         self._stopping = True
         for task, node in self._running.items():
-            if isinstance(node.operation, AwaitCondition | PullImage):
+            if isinstance(node.operation, AwaitCondition | PullImage | PushImage):
                 task.cancel()
         try:
             outcomes = await asyncio.gather(*self._running, return_exceptions=True)
@@ -168,7 +169,7 @@ class _Execution:
 
 
 def _is_optional(node: Node) -> bool:
-    return isinstance(node.operation, AwaitCondition | PullImage) and not node.operation.required
+    return isinstance(node.operation, AwaitCondition | PullImage | PushImage) and not node.operation.required
 
 
 async def perform(operation: Operation, drivers: Drivers) -> None:
@@ -176,6 +177,8 @@ async def perform(operation: Operation, drivers: Drivers) -> None:
     match operation:
         case PullImage():
             await drivers.pull_image(operation)
+        case PushImage():
+            await drivers.push_image(operation)
         case CreateNetwork():
             await drivers.create_network(operation)
         case RemoveNetwork():

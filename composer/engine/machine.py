@@ -13,6 +13,7 @@ from composer.engine.plan import (
     CreateNetwork,
     CreateVolume,
     PullImage,
+    PushImage,
     RemoveContainer,
     RemoveNetwork,
     RemoveVolume,
@@ -36,16 +37,16 @@ from composer.runtime import signals
 _LAST_LINES = 10
 
 LastLines = Callable[[ContainerRecord, int], list[str]]
-Pull = Callable[[PullImage], Awaitable[object]]
+Transfer = Callable[[PullImage | PushImage], Awaitable[object]]
 
 
 class Machine:
     """Implements `drivers.Drivers` for one project."""
 
     def __init__(
-        self, project: str, rooms: Rooms, containers: Containers, loop: Loop, last_lines: LastLines, pull: Pull
+        self, project: str, rooms: Rooms, containers: Containers, loop: Loop, last_lines: LastLines, transfer: Transfer
     ) -> None:
-        self._pull = pull
+        self._transfer = transfer
         self._project = project
         self._rooms = rooms
         self._containers = containers
@@ -57,7 +58,10 @@ class Machine:
         return observe(self._rooms, project)
 
     async def pull_image(self, operation: PullImage) -> None:
-        await self._pull(operation)
+        await self._transfer(operation)
+
+    async def push_image(self, operation: PushImage) -> None:
+        await self._transfer(operation)
 
     async def create_network(self, operation: CreateNetwork) -> None:
         await self._rooms.networks.create(operation, self._project)

@@ -25,6 +25,15 @@ class PullImage:
 
 
 @dataclass(frozen=True, slots=True)
+class PushImage:
+    """Have an image of the store at its registry; what is there already is success."""
+
+    reference: str
+    required: bool = True
+    """One that need not get there only warns when it fails."""
+
+
+@dataclass(frozen=True, slots=True)
 class CreateNetwork:
     """Make a network's namespace; an existing live one is success."""
 
@@ -104,6 +113,7 @@ class AwaitCondition:
 
 Operation = (
     PullImage
+    | PushImage
     | CreateNetwork
     | RemoveNetwork
     | CreateVolume

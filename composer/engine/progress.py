@@ -14,6 +14,7 @@ from composer.engine.plan import (
     Node,
     Plan,
     PullImage,
+    PushImage,
     RemoveContainer,
     RemoveNetwork,
     RemoveVolume,
@@ -112,7 +113,7 @@ def _event(node: Node, status: str, *, detail: str = "", hint: str = "", seconds
 def _subject(node: Node) -> tuple[str, str, str]:
     """The resource, its name and the service."""
     match node.operation:
-        case PullImage(reference):
+        case PullImage(reference) | PushImage(reference):
             return "image", reference, ""
         case CreateNetwork(network):
             return "network", network.name, ""
@@ -136,6 +137,8 @@ def _verb(operation: object, *, begun: bool) -> str:
     match operation:
         case PullImage():
             return "pulling" if begun else "pulled"
+        case PushImage():
+            return "pushing" if begun else "pushed"
         case CreateContainer(_, replaces) if replaces:
             return "recreating" if begun else "recreated"
         case CreateNetwork() | CreateVolume() | CreateContainer():

@@ -24,6 +24,7 @@ from composer.api.messages import (
     LogEntry,
     ProjectSummary,
     PullRequest,
+    PushRequest,
     Result,
     RunRequest,
     ServicesRequest,
@@ -31,7 +32,7 @@ from composer.api.messages import (
     UpRequest,
 )
 from composer.engine import teardown
-from composer.engine.acquire import acquire, acquire_anew, known_after, unknown_image
+from composer.engine.acquire import acquire, acquire_anew, known_after, publish, unknown_image
 from composer.engine.configure import Image, image_reference
 from composer.engine.containers import Containers
 from composer.engine.execute import execute
@@ -39,9 +40,8 @@ from composer.engine.logs import Logs
 from composer.engine.loop import Loop
 from composer.engine.machine import Machine, observe
 from composer.engine.pictures import Pictures
-from composer.engine.plan import Node, Plan, PullImage, RemoveContainer, StartContainer, StopContainer
+from composer.engine.plan import Node, Plan, PullImage, PushImage, RemoveContainer, StartContainer, StopContainer
 from composer.engine.processes import Processes
-from composer.engine.pulls import Pulls
 from composer.engine.reconcile import reconcile
 from composer.engine.records import ContainerRecord, ProjectRecord
 from composer.engine.resolve import resolve, resolve_one_off
@@ -49,6 +49,7 @@ from composer.engine.rooms import Rooms
 from composer.engine.scope import dependencies, services_in_scope
 from composer.engine.sessions import AttachSession, DetachedSession, ProcessSession
 from composer.engine.summaries import container_summary, project_summary
+from composer.engine.transfers import Transfers
 from composer.engine.turns import Turns
 from composer.engine.watching.watching import Watching
 from composer.engine.world import Desired, State
@@ -71,9 +72,9 @@ class Requests:
         processes: Processes,
         logs: Logs,
         pictures: Pictures,
-        pulls: Pulls,
+        transfers: Transfers,
     ) -> None:
-        self._pulls = pulls
+        self._transfers = transfers
         self._rooms = rooms
         self._containers = containers
         self._loop = loop
@@ -120,8 +121,19 @@ class Requests:
         )
         if request.dry_run:
             return Result(plan=str(plan))
-        machine = self._machine(name, emit, request.surroundings)
-        return Result(changed=await execute(plan, machine, emit, self._rooms.clock))
+        return await self._transfer(name, plan, request.surroundings, emit)
+
+    async def push(self, name: str, request: PushRequest, emit: Emit) -> Result:
+        """Push the images that a project builds."""
+        project = Project.model_validate(request.project)
+        services = services_in_scope(project, request.services, deps=request.include_deps)
+        plan = publish(services, ignore_failures=request.ignore_failures)
+        if request.dry_run:
+            return Result(plan=str(plan))
+        if not plan:
+            detail = "there is nothing to push: only images that services `build` and name with `image` are"
+            emit(Event("project", name, "warning", detail=detail))
+        return await self._transfer(name, plan, request.surroundings, emit)
 
     async def down(self, name: str, request: DownRequest, emit: Emit) -> Result:
         """Stop and remove a project's containers and networks, with `volumes` its volumes too."""
@@ -315,10 +327,18 @@ class Requests:
     async def pull_images(self, request: ImagesRequest, emit: Emit) -> Result:
         """Pull images by reference."""
         pulls = (PullImage(reference, request.platform) for reference in dict.fromkeys(request.references))
-        plan = Plan(tuple(Node(f"pull/{pull.reference}", pull, "asked for") for pull in pulls))
-        return Result(
-            changed=await execute(plan, self._machine("", emit, request.surroundings), emit, self._rooms.clock)
-        )
+        nodes = (Node(f"pull/{pull.reference}", pull, "asked for") for pull in pulls)
+        return await self._transfer("", Plan(tuple(nodes)), request.surroundings, emit)
+
+    async def push_images(self, request: ImagesRequest, emit: Emit) -> Result:
+        """Push images by reference."""
+        pushes = (PushImage(reference) for reference in dict.fromkeys(request.references))
+        nodes = (Node(f"push/{push.reference}", push, "asked for") for push in pushes)
+        return await self._transfer("", Plan(tuple(nodes)), request.surroundings, emit)
+
+    async def _transfer(self, name: str, plan: Plan, surroundings: Mapping[str, str], emit: Emit) -> Result:
+        machine = self._machine(name, emit, surroundings)
+        return Result(changed=await execute(plan, machine, emit, self._rooms.clock))
 
     # -- the end ------------------------------------------------------------------------------------------------------
 
@@ -370,10 +390,10 @@ class Requests:
         return await self._pictures.of(project, services, origins), pulls
 
     def _machine(self, name: str, emit: Emit, surroundings: Mapping[str, str]) -> Machine:
-        async def pull(operation: PullImage) -> None:
-            await self._pulls.image(operation, surroundings, emit)
+        async def transfer(operation: PullImage | PushImage) -> None:
+            await self._transfers.perform(operation, surroundings, emit)
 
-        return Machine(name, self._rooms, self._containers, self._loop, self._logs.last, pull)
+        return Machine(name, self._rooms, self._containers, self._loop, self._logs.last, transfer)
 
     async def _carry_out(
         self,

@@ -34,7 +34,8 @@ class Client:
     def target(self, reference: Reference) -> Repository:
         """Where an image is pushed to."""
         endpoint = endpoint_of(reference.registry, self._access.settings)
-        return Repository(self._connection(endpoint, f"cannot push `{reference.familiar()}`"), reference)
+        connection = self._connection(endpoint, f"cannot push `{reference.familiar()}`")
+        return Repository(connection, reference, "pull,push")
 
     async def let_in(self, registry: str) -> None:
         """Return if the registry accepts our credentials. Raises RegistryError."""

@@ -49,6 +49,10 @@ class Connection:
             if not self._scheme:
                 await persistently(self.clock, self._ping)
 
+    def url(self, path: str) -> str:
+        """The address of a path below the endpoint, which has been opened."""
+        return urljoin(f"{self._scheme}://{self.endpoint.host}/", path)
+
     @asynccontextmanager
     async def send(
         self,
@@ -65,7 +69,7 @@ class Connection:
         A token that has expired meanwhile is replaced once. Raises RegistryError for any other status.
         """
         await self.open()
-        url = urljoin(f"{self._scheme}://{self.endpoint.host}/", path)
+        url = self.url(path)
         for last in (False, True):
             async with AsyncExitStack() as stack:
                 given = {**(headers or {}), "User-Agent": f"composer/{__version__}"}

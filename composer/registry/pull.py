@@ -151,7 +151,7 @@ class Puller:
                 for digest, layer in missing.items():
                     group.create_task(self._layers.do(digest, self._work(sources, layer), report))
         except BaseExceptionGroup as errors:
-            raise _first(errors) from None
+            raise first_failure(errors) from None
 
     def _work(self, sources: Sequence[Repository], layer: Layer) -> Callable[[Report], asyncio.Future[None]]:
         return lambda report: asyncio.ensure_future(self._download.layer(sources, layer, report))
@@ -245,7 +245,8 @@ async def _adding(store: Store) -> AsyncIterator[None]:
     await asyncio.to_thread(stack.close)
 
 
-def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+def first_failure(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first of what went wrong at once; the rest mostly says the same."""
     error: BaseException = errors
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]

@@ -45,11 +45,16 @@ class Document:
 class Repository:
     """The repository of `reference` behind `connection`."""
 
-    def __init__(self, connection: Connection, reference: Reference) -> None:
+    def __init__(self, connection: Connection, reference: Reference, actions: str = "pull") -> None:
         self.connection = connection
         self._name = connection.endpoint.prefix + reference.repository
         self._what = connection.what
-        self.scopes = (f"repository:{self._name}:pull",)
+        self.scopes = (f"repository:{self._name}:{actions}",)
+        """What a token for all of this repository's requests is good for."""
+
+    def path(self, rest: str) -> str:
+        """The path of something of this repository."""
+        return f"/v2/{self._name}/{rest}"
 
     async def resolve(self, reference: Reference) -> Digest | None:
         """The digest behind a tag, without its content; None where the registry does not tell."""
@@ -74,11 +79,32 @@ class Repository:
 
         return await persistently(self.connection.clock, ask)
 
+    async def put(self, reference: Reference, media_type: str, data: bytes) -> Digest:
+        """Store a manifest whose blobs are there, under a tag or its digest; its digest."""
+        digest = Digest.of(data)
+
+        async def ask() -> None:
+            async with self.connection.send(
+                "PUT",
+                self._manifest(reference),
+                scopes=self.scopes,
+                headers={"Content-Type": media_type},
+                body=data,
+                expect=frozenset({201}),
+            ) as answer:
+                told = _told_digest(answer)
+            if told not in (None, digest):
+                registry = self.connection.endpoint.registry
+                raise RegistryError(f"{self._what}: `{registry}` stored the manifest as {told} instead of {digest}")
+
+        await persistently(self.connection.clock, ask)
+        return digest
+
     @asynccontextmanager
     async def blob(self, digest: Digest, start: int = 0) -> AsyncIterator[AsyncIterator[bytes]]:
         """The content of a blob from byte `start` on, whether or not the registry can begin in the middle."""
         headers = {"Range": f"bytes={start}-"} if start else {}
-        path = f"/v2/{self._name}/blobs/{digest}"
+        path = self.path(f"blobs/{digest}")
         async with self.connection.send(
             "GET", path, scopes=self.scopes, headers=headers, expect=frozenset({200, 206})
         ) as answer:
@@ -89,7 +115,7 @@ class Repository:
             yield _skipping(answer.chunks(), start if answer.status == 200 else 0)
 
     def _manifest(self, reference: Reference) -> str:
-        return f"/v2/{self._name}/manifests/{reference.digest or reference.tag}"
+        return self.path(f"manifests/{reference.digest or reference.tag}")
 
     def _document(self, reference: Reference, data: bytes, answer: Answer) -> Document:
         registry = self.connection.endpoint.registry

@@ -25,6 +25,7 @@ from composer.api.messages import (
     ExecRequest,
     ImagesRequest,
     PullRequest,
+    PushRequest,
     Result,
     RunRequest,
     ServicesRequest,
@@ -63,6 +64,7 @@ def make_app(requests: Requests, stop: Callable[[], None]) -> web.Application:
             web.get(f"{project}/events", _events),
             web.post(f"{project}/exec", _exec),
             web.post(f"{project}/pull", _pull),
+            web.post(f"{project}/push", _push),
             web.post(f"{project}/run", _run),
             web.post(f"{project}/watch", _watch),
             web.get(f"{project}/watch", _watch_status),
@@ -75,6 +77,7 @@ def make_app(requests: Requests, stop: Callable[[], None]) -> web.Application:
             web.post("/images/import", _image_import),
             web.post("/images/load", _image_load),
             web.post("/images/pull", _image_pull),
+            web.post("/images/push", _image_push),
             web.post("/images/remove", _image_remove),
         ]
     )
@@ -244,6 +247,11 @@ async def _watch_verify(request: web.Request) -> web.Response:
     return web.json_response({"differences": list(differences)})
 
 
+async def _push(request: web.Request) -> web.StreamResponse:
+    body = decode(PushRequest, await _body(request))
+    return await _stream(request, lambda emit: request.app[_requests].push(request.match_info["project"], body, emit))
+
+
 async def _exec(request: web.Request) -> web.StreamResponse:
     body = decode(ExecRequest, await _body(request))
     session = await request.app[_requests].exec(request.match_info["project"], body)
@@ -292,6 +300,11 @@ async def _image_load(request: web.Request) -> web.Response:
 async def _image_pull(request: web.Request) -> web.StreamResponse:
     body = decode(ImagesRequest, await _body(request))
     return await _stream(request, lambda emit: request.app[_requests].pull_images(body, emit))
+
+
+async def _image_push(request: web.Request) -> web.StreamResponse:
+    body = decode(ImagesRequest, await _body(request))
+    return await _stream(request, lambda emit: request.app[_requests].push_images(body, emit))
 
 
 async def _image_remove(request: web.Request) -> web.Response:

@@ -18,12 +18,12 @@ from composer.engine.loop import Loop
 from composer.engine.networking import Networking
 from composer.engine.pictures import Pictures
 from composer.engine.processes import Processes
-from composer.engine.pulls import Pulls
 from composer.engine.recovery import recover, take_over
 from composer.engine.requests import Requests
 from composer.engine.rooms import Rooms
 from composer.engine.starting import Starting
 from composer.engine.store import Store
+from composer.engine.transfers import Transfers
 from composer.engine.watching.session import Tools
 from composer.engine.watching.watching import Watching
 from composer.errors import ComposerError
@@ -35,6 +35,7 @@ from composer.network.driver import Networks
 from composer.network.spec import Facts
 from composer.paths import Paths
 from composer.registry.pull import Puller
+from composer.registry.push import Pusher
 from composer.runtime.cgroups import open_cgroups
 from composer.runtime.facts import probe
 from composer.volume.volumes import Volumes
@@ -113,8 +114,8 @@ async def build(paths: Paths) -> Engine:
 
     await keeping.connect(adopt)
     keeping.on_exit = loop.exited
-    pulls = Pulls(Puller(rooms.images, rooms.clock), rooms.clock)
-    requests = Requests(rooms, containers, loop, processes, logs, Pictures(rooms.images, store), pulls)
+    transfers = Transfers(Puller(rooms.images, rooms.clock), Pusher(rooms.images, rooms.clock), rooms.clock)
+    requests = Requests(rooms, containers, loop, processes, logs, Pictures(rooms.images, store), transfers)
     requests.watching = Watching(Tools(rooms, confinement, processes, Ledger(paths.watch_ledger), requests.up))
     return Engine(rooms, loop, logs, requests)
 

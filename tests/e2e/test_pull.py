@@ -1,4 +1,4 @@
-"""Images come from registries by themselves, and when they are asked for."""
+"""Images come from registries by themselves and when they are asked for, and go there."""
 
 from __future__ import annotations
 
@@ -86,3 +86,36 @@ def test_failures_can_be_ignored_and_progress_be_read_by_programs(
     assert {"Image", "Warning"} & {str(record.get("status")) for record in records}
     assert any(record["text"] == "Pulled" and record["name"] == reference for record in records)
     assert shop.compose("pull", "-q", "web", check=True).output == ""
+
+
+def test_what_one_engine_pushes_another_one_runs(engine: Engine, registry: Registry, tmp_path: Path) -> None:
+    reference = registry.push(busybox_image(tmp_path), "web:1")
+    mine = f"localhost:{registry.port}/mine/web:2"
+    engine.compose("image", "pull", "-q", reference, check=True)
+    shop = engine.project(f"services:\n  web:\n    image: {reference}\n    build: .\n")
+
+    assert shop.compose("push", "--dry-run", check=True).stdout == f"push/{reference}  (asked for)\n"
+    assert f"Image {reference}  Pushed" in shop.compose("push", check=True).stderr
+    absent = engine.compose("image", "push", mine)
+    assert absent.code == 1
+    assert "not in the image store" in absent.stderr
+
+
+def test_who_logs_in_may_pull(engine: Engine, tmp_path: Path) -> None:
+    from tests.registry.test_access import CREDENTIALS, HTPASSWD
+
+    (tmp_path / "htpasswd").write_text(HTPASSWD)
+    auth = {"htpasswd": {"realm": "r", "path": str(tmp_path / "htpasswd")}}
+    with running_registry(tmp_path / "guarded", auth=auth) as guarded:
+        reference = guarded.push(busybox_image(tmp_path), "web:1", *CREDENTIALS)
+
+        wrong = engine.compose("login", "-u", "ann", "--password-stdin", guarded.name, stdin="wrong\n")
+        assert wrong.code == 1
+        assert "does not accept the credentials" in wrong.stderr
+        assert "wrong" not in wrong.stderr.replace("wrong:", "")
+        right = engine.compose("login", "-u", "ann", "--password-stdin", guarded.name, stdin="secret\n", check=True)
+        assert f"Logged in to {guarded.name} as ann" in right.stdout
+        engine.compose("image", "pull", reference, check=True)
+        assert "Removed the credentials" in engine.compose("logout", guarded.name, check=True).stdout
+        refused = engine.compose("image", "pull", reference)
+        assert f"hint: `compose login {guarded.name}`" in refused.stderr

@@ -15,6 +15,7 @@ from composer.engine.plan import (
     CreateNetwork,
     CreateVolume,
     PullImage,
+    PushImage,
     RemoveContainer,
     RemoveNetwork,
     RemoveVolume,
@@ -65,6 +66,9 @@ class FakeWorld:
 
     async def pull_image(self, operation: PullImage) -> None:
         self.log.append(f"pull {operation.reference}")
+
+    async def push_image(self, operation: PushImage) -> None:
+        self.log.append(f"push {operation.reference}")
 
     async def create_network(self, operation: CreateNetwork) -> None:
         network = operation.network

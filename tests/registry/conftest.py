@@ -16,6 +16,7 @@ from composer.paths import Paths
 from composer.registry.access import Access
 from composer.registry.progress import LayerProgress
 from composer.registry.pull import Pulled, Puller
+from composer.registry.push import Pusher
 from composer.registry.transport import HttpTransport
 from tests.fakes.faulty_proxy import FaultyProxy, faulty_proxy
 from tests.make.registry import Registry, running_registry
@@ -69,6 +70,15 @@ class Home:
             return await self.puller().pull(parse(reference), access, self.reports.append, platform)
 
         return asyncio.run(pull())
+
+    def push(self, reference: str, chunk: int = 0) -> None:
+        """Push as this user, larger blobs in chunks."""
+
+        async def push() -> None:
+            pusher = Pusher(self.store, self.clock, **({"chunk": chunk} if chunk else {}))
+            await pusher.push(parse(reference), Access.of(self.environment), self.reports.append)
+
+        asyncio.run(push())
 
     def leftovers(self) -> list[str]:
         """What lies in the store beside whole content."""

@@ -205,3 +205,18 @@ def test_a_helper_that_is_not_installed_is_named(guarded: Registry, home: Home) 
 
     with pytest.raises(UsageError, match="docker-credential-nowhere"):
         home.pull(f"{guarded.name}/app:1")
+
+
+def test_a_token_to_push_lets_blobs_be_mounted_too(tokened: Registry, tokens: TokenServer, home: Home) -> None:
+    home.credentials(auths(tokened))
+    home.pull(f"{tokened.name}/private/app:1")
+    home.store.tag(f"{tokened.name}/private/app:1", f"{tokened.name}/other/app:1")
+    tokens.asked.clear()
+
+    home.push(f"{tokened.name}/other/app:1")
+
+    scopes = [parameters["scope"] for _, parameters, _ in tokens.asked]
+    assert scopes == [
+        ["repository:other/app:pull,push"],
+        ["repository:other/app:pull,push", "repository:private/app:pull"],
+    ]

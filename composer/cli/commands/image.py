@@ -23,7 +23,7 @@ app = command_app()
 
 @app.callback()
 def image() -> None:
-    """Pull, import, load, list and remove images."""
+    """Pull, push, import, load, list and remove images."""
 
 
 @app.command("import")
@@ -92,6 +92,19 @@ def pull(
     session: Session = ctx.obj
     request = ImagesRequest(tuple(references), platform, session.surroundings)
     follow(session.quiet if quiet else session.progress, session.client.pull_images(request))
+    return 0
+
+
+@app.command()
+def push(
+    ctx: typer.Context,
+    references: Annotated[list[str], typer.Argument(metavar="REFERENCE", help="For instance `registry.lan/web:1`")],
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Do not show progress")] = False,
+) -> int:
+    """Push images to their registries."""
+    session: Session = ctx.obj
+    request = ImagesRequest(tuple(references), surroundings=session.surroundings)
+    follow(session.quiet if quiet else session.progress, session.client.push_images(request))
     return 0
 
 

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 
 from composer.api.messages import Event
 from composer.clock import Clock
-from composer.engine.plan import PullImage
-from composer.image.image import Image
+from composer.engine.plan import PullImage, PushImage
 from composer.oci.digest import Digest
 from composer.oci.reference import parse
 from composer.registry.access import Access
 from composer.registry.progress import LayerProgress, Phase
 from composer.registry.pull import Puller
+from composer.registry.push import Pusher
 
 Emit = Callable[[Event], None]
 
@@ -21,22 +21,27 @@ _BETWEEN = 0.1
 """Seconds between two events about the bytes of the same image."""
 
 
-class Pulls:
+class Transfers:
     """The registries behind the engine's requests."""
 
-    def __init__(self, puller: Puller, clock: Clock) -> None:
+    def __init__(self, puller: Puller, pusher: Pusher, clock: Clock) -> None:
         self._puller = puller
+        self._pusher = pusher
         self._clock = clock
 
-    async def image(self, operation: PullImage, surroundings: Mapping[str, str], emit: Emit) -> Image:
-        """Pull one image. Raises RegistryError, ImageError, and UsageError for the user's own files."""
+    async def perform(self, operation: PullImage | PushImage, surroundings: Mapping[str, str], emit: Emit) -> None:
+        """Pull or push one image. Raises RegistryError, ImageError, and UsageError for the user's own files."""
         reference = parse(operation.reference)
         access = await asyncio.to_thread(Access.of, surroundings)
-        telling = Telling(operation.reference, "pulling", self._clock, emit)
-        pulled = await self._puller.pull(reference, access, telling.report, operation.platform)
-        if pulled.warning:
-            emit(Event("project", "", "warning", detail=pulled.warning))
-        return pulled.image
+        match operation:
+            case PullImage(name, platform):
+                report = Telling(name, "pulling", self._clock, emit).report
+                pulled = await self._puller.pull(reference, access, report, platform)
+                if pulled.warning:
+                    emit(Event("project", "", "warning", detail=pulled.warning))
+            case PushImage(name):
+                report = Telling(name, "pushing", self._clock, emit).report
+                await self._pusher.push(reference, access, report)
 
 
 class Telling:

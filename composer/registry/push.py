@@ -1,0 +1,101 @@
+"""An image from the store into a registry: its blobs, then its manifest, byte by byte as it is stored."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from composer.clock import Clock
+from composer.errors import ImageError
+from composer.image.host import is_reserved
+from composer.image.image import Image
+from composer.image.store import Store, missing
+from composer.oci.descriptor import Descriptor
+from composer.oci.digest import Digest
+from composer.oci.manifest import Manifest
+from composer.oci.reference import Reference
+from composer.registry.access import Access
+from composer.registry.client import Client
+from composer.registry.progress import Report
+from composer.registry.pull import first_failure
+from composer.registry.transport import HttpTransport
+from composer.registry.upload import CHUNK, Upload
+
+_PARALLEL = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What is at the registry now."""
+
+    reference: Reference
+    digest: Digest
+    size: int
+
+
+class Pusher:
+    """Pushes out of `store`."""
+
+    def __init__(self, store: Store, clock: Clock, chunk: int = CHUNK) -> None:
+        self._store = store
+        self._clock = clock
+        self._chunk = chunk
+
+    async def push(self, reference: Reference, access: Access, report: Report) -> Pushed:
+        """Have the image called `reference` at its registry, under that name.
+
+        Raises:
+            ImageError: it is not in the store, or not whole.
+            RegistryError: the registry does not take it.
+        """
+        if is_reserved(str(reference)):
+            raise ImageError("cannot push `host`: it is made of this machine's own files and has no digest")
+        image = await asyncio.to_thread(self._store.find, str(reference))
+        if image is None or image.manifest is None:
+            raise missing(reference.familiar())
+        data = await asyncio.to_thread(self._store.blobs.path(image.manifest).read_bytes)
+        manifest = Manifest.parse(data)
+        self._check(reference, manifest)
+        transport = HttpTransport()
+        try:
+            target = Client(access, self._clock, transport).target(reference)
+            upload = Upload(target, await asyncio.to_thread(self._relatives, reference, image), self._chunk)
+            await self._send(upload, manifest, report)
+            digest = await target.put(reference, manifest.media_type, data)
+        finally:
+            await transport.close()
+        return Pushed(reference, digest, len(data))
+
+    async def _send(self, upload: Upload, manifest: Manifest, report: Report) -> None:
+        slots = asyncio.Semaphore(_PARALLEL)
+
+        async def send(blob: Descriptor) -> None:
+            async with slots:
+                await upload.blob(blob, self._store.blobs.path(blob.digest), report)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for blob in {each.digest: each for each in (*manifest.layers, manifest.config)}.values():
+                    group.create_task(send(blob))
+        except BaseExceptionGroup as errors:
+            raise first_failure(errors) from None
+
+    def _check(self, reference: Reference, manifest: Manifest) -> None:
+        for blob in (*manifest.layers, manifest.config):
+            if not self._store.blobs.has(blob):
+                raise ImageError(
+                    f"cannot push `{reference.familiar()}`: {blob.digest} is missing from the image store",
+                    hint="pull or load the image again",
+                )
+
+    def _relatives(self, reference: Reference, image: Image) -> Sequence[str]:
+        """Repositories of the same registry that have this very image, or had it when it was pulled."""
+        names = [record.reference for record in self._store.list() if record.id == image.id and record.reference]
+        return sorted(
+            {
+                name.repository
+                for name in names
+                if name.registry == reference.registry and name.repository != reference.repository
+            }
+        )
