@@ -16,10 +16,12 @@ _MOST_AT_ONCE = 1 << 16
 
 
 class LogFile:
-    """The log in `directory`, appended to by one process at a time."""
+    """The log in `directory`, appended to by one process at a time.
+
+    The directory is never made here: it goes with its container, and what comes late must not bring it back.
+    """
 
     def __init__(self, directory: Path) -> None:
-        directory.mkdir(parents=True, exist_ok=True)
         # Not O_APPEND: splice(2) refuses that with EINVAL.
         self._output = os.open(directory / "output", os.O_WRONLY | os.O_CREAT, 0o600)
         self._index = os.open(directory / "index", os.O_RDWR | os.O_CREAT, 0o600)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import struct
 
@@ -14,9 +15,15 @@ _TABLE_NAME = 1
 
 
 def tables() -> set[str]:
-    """The names of the tables of family `ip`. Raises OSError without the privilege to look (EPERM)."""
+    """The names of the tables of family `ip`; none where the kernel has no nf_tables. Raises OSError: EPERM without privilege."""
     names: set[str] = set()
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, nftables.NETFILTER) as sock:
+    try:
+        netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, nftables.NETFILTER)
+    except OSError as error:
+        if error.errno == errno.EPROTONOSUPPORT:
+            return names
+        raise
+    with netlink as sock:
         sock.bind((0, 0))
         body = struct.pack(">BBH", socket.AF_INET, 0, 0)
         sock.send(struct.pack("=IHHII", 16 + len(body), _GET_TABLES, _REQUEST_DUMP, 1, 0) + body)

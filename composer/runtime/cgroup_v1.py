@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from composer.oci.runtime_spec import LinuxDeviceCgroup, LinuxResources
+from composer.runtime import device_rules
 from composer.runtime.cgroup import (
     Cgroup,
     common_settings,
@@ -26,16 +27,6 @@ _CONTROLLERS = ("memory", "cpu", "cpuacct", "pids")
 
 _SHARED_DEVICES = "default-devices"
 """The devices group of every container that asks for no device: its rules are written once, not a dozen a start."""
-
-_DENY_ALL = LinuxDeviceCgroup(False)
-_ALLOWED_DEVICES = (
-    # mknod of anything (CAP_MKNOD), opening of little: Docker's list.
-    LinuxDeviceCgroup(True, "c", access="m"),
-    LinuxDeviceCgroup(True, "b", access="m"),
-    *(LinuxDeviceCgroup(True, "c", 1, minor, "rwm") for minor in (3, 5, 7, 8, 9)),
-    *(LinuxDeviceCgroup(True, "c", 5, minor, "rwm") for minor in (0, 1, 2)),
-    LinuxDeviceCgroup(True, "c", 136, access="rwm"),
-)
 
 
 class CgroupsV1:
@@ -115,7 +106,7 @@ class CgroupsV1:
         if not ready:
             make(parent)
             make(directory)
-            for rule in (_DENY_ALL, *_ALLOWED_DEVICES, *(rule for rule in rules if rule != _DENY_ALL)):
+            for rule in device_rules.with_own(rules):
                 (directory / ("devices.allow" if rule.allow else "devices.deny")).write_text(device_rule(rule))
         return (directory,)
 

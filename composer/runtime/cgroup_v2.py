@@ -12,7 +12,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from composer.oci.runtime_spec import LinuxResources
+from composer.errors import HostError
+from composer.kernel import bpf
+from composer.oci.runtime_spec import LinuxDeviceCgroup, LinuxResources
+from composer.runtime import device_filter, device_rules
 from composer.runtime.cgroup import (
     Cgroup,
     Setting,
@@ -40,10 +43,13 @@ _FILES = {
 
 
 class CgroupsV2:
-    """The groups of one engine below `ancestor`, which `ancestor` finds."""
+    """The groups of one engine below `ancestor`, which `ancestor` finds; `filters_devices` takes privileges."""
 
-    def __init__(self, ancestor: Path, engine_id: str) -> None:
+    def __init__(self, ancestor: Path, engine_id: str, *, filters_devices: bool = False) -> None:
         self._parent = ancestor / f"composer-{engine_id}"
+        self._filters_devices = filters_devices
+        self._filters: dict[tuple[LinuxDeviceCgroup, ...], int] = {}
+        """The programs of the rules that were asked for, by rules: most containers share one."""
 
     def create(self, name: str, resources: LinuxResources | None = None) -> Cgroup:
         directory = self._parent / name
@@ -52,12 +58,31 @@ class CgroupsV2:
         for controller in sorted(_available(self._parent) & (_WANTED | _OPTIONAL) - _handed_down(self._parent)):
             with suppress(OSError):
                 (self._parent / "cgroup.subtree_control").write_text(f"+{controller}")
-        make(directory)
+        if not directory.exists():
+            make(directory)
+            if self._filters_devices:
+                self._filter_devices(directory, resources.devices if resources else ())
         controllers = _handed_down(self._parent)
         unenforced = write_settings(settings(resources), dict.fromkeys(controllers, directory))
         if resources and resources.memory and resources.memory.swappiness is not None:
             unenforced = (*unenforced, "swappiness is not enforced: cgroup v2 has none")
         return Cgroup(name, (str(directory),), (("", str(directory)),), unenforced)
+
+    def _filter_devices(self, directory: Path, own: tuple[LinuxDeviceCgroup, ...]) -> None:
+        group = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            if own not in self._filters:
+                program = device_filter.assemble(device_rules.with_own(own))
+                self._filters[own] = bpf.load(bpf.CGROUP_DEVICE, program, "composer_device")
+            bpf.attach_device_filter(group, self._filters[own])
+        except OSError as error:
+            directory.rmdir()  # a container without its filter could open the host's disks
+            raise HostError(
+                f"cannot limit which devices a container opens: {error.strerror} ({error.filename})",
+                hint="the engine runs as root but may not use bpf(2); run it as an ordinary user, or allow CAP_BPF",
+            ) from error
+        finally:
+            os.close(group)
 
     def names(self) -> tuple[str, ...]:
         if not self._parent.is_dir():

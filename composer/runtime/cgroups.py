@@ -20,7 +20,7 @@ def open_cgroups(engine_id: str, host: HostFacts, proc: Path = Path("/proc/self"
     if host.cgroup == "v2" and (mount := _unified(mountinfo)):
         path = next(line.partition("::")[2] for line in position.splitlines() if line.startswith("0::"))
         if found := ancestor(mount, path):
-            return CgroupsV2(found, engine_id)
+            return CgroupsV2(found, engine_id, filters_devices=host.device_filter)
     return NoCgroups()
 
 

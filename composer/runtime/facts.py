@@ -12,6 +12,8 @@ from pathlib import Path
 _UNFIT_FOR_UPPER = ("overlay", "nfs", "cifs", "smb", "9p", "fuse", "vfat", "exfat", "ntfs", "ecryptfs", "aufs")
 """Overlay's upper directory needs xattrs and d_type; on these the kernel refuses or corrupts (overlayfs.rst)."""
 
+_CAP_SYS_ADMIN = 21
+
 
 @dataclass(frozen=True, slots=True)
 class HostFacts:
@@ -51,8 +53,7 @@ def probe(data: Path, proc: Path = Path("/proc")) -> HostFacts:
         setgroups=_read(proc / "self/setgroups").strip() != "deny",
         overlay=_overlay_loaded(proc) and not _unfit(data, (proc / "self/mountinfo").read_text()),
         cgroup=hierarchy,
-        # On v2 the filter is a BPF program on the cgroup; without one, CAP_MKNOD would open the host's disks.
-        device_filter=hierarchy == "v1" and not rootless and ":devices:" in (proc / "self/cgroup").read_text(),
+        device_filter=not rootless and _can_filter_devices(proc, hierarchy),
         seccomp=(proc / "sys/kernel/seccomp/actions_avail").exists(),
         kernel=kernel_version(platform.release()),
         architecture=platform.machine(),
@@ -72,6 +73,15 @@ def _cgroup_kind(mountinfo: str, position: str) -> str:
     if "cgroup" in kinds and controllers & {"memory", "pids", "cpu"}:
         return "v1"
     return "v2" if "cgroup2" in kinds else "none"
+
+
+def _can_filter_devices(proc: Path, hierarchy: str) -> bool:
+    """On v1 a controller does it, on v2 a BPF program on the cgroup: only where bpf(2) is there and allowed."""
+    if hierarchy == "v1":
+        return ":devices:" in (proc / "self/cgroup").read_text()
+    effective = re.search(r"^CapEff:\s*([0-9a-f]+)$", _read(proc / "self/status"), re.MULTILINE)
+    administrator = effective is not None and bool(int(effective[1], 16) >> _CAP_SYS_ADMIN & 1)
+    return hierarchy == "v2" and administrator and (proc / "sys/kernel/unprivileged_bpf_disabled").exists()
 
 
 def _mapped_ids(uid_map: Path) -> int:

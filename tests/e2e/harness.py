@@ -122,7 +122,7 @@ class Engine:
 
     def __init__(self, uid: int = 0, root: Path | None = None) -> None:
         # Unix socket paths hold 107 bytes: the directory must be short.
-        self.root = root or Path(tempfile.mkdtemp(prefix="c-", dir="/tmp"))
+        self.root = root or Path(tempfile.mkdtemp(prefix="c-", dir=os.environ.get("TMPDIR", "/tmp")))
         self.root.chmod(0o755)
         self.uid = uid
         self.data, self.run, self.home = self.root / "d", self.root / "r", self.root / "h"

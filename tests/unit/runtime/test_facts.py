@@ -36,6 +36,22 @@ def test_a_laptop_has_overlay_and_one_tree_of_cgroups(tmp_path: Path) -> None:
     assert (found.overlay, found.cgroup, found.device_filter, found.seccomp) == (True, "v2", False, True)
 
 
+@pytest.mark.parametrize(
+    ("changed", "filters"),
+    [
+        ({}, True),
+        ({"self__status": "CapEff:\t00000000a80425fb\n"}, False),
+        ({"self__uid_map": "0 1000 1\n"}, False),
+    ],
+)
+def test_root_filters_devices_where_it_may_load_programs(
+    tmp_path: Path, changed: dict[str, str], filters: bool
+) -> None:
+    root = {"self__status": "CapEff:\t000001ffffffffff\n", "sys__kernel__unprivileged_bpf_disabled": "2"}
+
+    assert facts(tmp_path, **root | changed).device_filter is filters
+
+
 def test_a_hybrid_counts_as_version_1(tmp_path: Path) -> None:
     found = facts(
         tmp_path,
