@@ -7,6 +7,7 @@ so they are opened first, and named by their descriptor numbers in `/proc/self/f
 from __future__ import annotations
 
 import os
+import re
 
 from composer.keeper.steps import Overlay
 from composer.kernel import mount
@@ -14,16 +15,16 @@ from composer.kernel.filesystem import LONGEST_VALUE, new_filesystem, parse_opti
 from composer.kernel.libc import AT_FDCWD
 
 
+_TAKES_LAYERS_ONE_BY_ONE = tuple(map(int, re.findall(r"\d+", os.uname().release)[:2])) >= (6, 5)
+"""Asked of the version: older kernels take any option and refuse only the mount as a whole, with EINVAL."""
+
+
 def new_overlay(step: Overlay) -> int:
     """A mount descriptor, not yet anywhere, of the layers; the caller moves and closes it. Raises OSError."""
     if not step.upper and len(step.lower) == 1:
         return _read_only_bind(step.lower[0])
-    if all(_is_plain(path) for path in (*step.lower, step.upper, step.work)):
-        try:
-            return _new_by_path(step)
-        except OSError as error:
-            if "lowerdir+" not in str(error):
-                raise
+    if _TAKES_LAYERS_ONE_BY_ONE and all(_is_plain(path) for path in (*step.lower, step.upper, step.work)):
+        return _new_by_path(step)
     return _new_by_descriptor(step)
 
 
