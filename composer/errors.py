@@ -56,6 +56,8 @@ class Diagnostic:
     label: str = ""
     """What stands beside the caret."""
     hint: str = ""
+    about_running: bool = False
+    """Worth telling only when the project is run, not when its files are merely read."""
 
 
 class ComposerError(Exception):

@@ -92,20 +92,26 @@ class Session:
     def loaded(self) -> Loaded:
         """The project with its origins; its warnings are shown once, now. Raises ProjectError."""
         from composer.cli.render.errors import show_diagnostics
-        from composer.project import LoadOptions, load
 
-        loaded = load(
-            LoadOptions(
-                files=self.options.files,
-                project_name=self.options.project_name or None,
-                profiles=self.options.profiles,
-                env_files=self.options.env_files,
-                project_directory=self.options.project_directory or None,
-            ),
-            self.environment,
-        )
+        loaded = self.load()
         show_diagnostics(self.err, loaded.warnings)
         return loaded
+
+    def load(self, *, interpolate: bool = True, resolve_paths: bool = True, check: bool = True) -> Loaded:
+        """The project without a word about it; see `LoadOptions`. Raises ProjectError."""
+        from composer.project import LoadOptions, load
+
+        options = LoadOptions(
+            files=self.options.files,
+            project_name=self.options.project_name or None,
+            profiles=self.options.profiles,
+            env_files=self.options.env_files,
+            project_directory=self.options.project_directory or None,
+            interpolate=interpolate,
+            resolve_paths=resolve_paths,
+            check=check,
+        )
+        return load(options, self.environment)
 
     @property
     def project(self) -> Project:

@@ -14,7 +14,6 @@ from composer.kernel import mount
 from composer.kernel.filesystem import LONGEST_VALUE, new_filesystem, parse_options
 from composer.kernel.libc import AT_FDCWD
 
-
 _TAKES_LAYERS_ONE_BY_ONE = tuple(map(int, re.findall(r"\d+", os.uname().release)[:2])) >= (6, 5)
 """Asked of the version: older kernels take any option and refuse only the mount as a whole, with EINVAL."""
 

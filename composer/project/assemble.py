@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from composer.project.document import Mapping, Node, Scalar, is_null, plain
-from composer.project.environment import pairs, service_environment
+from composer.project.environment import pairs, service_environment, service_labels
 from composer.project.interpolate import Lookup
 from composer.project.merged import (
     dependencies,
@@ -19,7 +19,7 @@ from composer.project.merged import (
     services_of,
     text_of,
 )
-from composer.project.model import Network, Project, Service, Volume
+from composer.project.model import File, Network, Project, Service, Volume
 from composer.project.report import Report
 
 _AS_WRITTEN = frozenset(
@@ -29,10 +29,18 @@ _AS_WRITTEN = frozenset(
         "read_only", "profiles", "attach", "pull_policy", "platform", "runtime", "privileged", "cap_add", "cap_drop",
         "security_opt", "ulimits", "devices", "dns", "dns_search", "dns_opt", "ipc", "pid", "uts", "cgroup_parent",
         "shm_size", "mem_limit", "mem_reservation", "memswap_limit", "cpus", "cpu_shares", "cpuset", "pids_limit",
-        "oom_score_adj",
+        "oom_score_adj", "device_cgroup_rules", "mac_address", "cpu_period", "cpu_quota", "mem_swappiness",
     }
 )  # fmt: skip
 """Service attributes whose canonical form is the model's."""
+
+_RESOURCES = (
+    ("limits", "memory", "mem_limit"),
+    ("limits", "cpus", "cpus"),
+    ("limits", "pids", "pids_limit"),
+    ("reservations", "memory", "mem_reservation"),
+)
+"""What of `deploy.resources` is which attribute of the service, if that does not say it itself."""
 
 
 class Assembler:
@@ -53,6 +61,9 @@ class Assembler:
         if "default" not in networks and any("default" in service.networks for service in every.values()):
             networks["default"] = self.network("default", None)
         volumes = {key: self.volume(key, node) for key, node in section(tree, "volumes").items()}
+        secrets, configs = (
+            {key: self.file(key, node) for key, node in section(tree, name).items()} for name in ("secrets", "configs")
+        )
         if self._report.errors:
             return None
         enabled = {name for name, service in every.items() if is_enabled(service, profiles)}
@@ -64,6 +75,8 @@ class Assembler:
             disabled={name: service for name, service in every.items() if name not in enabled},
             networks=networks,
             volumes=volumes,
+            secrets=secrets,
+            configs=configs,
             environment_used=dict(sorted(used.items())),
             extensions=_extensions(tree),
         )
@@ -77,7 +90,7 @@ class Assembler:
         fields |= {
             "name": name,
             "environment": service_environment(name, node, self._lookup, self._shown_from, self._report),
-            "labels": _texts(node, "labels"),
+            "labels": service_labels(name, node, self._shown_from, self._report) | _texts(node, "labels"),
             "annotations": _texts(node, "annotations"),
             "sysctls": _texts(node, "sysctls"),
             "ports": [_port(item) for item in items_of(node, "ports") if isinstance(item, Mapping)],
@@ -86,6 +99,12 @@ class Assembler:
             "network_mode": None if mode == "bridge" else mode,
             "networks": _attachments(node),
             "replicas": replicas_of(node),
+            "devices": [_device(item) for item in items_of(node, "devices") if isinstance(item, Mapping)],
+            "secrets": _grants(node, "secrets", "/run/secrets/"),
+            "configs": _grants(node, "configs", "/"),
+            "logging": _logging(node),
+            "post_start": _hooks(node, "post_start"),
+            "pre_stop": _hooks(node, "pre_stop"),
             "extra_hosts": _hosts(node),
             "extensions": _extensions(node),
         }
@@ -100,8 +119,10 @@ class Assembler:
         if restart is not None:
             policy, _, count = restart.partition(":")
             fields["restart"] = {"policy": policy, "max_retries": int(count or 0)}
-        for limit, field in (("memory", "mem_limit"), ("cpus", "cpus"), ("pids", "pids_limit")):
-            value = _limits(node).get(limit)
+        elif deployed := _restart_policy(node):
+            fields["restart"] = deployed
+        for kind, limit, field in _RESOURCES:
+            value = _resources(node, kind).get(limit)
             if value is not None:
                 fields.setdefault(field, plain(value))
         return Service.model_validate(fields)
@@ -111,17 +132,24 @@ class Assembler:
             key: plain(value) for key, value in node.entries.items() if not key.startswith("x-") and not is_null(value)
         }
         known = {"dockerfile", "dockerfile_inline", "target", "cache_from", "cache_to", "no_cache", "pull", "network",
-                 "shm_size", "platforms", "tags"}  # fmt: skip
+                 "shm_size", "platforms", "tags", "no_cache_filter", "ulimits", "privileged", "entitlements"}  # fmt: skip
         default = {} if "dockerfile_inline" in fields else {"dockerfile": "Dockerfile"}
         return {
             **default,
             **{key: value for key, value in fields.items() if key in known},
             "context": text_of(node, "context") or str(self._shown_from),
-            "args": {key: self._lookup(key) if value is None else value for key, value in pairs(node, "args").items()},
+            "args": self._arguments(node),
+            "secrets": _grants(node, "secrets", "/run/secrets/"),
+            "ssh": pairs(node, "ssh"),
             "labels": _texts(node, "labels"),
             "additional_contexts": _texts(node, "additional_contexts"),
             "extra_hosts": _hosts(node),
         }
+
+    def _arguments(self, build: Mapping) -> dict[str, str]:
+        """Build arguments; a name alone is taken from the variables, or left out."""
+        given = ((key, self._lookup(key) if value is None else value) for key, value in pairs(build, "args").items())
+        return {key: value for key, value in given if value is not None}
 
     def network(self, key: str, node: Mapping | None) -> Network:
         """One network; `None` for the implicit `default`."""
@@ -143,6 +171,13 @@ class Assembler:
         """One named volume."""
         driver = text_of(node, "driver")
         return Volume.model_validate(self._named(key, node) | ({"driver": driver} if driver else {}))
+
+    def file(self, key: str, node: Mapping) -> File:
+        """One secret or config."""
+        fields = self._named(key, node)
+        names = ("file", "environment", "content", "template_driver")
+        said = {name: text for name in names if (text := text_of(node, name)) is not None}
+        return File.model_validate({name: fields[name] for name in ("key", "name", "external")} | said)
 
     def _named(self, key: str, node: Mapping | None) -> dict[str, Any]:
         if node is None:
@@ -209,8 +244,8 @@ def _depends_on(node: Mapping) -> dict[str, Any]:
             fields = {} if is_null(entry) else plain(entry)
             found[other] = {key: value for key, value in fields.items() if not key.startswith("x-")}
         else:
-            # A container that shares another's network or volumes is recreated and restarted with it.
-            found.setdefault(other, {"restart": attribute != "links"})
+            # A container that shares something of another's is recreated and restarted with it.
+            found.setdefault(other, {"restart": True})
     return found
 
 
@@ -250,7 +285,52 @@ def _hosts(node: Mapping) -> list[tuple[str, str]]:
     return [(name, address) for name, _, address in (line.partition("=") for line in lines)]
 
 
-def _limits(service: Mapping) -> dict[str, Node]:
+def _resources(service: Mapping, kind: str) -> dict[str, Node]:
     deploy = service.get("deploy")
     resources = deploy.get("resources") if isinstance(deploy, Mapping) else None
-    return entries_of(resources, "limits") if isinstance(resources, Mapping) else {}
+    return entries_of(resources, kind) if isinstance(resources, Mapping) else {}
+
+
+def _restart_policy(service: Mapping) -> dict[str, Any] | None:
+    """`deploy.restart_policy` in the words of `restart`."""
+    deploy = service.get("deploy")
+    policy = deploy.get("restart_policy") if isinstance(deploy, Mapping) else None
+    if not isinstance(policy, Mapping):
+        return None
+    condition = text_of(policy, "condition") or "any"
+    attempts = policy.get("max_attempts")
+    most = plain(attempts) if condition == "on-failure" and attempts is not None else 0
+    return {"policy": {"none": "no", "on-failure": "on-failure"}.get(condition, "always"), "max_retries": most}
+
+
+def _device(node: Mapping) -> dict[str, Any]:
+    fields: dict[str, Any] = {key: plain(value) for key, value in _entries(node) if not key.startswith("x-")}
+    return {"target": fields.get("source")} | fields
+
+
+def _grants(service: Mapping, name: str, directory: str) -> list[dict[str, Any]]:
+    grants = []
+    for item in items_of(service, name):
+        said = {key: plain(value) for key, value in _entries(item) if not key.startswith("x-") and not is_null(value)}
+        if "source" not in said:
+            continue
+        target = said.get("target") or said["source"]
+        path = target if target.startswith("/") else directory + target
+        grants.append({**said, "target": path})
+    return grants
+
+
+def _logging(service: Mapping) -> dict[str, Any]:
+    node = service.get("logging")
+    if not isinstance(node, Mapping):
+        return {}
+    return {"driver": text_of(node, "driver") or "", "options": _texts(node, "options")}
+
+
+def _hooks(service: Mapping, name: str) -> list[dict[str, Any]]:
+    hooks = []
+    for item in items_of(service, name):
+        if isinstance(item, Mapping):
+            said = {key: plain(value) for key, value in _entries(item) if not key.startswith("x-")}
+            hooks.append({**said, "environment": pairs(item, "environment")})
+    return hooks

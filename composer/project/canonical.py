@@ -1,7 +1,8 @@
 """The project as one Compose file in long forms, as `docker compose config` prints it.
 
-Everything is worked in: variables, env files, merges, `extends`. Loading the result gives the same project, so `$` is
-doubled in every string. Keys are sorted as Docker Compose sorts them; what says nothing is left out.
+Everything is worked in: variables, env files, merges, `extends`. What was written is shown by the table of attributes
+itself; what follows from it is taken from the model. Loading the result gives the same project, so `$` is doubled in every
+string. Keys are sorted as Docker Compose sorts them; what says nothing is left out.
 """
 
 from __future__ import annotations
@@ -9,151 +10,119 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from composer.project.model import Build, Healthcheck, Mount, Network, Port, Project, Service, Volume
-from composer.project.quantities import format_duration
+from composer.project.attributes import COMPOSE
+from composer.project.document import Mapping
+from composer.project.model import Build, Dependency, Project, Service
 
-_AS_IT_IS = (
-    "attach", "cap_add", "cap_drop", "cgroup_parent", "command", "container_name", "cpu_shares", "cpus", "cpuset",
-    "devices", "dns", "dns_opt", "dns_search", "domainname", "entrypoint", "environment", "expose", "group_add",
-    "hostname", "image", "init", "ipc", "labels", "links", "network_mode", "oom_score_adj", "pid", "pids_limit",
-    "platform", "privileged", "profiles", "pull_policy", "read_only", "runtime", "security_opt", "stdin_open",
-    "stop_signal", "sysctls", "tmpfs", "tty", "user", "uts", "volumes_from", "working_dir", "annotations",
-)  # fmt: skip
-_SIZES = ("mem_limit", "mem_reservation", "memswap_limit", "shm_size")
+Shown = dict[str, Any]
+
+_WORKED_IN = ("env_file", "extends", "label_file")
+_SECTIONS = ("networks", "volumes", "secrets", "configs")
 
 
-def canonical(project: Project) -> dict[str, Any]:
-    """The enabled services and what is declared beside them, as plain data ready for YAML or JSON."""
-    data: dict[str, Any] = {
+def canonical(tree: Mapping, project: Project) -> Shown:
+    """The services of `project` and what is declared beside them, as plain data ready for YAML or JSON.
+
+    `tree` is the merged tree that the project was made from; of it only what `project` (which may be a part) has is shown.
+    """
+    shown = COMPOSE.show(tree)
+    services = shown.get("services", {})
+    data: Shown = {
         "name": project.name,
-        "services": {name: _service(service) for name, service in sorted(project.services.items())},
+        "services": {name: _service(services[name], service) for name, service in sorted(project.services.items())},
     }
-    if project.networks:
-        data["networks"] = {key: _network(network) for key, network in sorted(project.networks.items())}
-    if project.volumes:
-        data["volumes"] = {key: _volume(volume) for key, volume in sorted(project.volumes.items())}
-    escaped: dict[str, Any] = _escaped(data | project.extensions)
+    for section in _SECTIONS:
+        if parts := sorted(getattr(project, section).items()):
+            written = shown.get(section, {})
+            data[section] = {key: _named(written.get(key) or {}, part) for key, part in parts}
+    data |= {key: value for key, value in shown.items() if key == "models" or key.startswith("x-")}
+    escaped: Shown = escape(data)
     return escaped
 
 
-def _escaped(data: Any) -> Any:
+def with_nulls(data: Shown) -> Shown:
+    """`data` with what Docker Compose says in JSON, and only there, of what was not said at all."""
+    nulls = {"command": None, "entrypoint": None}
+    services = {name: dict(sorted((nulls | fields).items())) for name, fields in data.get("services", {}).items()}
+    networks = {
+        key: fields if fields.get("external") else {**fields, "ipam": fields.get("ipam", {})}
+        for key, fields in data.get("networks", {}).items()
+    }
+    return data | ({"services": services} if services else {}) | ({"networks": networks} if networks else {})
+
+
+def as_written(tree: Mapping, name: str) -> Shown:
+    """What the files say, merged and in long forms, with nothing that only follows from it (`--no-normalize`)."""
+    shown: Shown = COMPOSE.show(tree)
+    return {"name": name} | {key: value for key, value in shown.items() if key != "version"}
+
+
+def escape(data: Any) -> Any:
+    """`data` with `$` doubled in every string, so that it is read as it is."""
     match data:
         case str():
             return data.replace("$", "$$")
         case dict():
-            return {key: _escaped(value) for key, value in data.items()}
+            return {key: escape(value) for key, value in data.items()}
         case list() | tuple():
-            return [_escaped(item) for item in data]
+            return [escape(item) for item in data]
         case _:
             return data
 
 
-def _service(service: Service) -> dict[str, Any]:
-    fields: dict[str, Any] = {}
-    for name in _AS_IT_IS:
-        value = getattr(service, name)
-        is_said = value != Service.model_fields[name].get_default(call_default_factory=True)
-        if is_said or (name in ("command", "entrypoint") and value is not None):
-            fields[name] = dict(sorted(value.items())) if isinstance(value, dict) else value
-    for name in _SIZES:
-        if (size := getattr(service, name)) is not None:
-            fields[name] = str(size)
-    parts: dict[str, Callable[[Service], Any]] = {
-        "build": lambda s: _build(s.build) if s.build else None,
-        "depends_on": lambda s: {other: _dependency(dependency) for other, dependency in sorted(s.depends_on.items())},
-        "deploy": lambda s: {"replicas": s.replicas} if s.replicas != 1 else None,
-        "develop": lambda s: _said(s.develop) if s.develop else None,
-        "extra_hosts": lambda s: [f"{name}={address}" for name, address in s.extra_hosts],
-        "healthcheck": lambda s: _healthcheck(s.healthcheck) if s.healthcheck else None,
-        "networks": lambda s: {key: _said(attachment) or None for key, attachment in sorted(s.networks.items())},
-        "ports": lambda s: [_port(port) for port in s.ports],
-        "restart": lambda s: _restart(s),
-        "stop_grace_period": lambda s: format_duration(s.stop_grace_period) if s.stop_grace_period != 10 else None,
-        "ulimits": lambda s: {name: {"soft": u.soft, "hard": u.hard} for name, u in sorted(s.ulimits.items())},
-        "volumes": lambda s: [_mount(mount) for mount in s.volumes],
+def _service(written: Shown, service: Service) -> Shown:
+    fields = {name: value for name, value in written.items() if name not in _WORKED_IN}
+    parts: dict[str, Callable[[Shown, Service], Any]] = {
+        "build": lambda said, s: _build(said.get("build", {}), s.build) if s.build else None,
+        "depends_on": lambda _, s: {other: _dependency(entry) for other, entry in sorted(s.depends_on.items())},
+        "environment": lambda said, s: _environment(said.get("environment", {}), s),
+        "labels": lambda _, s: dict(sorted(s.labels.items())),
+        "networks": lambda said, s: {key: said.get("networks", {}).get(key) or None for key in sorted(s.networks)},
+        "secrets": lambda said, _: (
+            [{"target": f"/run/secrets/{one['source']}"} | one for one in said["secrets"]]
+            if "secrets" in said
+            else None
+        ),
+        "volumes": lambda said, _: [_mount(mount) for mount in said.get("volumes", ())],
     }
-    fields |= {name: value for name, part in parts.items() if (value := part(service))}
+    for name, part in parts.items():
+        fields.pop(name, None)
+        if value := part(written, service):
+            fields[name] = value
+    extensions = {name: fields.pop(name) for name in list(fields) if name.startswith("x-")}
     # Docker Compose sorts by name, but puts the profiles first.
-    return dict(sorted(fields.items(), key=lambda field: (field[0] != "profiles", field[0]))) | service.extensions
+    return dict(sorted(fields.items(), key=lambda field: (field[0] != "profiles", field[0]))) | extensions
 
 
-def _said(part: Any) -> dict[str, Any]:
-    fields: dict[str, Any] = part.model_dump(mode="json", exclude_defaults=True)
-    return fields
+def _environment(written: Shown, service: Service) -> Shown:
+    """With the names that nothing gave a value, as nulls."""
+    unset = {name: None for name in written if name not in service.environment}
+    return dict(sorted({**unset, **service.environment}.items()))
 
 
-def _dependency(dependency: Any) -> dict[str, Any]:
-    fields: dict[str, Any] = {"condition": str(dependency.condition), "required": dependency.required}
+def _dependency(dependency: Dependency) -> Shown:
+    fields: Shown = {"condition": str(dependency.condition), "required": dependency.required}
     return fields | ({"restart": True} if dependency.restart else {})
 
 
-def _build(build: Build) -> dict[str, Any]:
-    fields = _said(build)
-    if build.dockerfile_inline is None:
-        fields.setdefault("dockerfile", "Dockerfile")
-    if build.extra_hosts:
-        fields["extra_hosts"] = [f"{name}={address}" for name, address in build.extra_hosts]
-    if build.shm_size is not None:
-        fields["shm_size"] = str(build.shm_size)
-    return fields
+def _build(written: Shown, build: Build) -> Shown:
+    fields = {"context": build.context}
+    if build.dockerfile is not None:
+        fields["dockerfile"] = build.dockerfile
+    said = {**written, "args": dict(sorted(build.args.items()))}
+    return fields | {key: value for key, value in said.items() if key not in fields and (key != "args" or value)}
 
 
-def _healthcheck(healthcheck: Healthcheck) -> dict[str, Any]:
-    fields = _said(healthcheck)
-    for name in ("timeout", "interval", "start_period", "start_interval"):
-        if (seconds := getattr(healthcheck, name)) is not None:
-            fields[name] = format_duration(seconds)
-    return {"disable": True} if healthcheck.disable else fields
+def _mount(written: Any) -> Shown:
+    """A path in the container has no slash at its end."""
+    return {**written, "target": "/" + "/".join(part for part in written["target"].split("/") if part)}
 
 
-def _restart(service: Service) -> str | None:
-    restart = service.restart
-    if restart.max_retries:
-        return f"{restart.policy}:{restart.max_retries}"
-    return restart.policy if restart.policy != "no" else None
+def _named(written: Any, part: Any) -> Shown:
+    if part.external:
+        return {"name": part.name, "external": True} | _extensions(written)
+    return {"name": part.name} | {key: value for key, value in written.items() if key not in ("name", "external")}
 
 
-def _port(port: Port) -> dict[str, Any]:
-    fields: dict[str, Any] = {"mode": port.mode, "host_ip": port.host_ip, "target": port.target}
-    fields["published"] = "-".join(map(str, port.published_range)) if port.published_range else port.published
-    fields |= {"protocol": port.protocol, "name": port.name, "app_protocol": port.app_protocol}
-    return {name: value for name, value in fields.items() if value is not None}
-
-
-def _mount(mount: Mount) -> dict[str, Any]:
-    fields: dict[str, Any] = {"type": mount.type, "source": mount.source, "target": mount.target}
-    fields["read_only"] = mount.read_only or None
-    match mount.type:
-        case "bind":
-            fields["bind"] = ({} if mount.create_host_path else {"create_host_path": False}) | {
-                name: value for name in ("propagation", "selinux") if (value := getattr(mount, name)) is not None
-            }
-        case "volume":
-            fields["volume"] = ({"nocopy": True} if mount.nocopy else {}) | (
-                {"subpath": mount.subpath} if mount.subpath else {}
-            )
-        case "tmpfs":
-            size = {"size": str(mount.tmpfs_size)} if mount.tmpfs_size is not None else {}
-            fields["tmpfs"] = size | ({"mode": mount.tmpfs_mode} if mount.tmpfs_mode is not None else {})
-    return {name: value for name, value in fields.items() if value is not None}
-
-
-def _network(network: Network) -> dict[str, Any]:
-    fields: dict[str, Any] = {"name": network.name}
-    if network.external:
-        return fields | {"external": True} | network.extensions
-    for name in ("driver", "internal", "attachable", "enable_ipv6", "driver_opts", "labels"):
-        fields |= {name: value} if (value := getattr(network, name)) else {}
-    addresses = {name: value for name in ("subnet", "ip_range", "gateway") if (value := getattr(network, name))}
-    if addresses:
-        fields["ipam"] = {"config": [addresses]}
-    return fields | network.extensions
-
-
-def _volume(volume: Volume) -> dict[str, Any]:
-    fields: dict[str, Any] = {"name": volume.name}
-    if volume.external:
-        return fields | {"external": True} | volume.extensions
-    for name in ("driver", "driver_opts", "labels"):
-        fields |= {name: value} if (value := getattr(volume, name)) else {}
-    return fields | volume.extensions
+def _extensions(written: Shown) -> Shown:
+    return {key: value for key, value in written.items() if key.startswith("x-")}

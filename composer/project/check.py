@@ -19,6 +19,7 @@ CHECKS: tuple[Callable[[Mapping, Report], None], ...] = (
     references.dependency_circles,
     references.known_networks,
     references.known_volumes,
+    references.known_files,
     clashes.replicas,
     clashes.container_names,
     clashes.network_modes,

@@ -182,7 +182,7 @@ def volumes(tree: Mapping, report: Report) -> None:
 
 def external(tree: Mapping, report: Report) -> None:
     """What exists already cannot be configured."""
-    for name in ("networks", "volumes"):
+    for name in ("networks", "volumes", "secrets", "configs"):
         for key, node in section(tree, name).items():
             external = node.get("external")
             if external is None or (isinstance(external, Scalar) and external.value is not True):
@@ -190,4 +190,6 @@ def external(tree: Mapping, report: Report) -> None:
             for other in node.entries:
                 if other not in ("external", "name") and not other.startswith("x-") and node.get(other) is not None:
                     message = f"{name}.{key} is external: `{other}` has no effect on it"
-                    report.error(message, node.key(other), hint=f"remove `{other}`, or `external`")
+                    # Docker Compose refuses this of volumes only.
+                    tell = report.error if name == "volumes" else report.warn
+                    tell(message, node.key(other), hint=f"remove `{other}`, or `external`")

@@ -42,6 +42,16 @@ def service_environment(
     return environment
 
 
+def service_labels(name: str, service: Mapping, shown_from: Path, report: Report) -> dict[str, str]:
+    """The labels of the service's `label_file`s; a reference in one sees what the ones before it say."""
+    labels: dict[str, str] = {}
+    for index, item in enumerate(items_of(service, "label_file")):
+        if isinstance(item, Scalar):
+            entry = Mapping({"path": item}, item.mark)
+            labels |= _file(entry, f"services.{name}.label_file[{index}]", labels.get, shown_from, report)
+    return labels
+
+
 def pairs(node: Mapping, key: str) -> dict[str, str | None]:
     """A canonical `Pairs` attribute as plain data."""
     found = entries_of(node, key)

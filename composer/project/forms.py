@@ -6,12 +6,13 @@ import ipaddress
 import re
 import signal
 from dataclasses import dataclass, replace
+from typing import Any
 
-from composer.project.document import Mapping, Mark, Node, Path, Scalar, Sequence, is_null, say
+from composer.project.document import Mapping, Mark, Node, Path, Scalar, Sequence, is_null, plain, say
 from composer.project.quantities import parse_duration
 from composer.project.records import ListOf
 from composer.project.report import Report
-from composer.project.shapes import FormError, Schema, Shape, Text, Whole, derived, did_you_mean, mismatch
+from composer.project.shapes import FormError, Plain, Schema, Shape, Text, Whole, derived, did_you_mean, mismatch
 from composer.project.words import split_words
 
 
@@ -25,12 +26,15 @@ class Either:
     def read(self, node: Node, path: Path, report: Report) -> Node | None:
         return (self.mapping if isinstance(node, Mapping) else self.scalar).read(node, path, report)
 
+    def show(self, node: Node) -> Any:
+        return (self.mapping if isinstance(node, Mapping) else self.scalar).show(node)
+
     def schema(self) -> Schema:
         return {"oneOf": [self.scalar.schema(), self.mapping.schema()]}
 
 
 @dataclass(frozen=True)
-class Words:
+class Words(Plain):
     """A command: a list of words, or a string that is split into them; canonical is the list."""
 
     def read(self, node: Node, path: Path, report: Report) -> Node | None:
@@ -54,7 +58,7 @@ class Words:
 
 
 @dataclass(frozen=True)
-class Probe:
+class Probe(Plain):
     """`healthcheck.test`: a shell line, or a list that begins with `NONE`, `CMD` or `CMD-SHELL`."""
 
     def read(self, node: Node, path: Path, report: Report) -> Node | None:
@@ -104,9 +108,20 @@ class Pairs:
             return None
         return Mapping(entries, node.mark, keys, node.tag)
 
+    def show(self, node: Node) -> Any:
+        return dict(sorted(plain(node).items()))
+
     def schema(self) -> Schema:
         mapping = {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean", "null"]}}
         return {"oneOf": [mapping, {"type": "array", "items": {"type": "string"}}]}
+
+
+@dataclass(frozen=True)
+class Keys(Pairs):
+    """Pairs that are shown as a list again: `ssh`."""
+
+    def show(self, node: Node) -> Any:
+        return [name if value is None else f"{name}={value}" for name, value in sorted(plain(node).items())]
 
 
 @dataclass(frozen=True)
@@ -132,6 +147,9 @@ class Hosts:
             return None
         read_items = [_host(*pair, report) for pair in pairs]
         return Sequence(tuple(item for item in read_items if item is not None), node.mark, node.tag)
+
+    def show(self, node: Node) -> Any:
+        return sorted(plain(node))
 
     def schema(self) -> Schema:
         addresses = {"oneOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
@@ -173,6 +191,10 @@ class UlimitForm:
         if entries and len(entries) < 2 and not {"soft", "hard"} <= node.keys.keys():
             report.error(f"{say(path)} needs both `soft` and `hard`", node.mark)
         return replace(node, entries=entries) if len(entries) == 2 else None
+
+    def show(self, node: Node) -> Any:
+        limits = plain(node)
+        return limits["soft"] if limits["soft"] == limits["hard"] else limits
 
     def schema(self) -> Schema:
         number = Whole(-1).schema()
@@ -282,3 +304,40 @@ def complain_of_name(name: str) -> str:
     if re.fullmatch(r"[a-zA-Z0-9._-]+", name):
         return ""
     return "cannot be a name: only letters, digits, `.`, `_` and `-` can be in one"
+
+
+def parse_mode(text: str) -> int:
+    """File permissions: a number, in octal as everybody writes them; YAML has read `0440` as one already.
+
+    Raises:
+        FormError: not permissions.
+    """
+    try:
+        mode = int(text, 8 if text.startswith("0") else 10)
+    except ValueError:
+        mode = -1
+    if not 0 <= mode <= 0o7777:
+        raise FormError(f"`{text}` is not a file's permissions", label="expected something like `0440`")
+    return mode
+
+
+def parse_microseconds(text: str) -> int:
+    """Microseconds: a bare number, or a duration.
+
+    Raises:
+        FormError: neither.
+    """
+    return int(text) if text.lstrip("-").isdecimal() else round(parse_duration(text) * 1_000_000)
+
+
+def parse_count(text: str) -> int:
+    """How many; `all` is -1.
+
+    Raises:
+        FormError: neither a number nor `all`.
+    """
+    if text == "all":
+        return -1
+    if not text.lstrip("-").isdecimal():
+        raise FormError(f"`{text}` is not a number", label="expected a number or `all`")
+    return int(text)

@@ -17,6 +17,7 @@ from dataclasses import replace
 from composer.project.document import Mapping as MappingNode
 from composer.project.document import Node, Path, Scalar, Sequence, say
 from composer.project.report import Report
+from composer.project.variables import Variable, named_in
 
 Lookup = Callable[[str], str | None]
 """The value of a variable, `None` if it is not set."""
@@ -119,8 +120,11 @@ def _malformed(part: str) -> TemplateError:
 class Interpolator:
     """Fills in the variables of whole trees, and remembers which ones were used."""
 
-    def __init__(self, environment: Mapping[str, str], report: Report) -> None:
+    def __init__(self, environment: Mapping[str, str], report: Report, *, raw: bool = False) -> None:
+        """With `raw`, values stay as they are and their variables are only noted."""
         self.used: dict[str, str] = {}
+        self.named: set[Variable] = set()
+        self._raw = raw
         self._environment = environment
         self._report = report
         self._unset: set[str] = set()
@@ -135,8 +139,8 @@ class Interpolator:
 
     def within(self, environment: Mapping[str, str]) -> Interpolator:
         """One for an included project with variables of its own; what it uses counts here too."""
-        inner = Interpolator(environment, self._report)
-        inner.used = self.used
+        inner = Interpolator(environment, self._report, raw=self._raw)
+        inner.used, inner.named = self.used, self.named
         return inner
 
     def interpolate(self, node: Node, path: Path = ()) -> Node:
@@ -159,6 +163,9 @@ class Interpolator:
     def _filled(self, node: Scalar, path: Path) -> Scalar:
         if not isinstance(node.value, str) or "$" not in node.value:
             return node
+        self.named.update(named_in(node.value))
+        if self._raw:
+            return node
 
         def missing(name: str) -> None:
             if name not in self._unset:
@@ -172,4 +179,4 @@ class Interpolator:
             mark = node.mark.part(error.part)
             self._report.error(f"{say(path)}: {error.message}" if path else error.message, mark, hint=error.hint)
             return replace(node, value="", text="")
-        return replace(node, value=value, text=value)
+        return replace(node, value=value, text=value, literal=True)

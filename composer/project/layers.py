@@ -84,8 +84,9 @@ class Layers:
 
     def _canonical(self, document: Node, scope: Scope) -> Mapping | None:
         read = COMPOSE.read(scope.interpolator.interpolate(document), (), self._report)
-        tree = Rebaser(scope.directory, scope.variables.get("HOME", "/")).tree(read) if read else None
-        return tree if isinstance(tree, Mapping) else None
+        if read is not None and self._options.resolve_paths:
+            read = Rebaser(scope.directory, scope.variables.get("HOME", "/")).tree(read)
+        return read if isinstance(read, Mapping) else None
 
     def _open(self, path: Path, scope: Scope) -> Mapping | None:
         """Another file as `extends` needs it: canonical, its paths relative to its own directory."""

@@ -11,7 +11,7 @@ Problems are gathered and raised together, in file order, before the next phase 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping as Dict
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -20,13 +20,14 @@ from composer.errors import Diagnostic, ProjectError, Severity
 from composer.project.assemble import Assembler
 from composer.project.check import check
 from composer.project.discover import discover, project_name
-from composer.project.document import Scalar
+from composer.project.document import Mapping, Scalar
 from composer.project.interpolate import Interpolator, TemplateError, substitute
 from composer.project.layers import Layers, Scope, written_name
 from composer.project.model import Project
 from composer.project.options import LoadOptions
 from composer.project.origins import Origins
 from composer.project.report import Report
+from composer.project.variables import Variable
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +38,19 @@ class Loaded:
     warnings: tuple[Diagnostic, ...]
     """What is worth telling, in file order."""
     origins: Origins
+    tree: Mapping
+    """What the files say, merged: canonical nodes with their places."""
+    variables: tuple[Variable, ...]
+    """The variables that the files name, by name."""
 
 
-def load_project(options: LoadOptions, environment: Mapping[str, str]) -> Loaded:
+def load_project(options: LoadOptions, environment: Dict[str, str]) -> Loaded:
     """The project that `options` and `environment` name.
 
     Raises:
         ProjectError: something is wrong with it; carries every problem found.
     """
-    report = Report()
+    report = Report(raw=not options.interpolate)
     found = discover(options, environment)
     for warning in found.warnings:
         report.warn(warning, None)
@@ -55,7 +60,7 @@ def load_project(options: LoadOptions, environment: Mapping[str, str]) -> Loaded
     written = written_name(sources)
     name = project_name(options, found, _name(written, found.variables), written.mark.location if written else None)
     variables = {**found.variables, "COMPOSE_PROJECT_NAME": name}
-    interpolator = Interpolator(variables, report)
+    interpolator = Interpolator(variables, report, raw=not options.interpolate)
     tree = layers.merge(sources, Scope(found.directory, variables, interpolator))
     if tree is None:
         report.raise_errors()
@@ -68,9 +73,16 @@ def load_project(options: LoadOptions, environment: Mapping[str, str]) -> Loaded
     version = tree.entries.get("version")
     if version is not None:
         report.warn("`version` has no meaning any more", tree.key("version"), hint="remove it")
-    check(tree, report)
-    profiles = options.profiles or _listed(variables.get("COMPOSE_PROFILES", ""))
+    if options.check and options.interpolate:
+        check(tree, report)
     files = tuple("-" if path is None else str(path) for path in found.files)
+    named = tuple(sorted(interpolator.named, key=lambda variable: variable.name))
+    if not options.interpolate:
+        # A variable where a number belongs fits in no model: there is only the tree.
+        report.raise_errors()
+        bare = Project(name=name, working_dir=str(found.directory), compose_files=files)
+        return Loaded(bare, report.warnings, Origins.of(tree), tree, named)
+    profiles = options.profiles or _listed(variables.get("COMPOSE_PROFILES", ""))
     assembler = Assembler(name, interpolator.lookup, options.directory, report)
     try:
         project = assembler.project(tree, found.directory, files, frozenset(profiles), interpolator.used)
@@ -79,10 +91,10 @@ def load_project(options: LoadOptions, environment: Mapping[str, str]) -> Loaded
         raise _unforeseen(error) from error
     report.raise_errors()
     assert project is not None, "the assembler gives up only with a report"
-    return Loaded(project, report.warnings, Origins.of(tree))
+    return Loaded(project, report.warnings, Origins.of(tree), tree, named)
 
 
-def _name(written: Scalar | None, variables: Mapping[str, str]) -> str | None:
+def _name(written: Scalar | None, variables: Dict[str, str]) -> str | None:
     if written is None or not isinstance(written.value, str):
         return None
     try:

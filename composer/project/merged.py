@@ -62,10 +62,11 @@ def dependencies(service: Mapping) -> Iterator[tuple[str, str, Mark]]:
     if isinstance(depends_on, Mapping):
         for other in depends_on.entries:
             yield other, "depends_on", depends_on.key(other)
-    mode = service.get("network_mode")
-    if isinstance(mode, Scalar) and str(mode.value).startswith("service:"):
-        other = str(mode.value).partition(":")[2]
-        yield other, "network_mode", mode.mark.part(other)
+    for attribute in ("network_mode", "ipc", "pid"):
+        mode = service.get(attribute)
+        if isinstance(mode, Scalar) and str(mode.value).startswith("service:"):
+            other = str(mode.value).partition(":")[2]
+            yield other, attribute, mode.mark.part(other)
     for attribute in ("links", "volumes_from"):
         for item in items_of(service, attribute):
             if isinstance(item, Scalar) and not str(item.value).startswith("container:"):

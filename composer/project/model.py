@@ -39,6 +39,25 @@ class Dependency(Frozen):
     """When false, a dependency that is missing or fails is only warned about."""
 
 
+class Ulimit(Frozen):
+    """One resource limit; -1 is unlimited."""
+
+    soft: int
+    hard: int
+
+
+class Grant(Frozen):
+    """A secret or config that a container gets as a file."""
+
+    source: str
+    """A key of `Project.secrets` or `Project.configs`."""
+    target: str
+    """An absolute path in the container."""
+    uid: int = 0
+    gid: int = 0
+    mode: int = 0o444
+
+
 class Build(Frozen):
     """How the image is built; parsed for the builder, which is not this room's business."""
 
@@ -48,7 +67,7 @@ class Build(Frozen):
     """Relative to the context; `None` only where `dockerfile_inline` is given."""
     dockerfile_inline: str | None = None
     target: str | None = None
-    args: dict[str, str | None] = Field(default_factory=dict)
+    args: dict[str, str] = Field(default_factory=dict)
     labels: dict[str, str] = Field(default_factory=dict)
     additional_contexts: dict[str, str] = Field(default_factory=dict)
     cache_from: tuple[str, ...] = ()
@@ -60,6 +79,13 @@ class Build(Frozen):
     extra_hosts: tuple[tuple[str, str], ...] = ()
     platforms: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+    no_cache_filter: tuple[str, ...] = ()
+    secrets: tuple[Grant, ...] = ()
+    ssh: dict[str, str | None] = Field(default_factory=dict)
+    """Paths of keys or agents by id; `None` is the user's own agent."""
+    ulimits: dict[str, Ulimit] = Field(default_factory=dict)
+    privileged: bool = False
+    entitlements: tuple[str, ...] = ()
 
 
 class Port(Frozen):
@@ -132,15 +158,24 @@ class Restart(Frozen):
     """For `on-failure`: how often at most; 0 is without end."""
 
 
-class Ulimit(Frozen):
-    """One resource limit; -1 is unlimited."""
+class Device(Frozen):
+    """A device of this machine that a container gets."""
 
-    soft: int
-    hard: int
+    source: str
+    target: str
+    permissions: str = "rwm"
+
+
+class Logging(Frozen):
+    """What happens to a container's output."""
+
+    driver: str = ""
+    """Empty: the one that everything here has."""
+    options: dict[str, str] = Field(default_factory=dict)
 
 
 class Hook(Frozen):
-    """A command that runs in a container of the service."""
+    """A command that accompanies a container's life; what is `None` is the container's own."""
 
     command: tuple[str, ...] = ()
     user: str | None = None
@@ -224,8 +259,14 @@ class Service(Frozen):
     security_opt: tuple[str, ...] = ()
     sysctls: dict[str, str] = Field(default_factory=dict)
     ulimits: dict[str, Ulimit] = Field(default_factory=dict)
-    devices: tuple[str, ...] = ()
-    """`HOST:CONTAINER:PERMISSIONS`."""
+    devices: tuple[Device, ...] = ()
+    device_cgroup_rules: tuple[str, ...] = ()
+    secrets: tuple[Grant, ...] = ()
+    configs: tuple[Grant, ...] = ()
+    logging: Logging = Logging()
+    post_start: tuple[Hook, ...] = ()
+    pre_stop: tuple[Hook, ...] = ()
+    mac_address: str | None = None
     dns: tuple[str, ...] = ()
     dns_search: tuple[str, ...] = ()
     dns_opt: tuple[str, ...] = ()
@@ -237,8 +278,12 @@ class Service(Frozen):
     mem_limit: int | None = None
     mem_reservation: int | None = None
     memswap_limit: int | None = None
+    mem_swappiness: int | None = None
     cpus: float | None = None
     cpu_shares: int | None = None
+    cpu_period: int | None = None
+    """Microseconds, as `cpu_quota`."""
+    cpu_quota: int | None = None
     cpuset: str | None = None
     pids_limit: int | None = None
     oom_score_adj: int | None = None
@@ -278,6 +323,21 @@ class Volume(Frozen):
     extensions: dict[str, Any] = Field(default_factory=dict)
 
 
+class File(Frozen):
+    """A secret or a config: one of the three places its content comes from."""
+
+    key: str
+    name: str
+    """The full name: `PROJECT_KEY` unless the file says another."""
+    file: str | None = None
+    """An absolute path."""
+    environment: str | None = None
+    """The variable whose value it is; the value itself is in no model."""
+    content: str | None = None
+    external: bool = False
+    template_driver: str | None = None
+
+
 class Project(Frozen):
     """A whole loaded project."""
 
@@ -294,6 +354,8 @@ class Project(Frozen):
     """All that are declared, and `default` where a service needs it; `select` leaves those that it uses."""
     volumes: dict[str, Volume] = Field(default_factory=dict)
     """All that are declared; `select` leaves those that it uses."""
+    secrets: dict[str, File] = Field(default_factory=dict)
+    configs: dict[str, File] = Field(default_factory=dict)
     environment_used: dict[str, str] = Field(default_factory=dict)
     """The variables that interpolation and `KEY`-only entries took, with their values; never shown."""
     extensions: dict[str, Any] = Field(default_factory=dict)

@@ -6,16 +6,16 @@ source that begins with `.`, `/` or `~` is a path of the host, any other names a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any
 
 from composer.project.document import Mapping, Mark, Node, Path, Scalar, say
-from composer.project.quantities import parse_size
 from composer.project.records import Attribute, MapOf, Record, Status
 from composer.project.report import Report
+from composer.project.rows import SIZE
 from composer.project.shapes import (
     Flag,
     FormError,
-    Parsed,
     Schema,
     Text,
     Whole,
@@ -45,31 +45,34 @@ LONG_MOUNT = Record(
                     "propagation": Attribute(Text(choices=_PROPAGATIONS), "See mount_namespaces(7)."),
                     "create_host_path": Attribute(Flag(), "Create a missing directory on the host."),
                     "selinux": Attribute(Text(choices=("z", "Z")), "Relabel for SELinux, shared or private."),
-                    "recursive": Attribute(Text(), status=Status.KNOWN),
+                    "recursive": Attribute(Text(), "How mounts below it are treated.", Status.PARSED),
                 }
             ),
             "Options of a bind mount.",
+            always=True,
         ),
         "volume": Attribute(
             Record(
                 {
                     "nocopy": Attribute(Flag(), "Do not seed a new volume with what the image has there."),
                     "subpath": Attribute(Text(), "Mount only this directory of the volume."),
-                    "labels": Attribute(MapOf(Text(numbers=True)), status=Status.KNOWN),
+                    "labels": Attribute(MapOf(Text(numbers=True)), "Labels of an anonymous volume.", Status.PARSED),
                 }
             ),
             "Options of a volume.",
+            always=True,
         ),
         "tmpfs": Attribute(
             Record(
                 {
-                    "size": Attribute(Parsed("a size", parse_size, ("64m",)), "The most it may hold."),
+                    "size": Attribute(SIZE, "The most it may hold."),
                     "mode": Attribute(Whole(0), "Its permissions, in octal."),
                 }
             ),
             "Options of a tmpfs.",
+            always=True,
         ),
-        "image": Attribute(Record({"subpath": Attribute(Text())}), status=Status.KNOWN),
+        "image": Attribute(Record({"subpath": Attribute(Text())}), "Options of an image's files.", Status.PARSED),
     }
 )
 
@@ -91,6 +94,9 @@ class MountEntry:
         read = LONG_MOUNT.read(node, path, report)
         return _completed(read, path, report) if isinstance(read, Mapping) else None
 
+    def show(self, node: Node) -> Any:
+        return LONG_MOUNT.show(node)
+
     def schema(self) -> Schema:
         short = {"type": "string", "examples": ["data:/var/lib/data", "./src:/app/src:ro", "/var/cache"]}
         return {"oneOf": [short, LONG_MOUNT.schema()]}
@@ -101,7 +107,9 @@ def _short(text: str, mark: Mark) -> Mapping:
     if len(pieces) > 3 or not all(pieces):
         raise FormError(f"`{text}` is not a volume", label="expected `[SOURCE:]TARGET[:OPTIONS]`")
     if len(pieces) == 1:
-        return _mapping({"type": "volume", "target": text}, mark)
+        entry = _mapping({"type": "volume", "target": text}, mark)
+        entry.entries["volume"] = _mapping({}, mark)
+        return entry
     source, target = pieces[:2]
     options = pieces[2].split(",") if len(pieces) == 3 else []
     for option in options:
@@ -122,8 +130,7 @@ def _short(text: str, mark: Mark) -> Mapping:
             details["selinux"] = option
         elif option == "nocopy" and not is_bind:
             details["nocopy"] = True
-    if details:
-        entry.entries["bind" if is_bind else "volume"] = _mapping(details, mark)
+    entry.entries["bind" if is_bind else "volume"] = _mapping(details, mark)
     return entry
 
 
@@ -148,4 +155,4 @@ def _completed(entry: Mapping, path: Path, report: Report) -> Mapping | None:
         if other != kind.value and other in entry.entries:
             message = f"{say(path)}: `{other}` options have no effect on a mount of type `{kind.value}`"
             report.warn(message, entry.key(other))
-    return replace(entry, entries={key: value for key, value in entry.entries.items() if key != "consistency"})
+    return entry

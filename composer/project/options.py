@@ -25,3 +25,9 @@ class LoadOptions:
     directory: Path = field(default_factory=Path.cwd)
     """Where the command runs: relative names start here, and the search for a file too."""
     read_stdin: Callable[[], str] = _read_stdin
+    interpolate: bool = True
+    """False leaves variables as they are."""
+    resolve_paths: bool = True
+    """False leaves relative paths as they are."""
+    check: bool = True
+    """False leaves out what must be true of the project as a whole."""

@@ -10,8 +10,9 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass, replace
+from typing import Any
 
-from composer.project.document import Mapping, Mark, Node, Path, Scalar, Sequence, say
+from composer.project.document import Mapping, Mark, Node, Path, Scalar, Sequence, plain, say
 from composer.project.records import Attribute, Record
 from composer.project.report import Report
 from composer.project.scalars import as_text
@@ -120,6 +121,8 @@ def _pair(
 
 LONG_PORT = Record(
     {
+        "mode": Attribute(Text(choices=("ingress", "host")), "Makes no difference on a single machine."),
+        "host_ip": Attribute(Parsed("an IP address", check_ip, ("127.0.0.1",)), "The host's address to listen on."),
         "target": Attribute(
             Parsed("a port", lambda text: str(parse_range(text, text)), ("80",)), "The container's port.", required=True
         ),
@@ -129,9 +132,7 @@ LONG_PORT = Record(
             ),
             "The host's port, or a range to choose from; any free one if it is left out.",
         ),
-        "host_ip": Attribute(Parsed("an IP address", check_ip, ("127.0.0.1",)), "The host's address to listen on."),
         "protocol": Attribute(Parsed("a protocol", check_protocol, _PROTOCOLS), "`tcp` or `udp`."),
-        "mode": Attribute(Text(choices=("ingress", "host")), "Makes no difference on a single machine."),
         "name": Attribute(Text(), "A name for people."),
         "app_protocol": Attribute(Text(), "What is spoken on this port, for people and tools."),
     }
@@ -151,6 +152,9 @@ class Ports:
             items += _entries(item, (*path, index), report)
         return replace(node, items=tuple(items))
 
+    def show(self, node: Node) -> Any:
+        return [LONG_PORT.show(item) for item in node.items] if isinstance(node, Sequence) else plain(node)
+
     def schema(self) -> Schema:
         short = {"type": ["string", "integer"], "examples": ["8080:80", "127.0.0.1:8080:80/tcp", "3000-3005:3000-3005"]}
         return {"type": "array", "items": {"oneOf": [short, LONG_PORT.schema()]}, "uniqueItems": True}
@@ -159,6 +163,8 @@ class Ports:
 def _entries(node: Node, path: Path, report: Report) -> list[Node]:
     if isinstance(node, Mapping):
         return _long(node, path, report)
+    if report.raw and isinstance(node, Scalar) and "$" in as_text(node.value):
+        return [node]
     if not isinstance(node, Scalar) or node.value is None or isinstance(node.value, bool | float):
         mismatch("a port like `8080:80`", node, path, report, "put it in quotes" if isinstance(node, Scalar) else "")
         return []

@@ -37,21 +37,26 @@ class Rebaser:
     def tree(self, tree: Node) -> Node:
         """The whole file with its paths absolute."""
         tree = _at(tree, "services", lambda services: _each(services, self._service))
+        for name in ("secrets", "configs"):
+            tree = _at(tree, name, lambda entries: _each(entries, lambda entry: _at(entry, "file", self._scalar)))
         return _at(tree, "include", lambda entries: _items(entries, self._include))
 
     def _service(self, service: Node) -> Node:
         service = _at(service, "volumes", lambda volumes: _items(volumes, self._mount))
         service = _at(service, "env_file", lambda files: _items(files, lambda file: _at(file, "path", self._scalar)))
         service = _at(service, "extends", lambda extends: _at(extends, "file", self._scalar))
-        service = _at(service, "develop", lambda develop: _at(develop, "watch", self._triggers))
+        service = _at(service, "label_file", lambda files: _items(files, self._scalar))
+        service = _at(
+            service, "develop", lambda develop: _at(develop, "watch", lambda rules: _items(rules, self._rule))
+        )
         return _at(service, "build", self._build)
-
-    def _triggers(self, triggers: Node) -> Node:
-        return _items(triggers, lambda trigger: _at(trigger, "path", self._scalar))
 
     def _build(self, build: Node) -> Node:
         build = _at(build, "context", self._local)
         return _at(build, "additional_contexts", lambda contexts: _each(contexts, self._local))
+
+    def _triggers(self, triggers: Node) -> Node:
+        return _items(triggers, lambda trigger: _at(trigger, "path", self._scalar))
 
     def _mount(self, mount: Node) -> Node:
         kind = mount.get("type") if isinstance(mount, Mapping) else None

@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
+from typing import Any
 
-from composer.project.document import Mapping, Mark, Node, Path, Scalar, Sequence, is_null, say
+from composer.project.document import Mapping, Mark, Node, Path, Scalar, Sequence, is_null, plain, say
 from composer.project.report import Report
 from composer.project.shapes import Schema, Shape, Text, derived, did_you_mean, mismatch
+
+
+def _read(shape: Shape, node: Node, path: Path, report: Report) -> Node | None:
+    """What `shape` makes of the node; a variable that is to stay as it is fits everywhere."""
+    if report.raw and isinstance(node, Scalar) and isinstance(node.value, str) and "$" in node.value:
+        return node
+    return shape.read(node, path, report)
 
 
 @dataclass(frozen=True)
@@ -25,8 +33,11 @@ class ListOf:
         if not isinstance(node, Sequence):
             mismatch("a list", node, path, report)
             return None
-        read = [self.item.read(item, (*path, index), report) for index, item in enumerate(node.items)]
+        read = [_read(self.item, item, (*path, index), report) for index, item in enumerate(node.items)]
         return replace(node, items=tuple(item for item in read if item is not None))
+
+    def show(self, node: Node) -> Any:
+        return [self.item.show(item) for item in node.items] if isinstance(node, Sequence) else plain(node)
 
     def schema(self) -> Schema:
         items: Schema = {"type": "array", "items": self.item.schema()}
@@ -55,10 +66,14 @@ class MapOf:
             if complaint := self.check(name):
                 report.error(f"{say(path)}: `{name}` {complaint}", node.key(name))
             keep = value.tag == "!reset" or (self.nulls and is_null(value))
-            read = value if keep else self.value.read(value, here, report)
+            read = value if keep else _read(self.value, value, here, report)
             if read is not None:
                 entries[name] = read
         return replace(node, entries=entries)
+
+    def show(self, node: Node) -> Any:
+        entries = sorted(node.entries.items()) if isinstance(node, Mapping) else ()
+        return {name: None if is_null(value) else self.value.show(value) for name, value in entries}
 
     def _from_names(self, node: Sequence, path: Path, report: Report) -> Mapping:
         entries: dict[str, Node] = {}
@@ -85,9 +100,7 @@ class Status(Enum):
 
     HONOURED = auto()
     PARSED = auto()
-    """In the model, but nothing acts on it yet: a warning."""
-    KNOWN = auto()
-    """In the Compose Specification, but not read yet: a warning."""
+    """Read and checked, but nothing acts on it yet: a warning."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +112,8 @@ class Attribute:
     status: Status = Status.HONOURED
     required: bool = False
     """In JSON Schema only: a file to be merged may leave it to the others."""
+    always: bool = False
+    """Shown whatever its value: elsewhere an empty or zero one is the same as none."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +122,8 @@ class Record:
 
     attributes: dict[str, Attribute]
     alone: str = ""
+    needs: tuple[str, ...] = ()
+    """What must be said in the file itself, whatever it is merged with."""
     title: str = ""
     """A record with a title becomes a definition of its own in the JSON Schema."""
 
@@ -125,6 +142,9 @@ class Record:
                 self._unknown(name, node, path, report)
             elif (read := self._attribute(attribute, name, value, node, path, report)) is not None:
                 entries[name] = read
+        for name in self.needs:
+            if name not in node.entries:
+                report.error(f"{say(path)} has no `{name}`", node.mark)
         return replace(node, entries=entries)
 
     def _attribute(
@@ -133,8 +153,22 @@ class Record:
         if is_null(value) or value.tag == "!reset":
             return value
         if attribute.status is not Status.HONOURED:
-            report.warn(f"{say((*path, name))} is not supported yet and has no effect", node.key(name))
-        return attribute.shape.read(value, (*path, name), report)
+            message = f"{say((*path, name))} is not supported yet and has no effect"
+            report.warn(message, node.key(name), about_running=True)
+        return _read(attribute.shape, value, (*path, name), report)
+
+    def show(self, node: Node) -> Any:
+        if not isinstance(node, Mapping):
+            return plain(node)
+        shown = {}
+        in_order = [name for name in self.attributes if name in node.entries]
+        for name in (*in_order, *(name for name in node.entries if name not in self.attributes)):
+            attribute, value = self.attributes.get(name), node.entries[name]
+            bare = plain(value)
+            said = bare if attribute is None or bare is None else attribute.shape.show(value)
+            if attribute is None or (bare and said) or (attribute.always and said is not None):
+                shown[name] = said
+        return shown
 
     def _unknown(self, name: str, node: Mapping, path: Path, report: Report) -> None:
         where = f"{say(path)}: " if path else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from composer.project.document import Mapping, Mark, Scalar
-from composer.project.merged import dependencies, entries_of, items_of, section, services_of, text_of
+from composer.project.merged import dependencies, entries_of, items_of, key_mark, section, services_of, text_of
 from composer.project.report import Report
 from composer.project.shapes import did_you_mean
 
@@ -85,6 +85,36 @@ def known_volumes(tree: Mapping, report: Report) -> None:
             if isinstance(target, Scalar) and not str(target.value).startswith("/"):
                 message = f"{where}: `{target.value}` is not an absolute path"
                 report.error(message, target.mark, label="expected a path in the container, beginning with `/`")
+
+
+def known_files(tree: Mapping, report: Report) -> None:
+    """Secrets and configs must be declared, each with one source."""
+    for section_name, kind in (("secrets", "secret"), ("configs", "config")):
+        declared = section(tree, section_name)
+        for name, service in services_of(tree).items():
+            build = service.get("build")
+            for holder, where in ((service, section_name), (build, f"build.{section_name}")):
+                for grant in items_of(holder, section_name) if isinstance(holder, Mapping) else ():
+                    source = grant.get("source") if isinstance(grant, Mapping) else None
+                    if isinstance(source, Scalar) and source.value not in declared:
+                        hint = did_you_mean(str(source.value), declared) or (
+                            f"declare it: `{section_name}: {{{source.value}: {{file: ./{source.value}}}}}` at the top level"
+                        )
+                        message = f"services.{name}.{where}: there is no {kind} `{source.value}`"
+                        report.error(message, source.mark, hint=hint)
+        for key, entry in declared.items():
+            given = [one for one in ("file", "environment", "content") if _is_said(entry, one)]
+            if len(given) != 1 and not _is_said(entry, "external"):
+                found = (
+                    f"has both {' and '.join(f'`{one}`' for one in given)}" if given else "says not where it comes from"
+                )
+                hint = "give it one of `file`, `environment`" + (", `content`" if kind == "config" else "")
+                report.error(f"{section_name}.{key} {found}", key_mark(tree, section_name, key), hint=hint)
+
+
+def _is_said(entry: Mapping, name: str) -> bool:
+    value = entry.get(name)
+    return value is not None and not (isinstance(value, Scalar) and value.value in (None, False))
 
 
 def _listed(names: Iterable[str]) -> str:

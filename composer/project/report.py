@@ -11,23 +11,29 @@ _NOWHERE = (1 << 30, 0, 0)
 class Report:
     """Problems and warnings of one load; the phases share one."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, raw: bool = False) -> None:
+        self.raw = raw
+        """Variables stay as they are, so what holds one cannot be checked."""
         self._said: dict[tuple[Severity, str, int, int, int], tuple[tuple[int, int, int], Diagnostic]] = {}
 
     def error(self, message: str, mark: Mark | None, *, label: str = "", hint: str = "") -> None:
         """Note a problem; loading goes on to find the others and then ends in `raise_errors`."""
         self._add(Severity.ERROR, message, mark, label, hint)
 
-    def warn(self, message: str, mark: Mark | None, *, label: str = "", hint: str = "") -> None:
+    def warn(
+        self, message: str, mark: Mark | None, *, label: str = "", hint: str = "", about_running: bool = False
+    ) -> None:
         """Note something to tell that does not stop the command."""
-        self._add(Severity.WARNING, message, mark, label, hint)
+        self._add(Severity.WARNING, message, mark, label, hint, about_running)
 
-    def _add(self, severity: Severity, message: str, mark: Mark | None, label: str, hint: str) -> None:
+    def _add(
+        self, severity: Severity, message: str, mark: Mark | None, label: str, hint: str, about_running: bool = False
+    ) -> None:
         place = (mark.text.order, mark.line, mark.column) if mark else _NOWHERE
         location = mark.location if mark else None
         # An aliased node is visited once for each use; what is wrong with it is said once.
         self._said.setdefault(
-            (severity, message, *place), (place, Diagnostic(severity, message, location, label, hint))
+            (severity, message, *place), (place, Diagnostic(severity, message, location, label, hint, about_running))
         )
 
     def take(self, error: ProjectError, order: int) -> None:

@@ -2,13 +2,14 @@
 
 Docker Compose reads files with go-yaml, whose rules lie between YAML 1.1 and the 1.2 core schema
 <https://yaml.org/spec/1.2.2/#103-core-schema>: `on`, `yes` and `22:22` are strings, `0644` is octal, `1_000` is a
-number. Files must mean the same here. The one difference: dates stay the strings they were written as.
+number. Files must mean the same here. A date is a string here, and only where numbers become text is it what Go prints.
 """
 
 from __future__ import annotations
 
 import math
 import re
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
@@ -61,6 +62,34 @@ def as_text(value: str | int | float | bool | None) -> str:
             return _float_text(value)
         case _:
             return str(value)
+
+
+_DATE = re.compile(
+    r"(?P<day>[0-9]{4}-[0-9]{1,2}-[0-9]{1,2})"
+    r"(?:[Tt ](?P<time>[0-9]{1,2}:[0-9]{1,2}:[0-9]{1,2})(?P<part>\.[0-9]+)?(?P<zone>Z|[-+][0-9]{2}:[0-9]{2})?)?"
+)
+
+
+def date_text(text: str) -> str:
+    """A plain scalar that go-yaml takes for a timestamp, as Go prints one; any other text as it is."""
+    found = _DATE.fullmatch(text)
+    if not found or (found["zone"] and " " in text):
+        return text
+    try:
+        day = datetime(*map(int, found["day"].split("-")))  # type: ignore[arg-type]
+        moment = day + timedelta(**dict(zip(("hours", "minutes", "seconds"), _clock(found["time"]), strict=True)))
+    except ValueError:
+        return text
+    part = (found["part"] or "").rstrip("0").rstrip(".")
+    zone = (found["zone"] or "Z").replace(":", "")
+    return f"{moment:%Y-%m-%d %H:%M:%S}{part} " + ("+0000 UTC" if zone == "Z" else f"{zone} {zone}")
+
+
+def _clock(text: str | None) -> tuple[int, ...]:
+    numbers = tuple(map(int, (text or "0:0:0").split(":")))
+    if numbers[0] > 23 or max(numbers[1:]) > 59:
+        raise ValueError(text)
+    return numbers
 
 
 def _float_text(value: float) -> str:

@@ -10,10 +10,22 @@ import json
 from pathlib import Path
 from typing import Any
 
-from composer.project.attributes import BUILD, COMPOSE, HEALTHCHECK, NETWORK, SERVICE, VOLUME
+from composer.project.attributes import COMPOSE, HEALTHCHECK, NETWORK, SERVICE, VOLUME
+from composer.project.attributes_build import BUILD
+from composer.project.attributes_deploy import DEPLOY
+from composer.project.attributes_files import CONFIG, SECRET
 
 TARGET = Path(__file__).resolve().parents[2] / "schemas" / "compose.json"
-DEFINITIONS = {"service": SERVICE, "build": BUILD, "healthcheck": HEALTHCHECK, "network": NETWORK, "volume": VOLUME}
+DEFINITIONS = {
+    "service": SERVICE,
+    "build": BUILD,
+    "healthcheck": HEALTHCHECK,
+    "network": NETWORK,
+    "volume": VOLUME,
+    "deploy": DEPLOY,
+    "secret": SECRET,
+    "config": CONFIG,
+}
 
 
 def compose_schema() -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from composer.errors import UsageError
-from composer.project.model import Network, Project, Service, Volume
+from composer.project.model import File, Network, Project, Service, Volume
 
 
 def select(project: Project, services: Iterable[str] = (), no_deps: bool = False) -> Project:
@@ -43,6 +43,8 @@ def select(project: Project, services: Iterable[str] = (), no_deps: bool = False
             "disabled": {name: service for name, service in project.disabled.items() if name not in chosen},
             "networks": _used_networks(project, kept),
             "volumes": _used_volumes(project, kept),
+            "secrets": _granted(project.secrets, kept, "secrets"),
+            "configs": _granted(project.configs, kept, "configs"),
         }
     )
 
@@ -75,6 +77,13 @@ def _without_absent(service: Service, chosen: set[str]) -> Service:
 def _used_networks(project: Project, services: dict[str, Service]) -> dict[str, Network]:
     used = {key for service in services.values() for key in service.networks}
     return {key: network for key, network in project.networks.items() if key in used}
+
+
+def _granted(files: dict[str, File], services: dict[str, Service], name: str) -> dict[str, File]:
+    used = {grant.source for service in services.values() for grant in getattr(service, name)}
+    if name == "secrets":
+        used |= {grant.source for each in services.values() if each.build for grant in each.build.secrets}
+    return {key: file for key, file in files.items() if key in used}
 
 
 def _used_volumes(project: Project, services: dict[str, Service]) -> dict[str, Volume]:

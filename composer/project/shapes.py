@@ -1,8 +1,9 @@
 """What an attribute may look like: the grammar that the table in `attributes` is written in.
 
-A shape does three things with one definition: it checks a node and reports what is wrong where; it returns the node in
+A shape does four things with one definition: it checks a node and reports what is wrong where; it returns the node in
 its *canonical* form (long forms only, scalars typed), so that merging and everything after it meets one form of each
-thing; and it describes itself as JSON Schema for editors. Forms of single attributes are in `forms`.
+thing; it shows such a node as `config` prints it; and it describes itself as JSON Schema for editors. Forms of single
+attributes are in `forms`.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from composer.project.document import Mark, Node, Path, Scalar, say
+from composer.project.document import Mark, Node, Path, Scalar, plain, say
 from composer.project.report import Report
-from composer.project.scalars import as_text, resolve
+from composer.project.scalars import as_text, date_text, resolve
 
 Schema = dict[str, Any]
 Value = str | int | float | bool | None
@@ -26,8 +27,19 @@ class Shape(Protocol):
     def read(self, node: Node, path: Path, report: Report) -> Node | None:
         """The node in canonical form; `None`, and a problem in the report, if it cannot be used."""
 
+    def show(self, node: Node) -> Any:
+        """A canonical node as plain data, as `docker compose config` writes it."""
+
     def schema(self) -> Schema:
         """The input forms as JSON Schema."""
+
+
+class Plain:
+    """Shapes whose canonical form is what is shown."""
+
+    def show(self, node: Node) -> Any:
+        """The node as plain data."""
+        return plain(node)
 
 
 class FormError(ValueError):
@@ -63,7 +75,7 @@ def failed(error: FormError, node: Node, path: Path, report: Report) -> None:
 
 
 @dataclass(frozen=True)
-class Anything:
+class Anything(Plain):
     """No demands: extensions, and what is known but not read yet."""
 
     def read(self, node: Node, path: Path, report: Report) -> Node | None:
@@ -74,7 +86,7 @@ class Anything:
 
 
 @dataclass(frozen=True)
-class Text:
+class Text(Plain):
     """A string; with `numbers`, also a number or boolean, taken as Go prints it."""
 
     numbers: bool = False
@@ -83,7 +95,9 @@ class Text:
 
     def read(self, node: Node, path: Path, report: Report) -> Node | None:
         if isinstance(node, Scalar) and self.numbers and node.value is not None:
-            node = replace(node, value=as_text(node.value))
+            text = as_text(node.value)
+            is_plain = isinstance(node.value, str) and not node.literal and not node.tag
+            node = replace(node, value=date_text(text) if is_plain else text)
         if not isinstance(node, Scalar) or not isinstance(node.value, str):
             mismatch("a string", node, path, report, "put it in quotes" if isinstance(node, Scalar) else "")
             return None
@@ -108,6 +122,8 @@ class Parsed:
     parse: Callable[[str], Value]
     examples: tuple[str, ...] = ()
     numbers: bool = True
+    format: Callable[[Any], Value] | None = None
+    """How `config` writes a value that `parse` made, where it is not the value itself."""
 
     def read(self, node: Node, path: Path, report: Report) -> Node | None:
         usable = isinstance(node, Scalar) and node.value is not None and not isinstance(node.value, bool)
@@ -121,13 +137,18 @@ class Parsed:
             failed(error, node, path, report)
             return None
 
+    def show(self, node: Node) -> Any:
+        value = plain(node)
+        # A string is a variable that was left as it is (`--no-interpolate`).
+        return value if self.format is None or isinstance(value, str) else self.format(value)
+
     def schema(self) -> Schema:
         kind: Schema = {"type": ["string", "number"] if self.numbers else "string"}
         return kind | ({"examples": list(self.examples)} if self.examples else {})
 
 
 @dataclass(frozen=True)
-class Whole:
+class Whole(Plain):
     """A whole number, or a string that spells one (as interpolation leaves it)."""
 
     minimum: int | None = None
@@ -149,8 +170,12 @@ class Whole:
 
 
 @dataclass(frozen=True)
-class Real:
+class Real(Plain):
     """A number, or a string that spells one."""
+
+    def show(self, node: Node) -> Any:
+        value = plain(node)
+        return int(value) if isinstance(value, float) and value.is_integer() else value
 
     def read(self, node: Node, path: Path, report: Report) -> Node | None:
         value = node.value if isinstance(node, Scalar) and not isinstance(node.value, bool) else None
@@ -170,7 +195,7 @@ _FLAGS = dict.fromkeys(("true", "yes", "on", "y", "1"), True) | dict.fromkeys(("
 
 
 @dataclass(frozen=True)
-class Flag:
+class Flag(Plain):
     """`true` or `false`, also as a string; there alone YAML 1.1's `yes`, `on` and their like still count."""
 
     def read(self, node: Node, path: Path, report: Report) -> Node | None:

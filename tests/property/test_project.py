@@ -12,6 +12,7 @@ from composer.errors import ProjectError
 from composer.project import LoadOptions, load
 from composer.project.attributes import COMPOSE, SERVICE
 from composer.project.canonical import canonical
+from composer.project.document import Mapping
 from composer.project.dotenv import parse_dotenv
 from composer.project.interpolate import TemplateError, substitute
 from composer.project.model import Project
@@ -25,13 +26,19 @@ def unset(name: str) -> str | None:
 
 
 def loaded(*texts: str) -> Project:
+    return both(*texts)[1]
+
+
+def both(*texts: str) -> tuple[Mapping, Project]:
+    """The merged tree, and the project without the names of its files."""
     with tempfile.TemporaryDirectory() as directory:
         paths = [Path(directory, f"{index}.yaml") for index in range(len(texts))]
         for path, text in zip(paths, texts, strict=True):
             path.write_text(text)
         files = tuple(map(str, paths))
         options = LoadOptions(files=files, project_name="p", project_directory="/project")
-        return load(options, {}).project.model_copy(update={"compose_files": ()})
+        found = load(options, {})
+        return found.tree, found.project.model_copy(update={"compose_files": ()})
 
 
 @settings(max_examples=40, deadline=None)
@@ -51,12 +58,13 @@ def test_merging_a_file_with_itself_changes_nothing(data: dict[str, Any]) -> Non
 @settings(max_examples=60, deadline=None)
 @given(projects())
 def test_the_canonical_form_loads_as_the_same_project(data: dict[str, Any]) -> None:
-    project = loaded(dump_yaml(data))
+    tree, project = both(dump_yaml(data))
 
-    again = loaded(dump_yaml(canonical(project)))
+    printed = canonical(tree, project)
+    again_tree, again = both(dump_yaml(printed))
 
     assert again == project
-    assert canonical(again) == canonical(project)
+    assert canonical(again_tree, again) == printed
     assert Project.model_validate_json(project.model_dump_json()) == project
 
 
@@ -66,14 +74,14 @@ def test_no_value_of_an_attribute_makes_loading_fail_in_another_way(name: str, v
     first = {"services": {"web": {"image": "i", name: value}}}
     second = {"services": {"web": {name: other}}}
     with contextlib.suppress(ProjectError):
-        canonical(loaded(dump_yaml(first), dump_yaml(second)))
+        canonical(*both(dump_yaml(first), dump_yaml(second)))
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.sampled_from(sorted(COMPOSE.attributes)), JUNK)
 def test_no_value_of_a_section_makes_loading_fail_in_another_way(name: str, value: Any) -> None:
     with contextlib.suppress(ProjectError):
-        canonical(loaded(dump_yaml({"services": {"web": {"image": "i"}}} | {name: value})))
+        canonical(*both(dump_yaml({"services": {"web": {"image": "i"}}} | {name: value})))
 
 
 @settings(max_examples=200, deadline=None)

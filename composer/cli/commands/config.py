@@ -1,11 +1,11 @@
-"""`compose config`: the project as it was understood, or one aspect of it."""
+"""`compose config` (also `convert`): the project as it was understood, or one aspect of it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,9 +13,10 @@ from composer.cli.app import command_app
 from composer.cli.options import Services, check_format
 from composer.cli.render.answer import say
 from composer.cli.session import Session
-from composer.errors import HostError
+from composer.errors import HostError, UsageError
 
 if TYPE_CHECKING:
+    from composer.project.loader import Loaded
     from composer.project.model import Project
 
 app = command_app()
@@ -31,52 +32,119 @@ def config(
     volumes: Annotated[bool, typer.Option("--volumes", help="The volumes' names")] = False,
     networks: Annotated[bool, typer.Option("--networks", help="The networks' names")] = False,
     profiles: Annotated[bool, typer.Option("--profiles", help="The profiles' names")] = False,
+    hashed: Annotated[
+        str, typer.Option("--hash", metavar="SERVICES", help="A hash of each service's configuration; `*` for all")
+    ] = "",
     environment: Annotated[bool, typer.Option("--environment", help="The variables that were used")] = False,
+    variables: Annotated[bool, typer.Option("--variables", help="The variables that the files name")] = False,
+    interpolate: Annotated[bool, typer.Option("--interpolate/--no-interpolate", help="Fill in variables")] = True,
+    normalize: Annotated[bool, typer.Option("--normalize/--no-normalize", help="Add what follows")] = True,
+    paths: Annotated[
+        bool, typer.Option("--path-resolution/--no-path-resolution", help="Make relative paths absolute")
+    ] = True,
+    consistency: Annotated[bool, typer.Option("--consistency/--no-consistency", help="Check the whole")] = True,
+    digests: Annotated[bool, typer.Option("--resolve-image-digests", help="Pin images to digests")] = False,
     format_: Annotated[str, typer.Option("--format", help="yaml or json")] = "yaml",
     output: Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Write to a file")] = "",
 ) -> int:
     """Check and print the project as it was understood."""
-    from composer.project.select import select
+    from composer.cli.render.errors import show_diagnostics
 
     session: Session = ctx.obj
     check_format(format_, "yaml", "json")
-    chosen = session.check_services(services)
-    whole = session.project
-    project = select(whole, chosen)
-    if quiet:
-        return 0
-    if names:
-        text = _lines(project.services)
-    elif images:
-        text = _lines(dict.fromkeys(each.image or f"{project.name}-{each.name}" for each in project.services.values()))
-    elif volumes:
-        text = _lines(project.volumes)
-    elif networks:
-        text = _lines(project.networks)
-    elif profiles:
-        every = {**whole.services, **whole.disabled}.values()
-        text = _lines(sorted({profile for each in every for profile in each.profiles}))
-    elif environment:
-        text = _lines(f"{key}={value}" for key, value in sorted(whole.environment_used.items()))
+    if digests:
+        raise UsageError(
+            "cannot resolve image digests: `config` does not ask registries yet", hint="leave the flag out"
+        )
+    loaded = session.load(interpolate=interpolate, resolve_paths=paths, check=consistency)
+    show_diagnostics(session.err, [warning for warning in loaded.warnings if not warning.about_running])
+    if not interpolate:
+        text = "" if quiet else _dump(_written(loaded), format_)
     else:
-        text = _whole(project, format_)
+        project = _part(loaded.project, services or ())
+        every = {**loaded.project.services, **loaded.project.disabled}.values()
+        aspects: list[tuple[bool, Callable[[], str]]] = [
+            (quiet, lambda: ""),
+            (names, lambda: _lines(project.services)),
+            (images, lambda: _lines(dict.fromkeys(_image(project, name) for name in project.services))),
+            (volumes, lambda: _lines(project.volumes)),
+            (networks, lambda: _lines(project.networks)),
+            (profiles, lambda: _lines(sorted({profile for each in every for profile in each.profiles}))),
+            (bool(hashed), lambda: _hashes(loaded, hashed)),
+            (environment, lambda: _lines(f"{k}={v}" for k, v in sorted(loaded.project.environment_used.items()))),
+            (variables, lambda: _variables(loaded, session, format_)),
+            (not normalize, lambda: _dump(_written(loaded), format_)),
+        ]
+        aspect = next((show for asked, show in aspects if asked), lambda: _whole(loaded, project, format_))
+        text = aspect()
     if output:
         _write(Path(output), text)
-    else:
+    elif text:
         say(*text.splitlines())
     return 0
+
+
+def _part(project: Project, services: Iterable[str]) -> Project:
+    from composer.project.select import select
+
+    return select(project, services)
 
 
 def _lines(values: Iterable[str]) -> str:
     return "".join(f"{value}\n" for value in values)
 
 
-def _whole(project: Project, format_: str) -> str:
-    from composer.project.canonical import canonical
+def _image(project: Project, service: str) -> str:
+    return project.services[service].image or f"{project.name}-{service}"
+
+
+def _whole(loaded: Loaded, project: Project, format_: str) -> str:
+    from composer.project.canonical import canonical, with_nulls
+
+    data = canonical(loaded.tree, project)
+    return _dump(with_nulls(data) if format_ == "json" else data, format_)
+
+
+def _written(loaded: Loaded) -> dict[str, Any]:
+    from composer.project.canonical import as_written
+
+    return as_written(loaded.tree, loaded.project.name)
+
+
+def _dump(data: dict[str, Any], format_: str) -> str:
     from composer.project.source import dump_yaml
 
-    data = canonical(project)
     return json.dumps(data, indent=2, ensure_ascii=False) + "\n" if format_ == "json" else dump_yaml(data)
+
+
+def _hashes(loaded: Loaded, wanted: str) -> str:
+    """`SERVICE HASH` a line: equal as long as nothing of the service changes, the number of replicas apart."""
+    from hashlib import sha256
+
+    from composer.project.canonical import canonical
+
+    every = canonical(loaded.tree, loaded.project)["services"]
+    chosen = every if wanted == "*" else {name.strip(): None for name in wanted.split(",")}
+    lines = []
+    for name in chosen:
+        if name not in every:
+            raise UsageError(f"there is no service `{name}` in project `{loaded.project.name}`")
+        counted = {key: value for key, value in every[name].items() if key not in ("scale", "deploy", "depends_on")}
+        lines.append(f"{name} {sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()}")
+    return _lines(lines)
+
+
+def _variables(loaded: Loaded, session: Session, format_: str) -> str:
+    from composer.cli.render.table import table
+
+    if format_ == "json":
+        rows = [
+            {"name": each.name, "required": each.required, "default": each.default, "alternate": each.alternate}
+            for each in loaded.variables
+        ]
+        return json.dumps(rows, indent=2) + "\n"
+    cells = [(each.name, str(each.required).lower(), each.default, each.alternate) for each in loaded.variables]
+    return table(("NAME", "REQUIRED", "DEFAULT VALUE", "ALTERNATE VALUE"), cells)
 
 
 def _write(path: Path, text: str) -> None:

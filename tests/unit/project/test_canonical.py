@@ -5,7 +5,7 @@ from pathlib import Path
 from composer.project.canonical import canonical
 from composer.project.select import select
 from composer.project.source import dump_yaml
-from tests.unit.project.loading import load_in, project, write
+from tests.unit.project.loading import load_in, write
 
 TEXT = """
 name: shop
@@ -64,6 +64,7 @@ services:
         required: true
     environment:
       A: "1"
+      KEY: null
       PRICE: 5$$
     extra_hosts:
       - h=host-gateway
@@ -88,7 +89,8 @@ services:
         source: HERE/html
         target: /html
         read_only: true
-        bind: {}
+        bind:
+          create_host_path: true
       - type: volume
         source: data
         target: /data
@@ -113,23 +115,30 @@ volumes:
 """
 
 
-def test_a_project_prints_as_docker_compose_config_prints_it(tmp_path: Path) -> None:
-    found = project(tmp_path, TEXT)
+def printed(directory: Path) -> str:
+    write(directory, {"compose.yaml": TEXT})
+    found = load_in(directory)
+    return dump_yaml(canonical(found.tree, found.project))
 
-    assert dump_yaml(canonical(found)) == EXPECTED.replace("HERE", str(tmp_path))
+
+def test_a_project_prints_as_docker_compose_config_prints_it(tmp_path: Path) -> None:
+    assert printed(tmp_path) == EXPECTED.replace("HERE", str(tmp_path))
 
 
 def test_what_is_printed_loads_as_the_same_project(tmp_path: Path) -> None:
-    first = project(tmp_path, TEXT)
-    write(tmp_path, {"again.yaml": dump_yaml(canonical(first))})
-    again = load_in(tmp_path, files=("again.yaml",)).project
+    first = printed(tmp_path)
+    project = load_in(tmp_path).project
+    write(tmp_path, {"again.yaml": first})
+    again = load_in(tmp_path, files=("again.yaml",))
 
-    assert again.model_copy(update={"compose_files": first.compose_files}) == first
-    assert dump_yaml(canonical(again)) == dump_yaml(canonical(first))
+    assert again.project.model_copy(update={"compose_files": project.compose_files}) == project
+    assert dump_yaml(canonical(again.tree, again.project)) == first
 
 
 def test_a_part_prints_only_what_it_uses(tmp_path: Path) -> None:
-    part = canonical(select(project(tmp_path, TEXT), ["db"]))
+    write(tmp_path, {"compose.yaml": TEXT})
+    found = load_in(tmp_path)
+    part = canonical(found.tree, select(found.project, ["db"]))
 
     assert list(part["services"]) == ["db"]
     assert list(part["networks"]) == ["back"]

@@ -93,7 +93,7 @@ def test_a_mistake_is_explained_where_it_is(tmp_path: Path, attributes: str, sai
     ("section", "said"),
     [
         ("networks: {n: {driver: macvlan}}", "there is no network driver `macvlan` here"),
-        ("networks: {n: {external: true, driver: bridge}}", "networks.n is external: `driver` has no effect on it"),
+        ("volumes: {n: {external: true, driver: local}}", "volumes.n is external: `driver` has no effect on it"),
         ("networks: {n: {ipam: {config: [{subnet: 10.0.0.0/24, gateway: 10.1.0.1}]}}}", "is not in the subnet"),
         ("networks: {n: {ipam: {config: [{subnet: ten}]}}}", "`ten` is not a subnet"),
         ("volumes: {v: {driver: nfs}}", "there is no volume driver `nfs` here"),

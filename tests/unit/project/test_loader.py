@@ -192,7 +192,11 @@ def test_sharing_a_network_or_volumes_is_a_dependency(tmp_path: Path) -> None:
     found = service(tmp_path, "network_mode: service:a\nlinks: ['b:alias']\nvolumes_from: ['c:ro']", services=others)
 
     assert found.networks == {}
-    assert found.depends_on == {"a": Dependency(restart=True), "b": Dependency(), "c": Dependency(restart=True)}
+    assert found.depends_on == {
+        "a": Dependency(restart=True),
+        "b": Dependency(restart=True),
+        "c": Dependency(restart=True),
+    }
 
 
 def test_extensions_are_kept_and_never_questioned(tmp_path: Path) -> None:
@@ -205,14 +209,14 @@ def test_extensions_are_kept_and_never_questioned(tmp_path: Path) -> None:
 def test_what_is_not_supported_yet_is_said_once_with_its_place(tmp_path: Path) -> None:
     write(
         tmp_path,
-        {"compose.yaml": "version: '3'\nservices:\n  web:\n    image: i\n    logging: {driver: none}\n    gpus: all\n"},
+        {"compose.yaml": "version: '3'\nservices:\n  web:\n    image: i\n    storage_opt: {size: 1g}\n    gpus: all\n"},
     )
 
     said = [(warning.message, str(warning.location)) for warning in load_in(tmp_path).warnings]
 
     assert said == [
         ("`version` has no meaning any more", "compose.yaml:1:1"),
-        ("services.web.logging is not supported yet and has no effect", "compose.yaml:5:5"),
+        ("services.web.storage_opt is not supported yet and has no effect", "compose.yaml:5:5"),
         ("services.web.gpus is not supported yet and has no effect", "compose.yaml:6:5"),
     ]
 

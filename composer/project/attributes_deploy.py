@@ -1,0 +1,94 @@
+"""The attributes of a service's `deploy` <https://github.com/compose-spec/compose-spec/blob/main/deploy.md>.
+
+What is about many machines is read, printed and otherwise without effect, as in Docker Compose.
+"""
+
+from __future__ import annotations
+
+from composer.project import forms
+from composer.project.records import Attribute, ListOf, Record
+from composer.project.rows import DURATION, LABELS, PAIRS, SIZE, STRINGS, of, unheard
+from composer.project.shapes import Parsed, Real, Text, Whole
+
+DEVICE_REQUEST: dict[str, Attribute] = {
+    "capabilities": of(STRINGS, "What the device can do: `gpu`, `compute`."),
+    "driver": of(Text(), "Whose device it is."),
+    "count": of(Parsed("a number or `all`", forms.parse_count, ("all",)), "How many, or `all`."),
+    "device_ids": of(STRINGS, "Which ones."),
+    "options": of(PAIRS, "Options of the driver."),
+}
+
+_LIMITS = Record(
+    {
+        "cpus": of(Real(), "How many CPUs' worth of time."),
+        "memory": of(SIZE, "The most memory."),
+        "pids": of(Whole(), "The most processes."),
+    }
+)
+
+_GENERIC = Record(
+    {
+        "discrete_resource_spec": of(
+            Record({"kind": of(Text(), "What."), "value": of(Whole(), "How many.")}), "A countable resource."
+        )
+    }
+)
+
+_RESERVATIONS = Record(
+    {
+        "cpus": unheard(Real(), "CPU time that must be free; for a cluster to plan with."),
+        "memory": of(SIZE, "Memory to keep for it under pressure."),
+        "generic_resources": unheard(ListOf(_GENERIC), "Resources of a cluster's machines."),
+        "devices": unheard(ListOf(Record(DEVICE_REQUEST)), "Devices such as GPUs."),
+    }
+)
+
+_UPDATE = Record(
+    {
+        "parallelism": of(Whole(0), "How many containers at once.", always=True),
+        "delay": of(DURATION, "The time between two groups."),
+        "failure_action": of(Text(), "What to do when it fails: `continue`, `rollback` or `pause`."),
+        "monitor": of(DURATION, "How long to watch for failures."),
+        "max_failure_ratio": of(Real(), "How many may fail."),
+        "order": of(Text(choices=("start-first", "stop-first")), "Whether the new or the old one goes first."),
+    }
+)
+
+_PLACEMENT = Record(
+    {
+        "constraints": of(STRINGS, "Where it may run."),
+        "preferences": of(ListOf(Record({"spread": of(Text(), "By which label.")})), "Where it had better run."),
+        "max_replicas_per_node": of(Whole(0), "How many on one machine."),
+    }
+)
+
+_RESTART = Record(
+    {
+        "condition": of(Text(choices=("none", "on-failure", "any")), "When to start it again; `any` if left out."),
+        "delay": unheard(DURATION, "The time before it; here it grows by itself from 100 ms to a minute."),
+        "max_attempts": of(Whole(0), "How often at most.", always=True),
+        "window": unheard(DURATION, "How long it must run to count as started; 10s here."),
+    }
+)
+
+DEPLOY = Record(
+    {
+        "mode": unheard(Text(), "`replicated`; the others are for clusters."),
+        "endpoint_mode": unheard(Text(), "Only with Swarm."),
+        "replicas": of(Whole(0), "How many containers.", always=True),
+        "labels": of(LABELS.shape, "Metadata of the service; containers do not carry it."),
+        "resources": of(
+            Record(
+                {
+                    "limits": of(_LIMITS, "The most it may use."),
+                    "reservations": of(_RESERVATIONS, "What it needs at least."),
+                }
+            ),
+            "Limits.",
+        ),
+        "restart_policy": of(_RESTART, "When to start it again; `restart` goes before it."),
+        "placement": unheard(_PLACEMENT, "On which machines; there is one."),
+        "update_config": unheard(_UPDATE, "How a change is rolled out."),
+        "rollback_config": unheard(_UPDATE, "How a change is taken back."),
+    }
+)

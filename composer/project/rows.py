@@ -1,0 +1,30 @@
+"""The words that the tables of attributes are written with: rows, and the shapes that many rows share."""
+
+from __future__ import annotations
+
+from composer.project import forms
+from composer.project.quantities import format_duration, parse_duration, parse_size
+from composer.project.records import Attribute, ListOf, Status
+from composer.project.shapes import Parsed, Shape, Text
+
+
+def of(shape: Shape, doc: str, *, required: bool = False, always: bool = False) -> Attribute:
+    """An attribute that is honoured."""
+    return Attribute(shape, doc, required=required, always=always)
+
+
+def unheard(shape: Shape, doc: str, *, required: bool = False, always: bool = False) -> Attribute:
+    """An attribute that is read and checked but that nothing acts on yet: it gives a warning where it is used."""
+    return Attribute(shape, doc, Status.PARSED, required, always)
+
+
+STRINGS = ListOf(Text())
+SCALARS = ListOf(Text(numbers=True))
+ONE_OR_MORE = ListOf(Text(), alone=True)
+DURATION = Parsed("a duration", parse_duration, ("30s", "1m30s"), format=format_duration)
+SIZE = Parsed("a size", parse_size, ("64m", "1gb"), format=str)
+ADDRESS = Parsed("an address", forms.parse_address)
+NUMBERED = Text(numbers=True)
+PAIRS = forms.Pairs()
+LABELS = of(PAIRS, "Metadata: a mapping, or a list of `NAME=VALUE`.")
+ULIMITS_DOC = "Resource limits, see getrlimit(2)."

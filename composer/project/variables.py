@@ -1,0 +1,48 @@
+"""Which variables a template names, and what it says of each: for people who want to know what a project can be told."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_REFERENCE = re.compile(r"\$(?:(?P<escaped>\$)|(?P<bare>[A-Za-z_]\w*)|\{(?P<name>[A-Za-z_]\w*)(?P<operator>:?[-?+])?)")
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One variable as a file names it."""
+
+    name: str
+    required: bool = False
+    default: str = ""
+    alternate: str = ""
+    """What stands there if it is set: `${NAME:+…}`."""
+
+
+def named_in(template: str) -> Iterator[Variable]:
+    """The variables of a template, those within defaults included; a malformed rest is passed over."""
+    for found in _REFERENCE.finditer(template):
+        name = found["bare"] or found["name"]
+        if not name:
+            continue
+        operator, word = (found["operator"] or "")[-1:], _word(template, found.end())
+        yield Variable(
+            name,
+            required=operator == "?",
+            default=word if operator == "-" else "",
+            alternate=word if operator == "+" else "",
+        )
+
+
+def _word(template: str, start: int) -> str:
+    """What stands between an operator and the brace that closes it."""
+    depth = 1
+    for position in range(start, len(template)):
+        if template.startswith("${", position):
+            depth += 1
+        elif template[position] == "}":
+            depth -= 1
+            if depth == 0:
+                return template[start:position]
+    return template[start:]
