@@ -46,9 +46,7 @@ class Rebaser:
         service = _at(service, "env_file", lambda files: _items(files, lambda file: _at(file, "path", self._scalar)))
         service = _at(service, "extends", lambda extends: _at(extends, "file", self._scalar))
         service = _at(service, "label_file", lambda files: _items(files, self._scalar))
-        service = _at(
-            service, "develop", lambda develop: _at(develop, "watch", lambda rules: _items(rules, self._rule))
-        )
+        service = _at(service, "develop", lambda develop: _at(develop, "watch", self._triggers))
         return _at(service, "build", self._build)
 
     def _build(self, build: Node) -> Node:
