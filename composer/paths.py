@@ -23,6 +23,7 @@ own (`COMPOSER_CONFIG`, else `/etc/composer` for root and `$XDG_CONFIG_HOME/comp
     run/fifo/<container id>/        stdout stderr: named pipes, directory 0700
     run/netns/<network id>          bind mounts that pin network namespaces (root only)
     run/rootfs/                     an empty directory: where a container's init mounts its root, in its own namespace
+    run/files/                      another: where it mounts what secrets and configs are made on
 """
 
 from __future__ import annotations
@@ -118,6 +119,11 @@ class Paths:
     @property
     def netns(self) -> Path:
         return self.run / "netns"
+
+    @property
+    def files(self) -> Path:
+        """Where a container's init makes the files that are nowhere on disk, in its own namespace."""
+        return self.run / "files"
 
     @property
     def rootfs(self) -> Path:

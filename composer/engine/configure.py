@@ -9,14 +9,19 @@ in the file is no reason to interrupt a container.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Protocol
 
 from composer.engine import world
+from composer.engine.contents import Content
 from composer.errors import Diagnostic, ProjectError, Severity
 from composer.oci.config import Healthcheck as ImageHealthcheck
 from composer.oci.config import ImageConfig
 from composer.project.model import Healthcheck, Mount, Port, Project, Service
+
+_OWN_RUNTIMES = ("runc", "crun", "io.containerd.runc.v2")
+"""Names of Docker's default runtimes: who asks for these asks for nothing special."""
 
 
 class Image(Protocol):
@@ -36,13 +41,23 @@ def image_reference(project: Project, service: Service) -> str:
     return service.image or f"{project.name}-{service.name}"
 
 
-def configure(project: Project, service: Service, image: Image, *, aliases: tuple[str, ...]) -> world.ContainerConfig:
+def configure(
+    project: Project,
+    service: Service,
+    image: Image,
+    *,
+    aliases: tuple[str, ...],
+    contents: Mapping[str, Content] | None = None,
+) -> world.ContainerConfig:
     """The configuration of a container of `service`, known on its networks by `aliases` too.
 
+    `contents` are those of the secrets and configs of the project, by `Content.name_of`.
+
     Raises:
-        ProjectError: neither the service nor its image says what to run.
+        ProjectError: neither the service nor its image says what to run, or it wants what is not here.
     """
     defaults = image.config
+    _check_place(service, defaults)
     return world.ContainerConfig(
         image=image_reference(project, service),
         image_id=image.id,
@@ -76,7 +91,50 @@ def configure(project: Project, service: Service, image: Image, *, aliases: tupl
         dns=service.dns,
         dns_search=service.dns_search,
         dns_opt=service.dns_opt,
+        group_add=service.group_add,
+        oom_score_adj=service.oom_score_adj or 0,
+        privileged=service.privileged,
+        devices=tuple(world.DeviceGrant(one.source, one.target, one.permissions) for one in service.devices),
+        device_cgroup_rules=service.device_cgroup_rules,
+        ipc=service.ipc or "",
+        uts=service.uts or "",
+        links=tuple((name, alias) for name, _, alias in (link.partition(":") for link in service.links) if alias),
+        files=_files(service, contents or {}),
+        log_driver=service.logging.driver,
+        log_options=dict(sorted(service.logging.options.items())),
     )
+
+
+def _check_place(service: Service, image: ImageConfig) -> None:
+    """Refuse another runtime than the embedded one, and an image for another machine."""
+    problems = []
+    if service.runtime not in (None, "", *_OWN_RUNTIMES):
+        hint = "leave `runtime` out: containers run on the embedded runtime"
+        message = f"cannot run `{service.name}`: there is no runtime `{service.runtime}` here"
+        problems.append(Diagnostic(Severity.ERROR, message, hint=hint))
+    if problems:
+        raise ProjectError(problems)
+
+
+def _files(service: Service, contents: Mapping[str, Content]) -> tuple[world.FileGrant, ...]:
+    grants = [("secret", grant) for grant in service.secrets] + [("config", grant) for grant in service.configs]
+    found = []
+    for kind, grant in grants:
+        content = contents[Content.name_of(kind, grant.source)]
+        found.append(
+            world.FileGrant(
+                kind,
+                grant.source,
+                posixpath.normpath(grant.target),
+                grant.uid,
+                grant.gid,
+                grant.mode,
+                content.digest,
+                content.path,
+                content.text,
+            )
+        )
+    return tuple(sorted(found, key=lambda file: file.target))
 
 
 def _arguments(service: Service, image: ImageConfig, reference: str) -> tuple[str, ...]:
@@ -98,6 +156,7 @@ def _variables(entries: Iterable[str]) -> dict[str, str]:
 def _mounts(project: Project, service: Service, image_volumes: Iterable[str]) -> tuple[world.MountPoint, ...]:
     """All mounts, parents before what lies below them; an image's volume gives way to a mount at the same place."""
     mounts = [_mount(project, mount) for mount in service.volumes]
+    mounts += [mount for mount in _borrowed(project, service) if mount.target not in {one.target for one in mounts}]
     for entry in service.tmpfs:
         target, _, options = entry.partition(":")
         mounts.append(world.MountPoint("tmpfs", posixpath.normpath(target), tmpfs_options=options))
@@ -127,20 +186,36 @@ def _mount(project: Project, mount: Mount) -> world.MountPoint:
     )
 
 
+def _borrowed(project: Project, service: Service, seen: frozenset[str] = frozenset()) -> Iterator[world.MountPoint]:
+    """The volumes and binds of the services in `volumes_from`, read-only where it says so."""
+    for entry in service.volumes_from:
+        name, _, mode = entry.removeprefix("container:").partition(":")
+        read_only = mode == "ro"
+        lender = {**project.services, **project.disabled}.get(name)
+        if entry.startswith("container:") or lender is None or name in seen:
+            continue
+        own = [_mount(project, mount) for mount in lender.volumes]
+        for mount in (*own, *_borrowed(project, lender, seen | {service.name})):
+            if mount.kind != "tmpfs":
+                shared = name if mount.kind == "volume" and not mount.source else mount.shared
+                yield replace(mount, read_only=mount.read_only or read_only, shared=shared, nocopy=True)
+
+
 def _attachments(project: Project, service: Service, aliases: tuple[str, ...]) -> tuple[world.Attachment, ...]:
     """The networks in the order of the interfaces: by priority, then by key, as Docker Compose does."""
     if service.network_mode not in (None, "bridge"):
         return ()
     ordered = sorted(service.networks.items(), key=lambda item: (-item[1].priority, item[0]))
+    first = service.mac_address or ""
     return tuple(
         world.Attachment(
             network=project.networks[key].name,
             aliases=tuple(dict.fromkeys((*aliases, *attachment.aliases))),
             ipv4_address=attachment.ipv4_address or "",
-            mac_address=attachment.mac_address or "",
+            mac_address=attachment.mac_address or ("" if position else first),
             gateway_priority=attachment.gw_priority,
         )
-        for key, attachment in ordered
+        for position, (key, attachment) in enumerate(ordered)
     )
 
 
@@ -173,8 +248,13 @@ def _health(service: Healthcheck | None, image: ImageHealthcheck | None) -> worl
 def _limits(service: Service) -> world.Limits:
     return world.Limits(
         memory=service.mem_limit or 0,
+        memory_reservation=service.mem_reservation or 0,
+        memory_swap=service.memswap_limit or 0,
+        swappiness=service.mem_swappiness,
         cpus=service.cpus or 0.0,
         cpu_shares=service.cpu_shares or 0,
+        cpu_quota=service.cpu_quota or 0,
+        cpu_period=service.cpu_period or 0,
         cpuset=service.cpuset or "",
         pids=service.pids_limit or 0,
     )

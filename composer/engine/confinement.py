@@ -42,7 +42,7 @@ class Confinement:
         passwd, group = (
             (read_file(layers, name) or b"").decode("utf-8", "replace") for name in ("/etc/passwd", "/etc/group")
         )
-        return user.resolve(wanted or record.config.user, passwd, group)
+        return user.resolve(wanted or record.config.user, passwd, group, record.config.group_add)
 
     async def cgroup(self, record: ContainerRecord, resources: LinuxResources | None = None) -> Cgroup:
         """The container's control group, made if missing."""

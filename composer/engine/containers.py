@@ -150,7 +150,7 @@ class Containers:
         kept = dict(replaced.anonymous) if replaced is not None else {}
         names = {}
         for mount in desired.config.mounts:
-            if mount.kind == "volume" and not mount.source:
+            if mount.kind == "volume" and not mount.source and not mount.shared:
                 name = kept.get(mount.target) or secrets.token_hex(32)
                 names[mount.target] = name
                 if self._rooms.store.volumes.get(name) is None:

@@ -13,7 +13,7 @@ from dataclasses import fields
 from typing import Any
 
 from composer.engine.labels import PREFIX
-from composer.engine.world import ContainerConfig, MountPoint
+from composer.engine.world import ContainerConfig, FileGrant, MountPoint
 
 Locate = Callable[[tuple[str, ...]], str]
 """Where a path of the project stands, as `compose.yaml:9`; "" where that is not known (`Origins` of `composer.project`)."""
@@ -23,7 +23,7 @@ _NAMED = frozenset({"environment", "labels", "sysctls"})
 
 _SHOWN = frozenset({
     "image", "working_dir", "user", "hostname", "domainname", "network_mode", "stop_signal", "stop_grace_period",
-    "init", "tty", "stdin_open", "read_only", "shm_size",
+    "init", "tty", "stdin_open", "read_only", "shm_size", "oom_score_adj", "privileged", "ipc", "uts",
 })  # fmt: skip
 """Attributes that are told as `old -> new`."""
 
@@ -32,6 +32,8 @@ _FILE_KEYS = {
     "mounts": "volumes",
     "health": "healthcheck",
     "limits": "deploy",
+    "log_driver": "logging",
+    "log_options": "logging",
 }
 """Where the file has another word than `ContainerConfig`."""
 
@@ -80,6 +82,8 @@ def _differences(old: ContainerConfig, new: ContainerConfig) -> Iterator[tuple[s
                 yield f"{key}.{item} {word}", (key, item)
         elif name == "mounts":
             yield from _mounts(before, after)
+        elif name == "files":
+            yield from _files(before, after)
         elif name == "networks":
             yield from _networks(before, after)
         elif name in _SHOWN:
@@ -100,6 +104,13 @@ def _mounts(old: tuple[MountPoint, ...], new: tuple[MountPoint, ...]) -> Iterato
         yield f"mount at {target} {word}", ("volumes",)
     if before == after:
         yield "volumes changed", ("volumes",)
+
+
+def _files(old: tuple[FileGrant, ...], new: tuple[FileGrant, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    before, after = ({file.target: file for file in files} for files in (old, new))
+    for target, word in _changed_keys(before, after):
+        file = after.get(target) or before[target]
+        yield f"{file.kind} {file.key} {word}", (f"{file.kind}s",)
 
 
 def _networks(old: tuple[Any, ...], new: tuple[Any, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -17,7 +17,7 @@ def write(record: ContainerRecord, rooms: Rooms, hostname: str) -> tuple[tuple[s
         "hosts": etc.hosts(
             partner.config.hostname or partner.id[:12] if partner else hostname,
             [endpoint.address for endpoint in place.endpoints.values()],
-            record.config.extra_hosts,
+            (*record.config.extra_hosts, *_linked(record, rooms)),
             domainname=record.config.domainname,
             gateway="127.0.0.1" if mode == "host" else rooms.networks.host_gateway(place),
         ),
@@ -31,6 +31,18 @@ def write(record: ContainerRecord, rooms: Rooms, hostname: str) -> tuple[tuple[s
         # The engine's umask makes this 0644, for processes that are not root.
         (directory / name).write_text(text)
     return tuple((f"/etc/{name}", str(directory / name)) for name in texts)
+
+
+def _linked(record: ContainerRecord, rooms: Rooms) -> list[tuple[str, str]]:
+    """(alias, address) for each link that has another name; leases keep the address good over a restart of the other."""
+    found = []
+    for service, alias in record.config.links:
+        for other in rooms.store.containers_of(record.project):
+            shared = [name for name in other.endpoints if name in record.endpoints]
+            if other.service == service and shared and not other.one_off:
+                found.append((alias, other.endpoints[shared[0]].address))
+                break
+    return found
 
 
 def _resolv_conf(record: ContainerRecord) -> str:

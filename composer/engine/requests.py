@@ -35,6 +35,7 @@ from composer.engine import teardown
 from composer.engine.acquire import acquire, acquire_anew, known_after, publish, unknown_image
 from composer.engine.configure import Image, image_reference
 from composer.engine.containers import Containers
+from composer.engine.contents import read_contents
 from composer.engine.execute import execute
 from composer.engine.logs import Logs
 from composer.engine.loop import Loop
@@ -96,7 +97,9 @@ class Requests:
         origins = Origins.from_wire(request.origins)
         async with self._turns.take(name, emit):
             images, pulls = await self._images(project, request.options, origins, request.surroundings, emit)
-            desired = resolve(project, images, request.options)
+            scope = services_in_scope(project, request.options.services, deps=not request.options.no_deps)
+            contents = await asyncio.to_thread(read_contents, project, scope)
+            desired = resolve(project, images, request.options, contents)
             desired = replace(desired, generations=self._rooms.store.generations_of(name))
             plan = reconcile(desired, observe(self._rooms, name), request.options, _locate(origins))
             self._remember(project)
@@ -170,12 +173,14 @@ class Requests:
         async with self._turns.take(name, emit):
             images, pulls = await self._images(project, options, origins, request.surroundings, emit)
             changed = len(pulls.nodes)
+            scope = services_in_scope(project, options.services, deps=not options.no_deps)
+            contents = await asyncio.to_thread(read_contents, project, scope)
             if dependencies := one_off_dependencies(project, request):
                 needed = replace(options, services=dependencies, no_deps=False)
-                desired = resolve(project, images, needed)
+                desired = resolve(project, images, needed, contents)
                 plan = reconcile(desired, observe(self._rooms, name), needed, _locate(origins))
                 changed += (await self._carry_out(name, plan, emit)).changed
-            one_off = resolve_one_off(project, images, request, secrets.token_hex(6))
+            one_off = resolve_one_off(project, images, request, secrets.token_hex(6), contents)
             plan = reconcile(one_off, observe(self._rooms, name), UpOptions(), _locate(origins))
             self._remember(project)
             await self._carry_out(name, _without_start(plan), emit)

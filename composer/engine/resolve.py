@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from composer.api.messages import RunRequest, UpOptions
 from composer.engine.configure import Image, configure, image_reference
+from composer.engine.contents import Content
 from composer.engine.hashing import config_hash
 from composer.engine.labels import labelled, network_labels, volume_labels
 from composer.engine.scope import check_known, dependencies, services_in_scope
@@ -27,8 +28,15 @@ from composer.errors import Diagnostic, ProjectError, Severity, UsageError
 from composer.project.model import Mount, Port, Project, Service
 
 
-def resolve(project: Project, images: Mapping[str, Image], options: UpOptions) -> Desired:
+def resolve(
+    project: Project,
+    images: Mapping[str, Image],
+    options: UpOptions,
+    contents: Mapping[str, Content] | None = None,
+) -> Desired:
     """What `project` should look like; `images` by the reference that `image_reference` gives each service in scope.
+
+    `contents` are those of the secrets and configs that these services are granted.
 
     Raises:
         UsageError: a service or scale on the command line that the file does not have, or a scale it cannot have.
@@ -38,7 +46,7 @@ def resolve(project: Project, images: Mapping[str, Image], options: UpOptions) -
     services = services_in_scope(project, options.services, deps=not options.no_deps)
     scope = frozenset(service.name for service in services)
     containers = [
-        _replica(project, service, number, images[image_reference(project, service)], scope)
+        _replica(project, service, number, images[image_reference(project, service)], scope, contents)
         for service in services
         for number in range(1, _replicas(service, options.scale) + 1)
     ]
@@ -46,7 +54,13 @@ def resolve(project: Project, images: Mapping[str, Image], options: UpOptions) -
     return _desired(project, containers, scope, frozenset(options.services) or scope)
 
 
-def resolve_one_off(project: Project, images: Mapping[str, Image], request: RunRequest, slug: str) -> Desired:
+def resolve_one_off(
+    project: Project,
+    images: Mapping[str, Image],
+    request: RunRequest,
+    slug: str,
+    contents: Mapping[str, Content] | None = None,
+) -> Desired:
     """What `compose run` asks for: one one-off container, with the networks and volumes that it uses.
 
     Its needs are those of the service, none with `no_deps`. Ports only where asked for; never restarted.
@@ -62,7 +76,8 @@ def resolve_one_off(project: Project, images: Mapping[str, Image], request: RunR
     if not request.use_aliases:
         quiet = {key: on.model_copy(update={"aliases": ()}) for key, on in service.networks.items()}
         service = service.model_copy(update={"networks": quiet})
-    config = configure(project, service, images[image_reference(project, service)], aliases=aliases)
+    image = images[image_reference(project, service)]
+    config = configure(project, service, image, aliases=aliases, contents=contents)
     config = replace(config, restart=RestartPolicy())
     needs = () if request.no_deps else _needs(service, frozenset(dependencies(service)))
     container = DesiredContainer(name, service.name, 1, config, config_hash(config), needs, one_off=True)
@@ -70,9 +85,16 @@ def resolve_one_off(project: Project, images: Mapping[str, Image], request: RunR
     return _desired(project, [labelled(container, project, slug)], frozenset(), frozenset())
 
 
-def _replica(project: Project, service: Service, number: int, image: Image, scope: frozenset[str]) -> DesiredContainer:
+def _replica(
+    project: Project,
+    service: Service,
+    number: int,
+    image: Image,
+    scope: frozenset[str],
+    contents: Mapping[str, Content] | None,
+) -> DesiredContainer:
     name = service.container_name or f"{project.name}-{service.name}-{number}"
-    config = configure(project, service, image, aliases=(service.name, name))
+    config = configure(project, service, image, aliases=(service.name, name), contents=contents)
     container = DesiredContainer(name, service.name, number, config, config_hash(config), _needs(service, scope))
     return labelled(container, project)
 

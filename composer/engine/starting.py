@@ -11,14 +11,14 @@ import contextlib
 import os
 from dataclasses import replace
 
-from composer.engine import etc_files
+from composer.engine import contents, devices, etc_files
 from composer.engine.confinement import Confinement
 from composer.engine.containers import event
 from composer.engine.records import ContainerRecord
 from composer.engine.rooms import Rooms
 from composer.engine.storage import Sources, Storage
 from composer.engine.translate import Placement, container_spec
-from composer.engine.world import Health, State
+from composer.engine.world import ContainerConfig, Health, State
 from composer.errors import ComposerError, ContainerError
 from composer.image.image import Image
 from composer.keeper.client import Run, Started
@@ -105,11 +105,14 @@ class Starting:
     async def _compile(self, record: ContainerRecord, image: Image, sources: Sources) -> tuple[Spec, Bundle]:
         rooms, config = self._rooms, record.config
         hostname = config.hostname or record.id[:12]
+        granted = devices.granted(config)
         placement = Placement(
             identity=self._confinement.identity(record, image),
             mounts=sources.paths,
             hostname="" if config.network_mode == "host" and not config.hostname else hostname,
             own_network=config.network_mode != "host",
+            devices=granted.nodes,
+            device_rules=granted.rules,
         )
         spec = _with_host_binds(container_spec(config, placement), image)
         if record.joined:
@@ -127,6 +130,9 @@ class Starting:
             work=str(base / "work"),
             etc=etc_files.write(record, self._rooms, hostname),
             seeds=sources.seeds,
+            files=_files(config, rooms.facts.mapped_ids),
+            files_place=str(rooms.paths.files),
+            devices=granted.sources,
             cgroup=cgroup,
             seccomp=await self._confinement.filter(record, capabilities.bounding if capabilities else ()),
             init=config.init,
@@ -182,6 +188,20 @@ class Starting:
             await asyncio.to_thread(self._rooms.cgroups.kill, record.id)
             await asyncio.to_thread(self._rooms.cgroups.remove, record.id)
         self._rooms.bus.changed()
+
+
+def _files(config: ContainerConfig, mapped_ids: int) -> tuple[tuple[str, bytes, int, int, int], ...]:
+    """Secrets and configs as files, read anew; an id that is not mapped here is the container's root."""
+    found = []
+    for file in config.files:
+        content = (
+            contents.read(file.path, f"{file.kind} `{file.key}`")
+            if file.path
+            else file.content.encode("utf-8", "surrogateescape")
+        )
+        uid, gid = (number if number < mapped_ids else 0 for number in (file.uid, file.gid))
+        found.append((file.target, content, file.mode, uid, gid))
+    return tuple(found)
 
 
 def _with_host_binds(spec: Spec, image: Image) -> Spec:

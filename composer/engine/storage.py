@@ -43,7 +43,7 @@ class Storage:
                 found = await asyncio.to_thread(prepare_bind, mount.source, mount.create_host_path)
                 paths[mount.target] = str(found)
             elif mount.kind == "volume":
-                name = mount.source or record.anonymous[mount.target]
+                name = self._shared(record, mount) or mount.source or record.anonymous[mount.target]
                 paths[mount.target] = str(await self._volume(record, mount, name))
                 stored = self._rooms.store.volumes.get(name)
                 if stored is not None and not stored.seeded and not mount.nocopy and not mount.subpath:
@@ -55,6 +55,18 @@ class Storage:
         for name in names:
             if (volume := self._rooms.store.volumes.get(name)) is not None:
                 self._rooms.store.volumes.put(name, replace(volume, seeded=True))
+
+    def _shared(self, record: ContainerRecord, mount: MountPoint) -> str:
+        """The anonymous volume that another service's container has at this place, "" for a mount of its own."""
+        if not mount.shared:
+            return ""
+        for other in self._rooms.store.containers_of(record.project):
+            if other.service == mount.shared and mount.target in other.anonymous:
+                return other.anonymous[mount.target]
+        raise ContainerError(
+            f"cannot mount `{mount.target}` of `{mount.shared}`: it has no container",
+            hint=f"`compose up {mount.shared}` makes it",
+        )
 
     async def _volume(self, record: ContainerRecord, mount: MountPoint, name: str) -> Path:
         if self._rooms.store.volumes.get(name) is None:

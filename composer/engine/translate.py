@@ -8,11 +8,13 @@ are an OCI runtime specification, with Docker's defaults where neither says anyt
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from composer.engine.world import ContainerConfig, Limits, MountPoint, Ulimit
 from composer.oci.runtime_spec import (
     LinuxCPU,
+    LinuxDevice,
+    LinuxDeviceCgroup,
     LinuxMemory,
     LinuxPids,
     LinuxResources,
@@ -25,6 +27,9 @@ from composer.oci.runtime_spec import (
 from composer.runtime import capabilities
 from composer.runtime.defaults import PATH, SHM_SIZE, default_process, default_spec
 from composer.runtime.user import Identity
+
+_HOST_SHM = Mount("/dev/shm", "/dev/shm", "bind", ("rbind", "rprivate", "rw"))
+"""For a container that shares the host's IPC namespace; its message queues are there by the namespace itself."""
 
 _CPU_PERIOD = 100_000
 """Microseconds; Docker's, and the kernel's own default."""
@@ -41,6 +46,9 @@ class Placement:
     hostname: str
     own_network: bool = True
     """False leaves the container in the host's network namespace."""
+    devices: tuple[LinuxDevice, ...] = ()
+    """The nodes of the devices that it was granted."""
+    device_rules: tuple[LinuxDeviceCgroup, ...] = ()
 
 
 def container_spec(config: ContainerConfig, placement: Placement) -> Spec:
@@ -57,18 +65,34 @@ def container_spec(config: ContainerConfig, placement: Placement) -> Spec:
         working_dir=config.working_dir,
         terminal=config.tty,
     )
-    shm_size = config.shm_size or SHM_SIZE
-    return default_spec(
+    mounts = tuple(_mount(mount, placement.mounts) for mount in config.mounts)
+    if config.ipc == "host" and all(mount.destination != _HOST_SHM.destination for mount in mounts):
+        mounts = (_HOST_SHM, *mounts)
+    shared = {name for name in ("ipc", "uts") if getattr(config, name) == "host"}
+    spec = default_spec(
         process,
-        hostname=placement.hostname,
-        domainname=config.domainname,
-        mounts=tuple(_mount(mount, placement.mounts) for mount in config.mounts),
+        hostname="" if "uts" in shared else placement.hostname,
+        domainname="" if "uts" in shared else config.domainname,
+        mounts=mounts,
         read_only=config.read_only,
-        own_network=placement.own_network,
-        resources=_resources(config.limits),
+        shared=frozenset(shared if placement.own_network else {*shared, "network"}),
+        devices=placement.devices,
+        resources=_resources(config.limits, placement.device_rules),
         sysctl=config.sysctls,
-        shm_size=shm_size,
+        shm_size=config.shm_size or SHM_SIZE,
     )
+    return _privileged(spec) if config.privileged else spec
+
+
+def _privileged(spec: Spec) -> Spec:
+    """Nothing hidden, nothing read-only below /proc and /sys, as `docker run --privileged`."""
+    mounts = tuple(
+        replace(mount, options=tuple(option for option in mount.options if option != "ro"))
+        if mount.destination in ("/sys", "/sys/fs/cgroup")
+        else mount
+        for mount in spec.mounts
+    )
+    return replace(spec, mounts=mounts, linux=replace(spec.linux, masked_paths=(), readonly_paths=()))
 
 
 def exec_process(
@@ -103,7 +127,7 @@ def no_new_privileges(config: ContainerConfig) -> bool:
 
 def seccomp_profile(config: ContainerConfig) -> str:
     """What `security_opt` says of the system call filter: "" for the default, `unconfined`, or a profile's path."""
-    return _security(config).get("seccomp", "")
+    return "unconfined" if config.privileged else _security(config).get("seccomp", "")
 
 
 def _process(
@@ -124,7 +148,8 @@ def _process(
         terminal=terminal,
         no_new_privileges=no_new_privileges(config),
         rlimits=tuple(_rlimit(limit) for limit in config.ulimits),
-        capabilities=capabilities.NAMES if privileged else _capabilities(config),
+        oom_score_adj=config.oom_score_adj or None,
+        capabilities=capabilities.NAMES if privileged or config.privileged else _capabilities(config),
     )
 
 
@@ -171,22 +196,28 @@ def _tmpfs_options(mount: MountPoint) -> Iterator[str]:
     yield from filter(None, mount.tmpfs_options.split(","))
 
 
-def _resources(limits: Limits) -> LinuxResources | None:
-    if limits == Limits():
+def _resources(limits: Limits, devices: tuple[LinuxDeviceCgroup, ...] = ()) -> LinuxResources | None:
+    if limits == Limits() and not devices:
         return None
-    memory = None
-    if limits.memory:
-        # As Docker: as much swap again as memory.
-        memory = LinuxMemory(limit=limits.memory, swap=2 * limits.memory)
-    quota = round(limits.cpus * _CPU_PERIOD) or None
+    # As Docker: as much swap again as memory, unless the two together are said.
+    swap = limits.memory_swap or 2 * limits.memory
+    memory = LinuxMemory(
+        limit=limits.memory or None,
+        reservation=limits.memory_reservation or None,
+        swap=swap or None,
+        swappiness=limits.swappiness,
+    )
+    period = limits.cpu_period or _CPU_PERIOD
+    quota = limits.cpu_quota or round(limits.cpus * period) or None
     cpu = LinuxCPU(
         shares=limits.cpu_shares or None,
         quota=quota,
-        period=_CPU_PERIOD if quota else None,
+        period=period if quota or limits.cpu_period else None,
         cpus=limits.cpuset,
     )
     return LinuxResources(
-        memory=memory,
+        devices=devices,
+        memory=memory if memory != LinuxMemory() else None,
         cpu=cpu if cpu != LinuxCPU() else None,
         pids=LinuxPids(limits.pids) if limits.pids else None,
     )

@@ -76,6 +76,8 @@ class MountPoint:
     tmpfs_size: int = 0
     tmpfs_mode: int = 0o1777
     tmpfs_options: str = ""
+    shared: str = ""
+    """An anonymous volume of another service's container: `SERVICE`, or `container:NAME`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +115,45 @@ class Limits:
     """What a container's cgroup may use; zero or "" where nothing is said. Memory in bytes."""
 
     memory: int = 0
+    memory_reservation: int = 0
+    memory_swap: int = 0
+    """Memory and swap together; -1 is without limit."""
+    swappiness: int | None = None
     cpus: float = 0.0
     cpu_shares: int = 0
+    cpu_quota: int = 0
+    """Microseconds of every `cpu_period`, as `cpus` says it in another way."""
+    cpu_period: int = 0
     cpuset: str = ""
     pids: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceGrant:
+    """A device of this machine that a container gets; `permissions` are some of `rwm`."""
+
+    source: str
+    target: str
+    permissions: str = "rwm"
+
+
+@dataclass(frozen=True, slots=True)
+class FileGrant:
+    """A secret or config as a file in a container."""
+
+    kind: str
+    """`secret` or `config`."""
+    key: str
+    target: str
+    uid: int = 0
+    gid: int = 0
+    mode: int = 0o444
+    digest: str = ""
+    """Of the content: when it changes, so does the container."""
+    path: str = ""
+    """Where the content is read from at each start; "" where `content` has it."""
+    content: str = ""
+    """Never shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +198,19 @@ class ContainerConfig:
     dns: tuple[str, ...] = ()
     dns_search: tuple[str, ...] = ()
     dns_opt: tuple[str, ...] = ()
+    group_add: tuple[str, ...] = ()
+    oom_score_adj: int = 0
+    privileged: bool = False
+    devices: tuple[DeviceGrant, ...] = ()
+    device_cgroup_rules: tuple[str, ...] = ()
+    ipc: str = ""
+    """"" (its own), `host`, or what means its own too."""
+    uts: str = ""
+    links: tuple[tuple[str, str], ...] = ()
+    """(service, another name for it)."""
+    files: tuple[FileGrant, ...] = ()
+    log_driver: str = ""
+    log_options: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from composer.keeper.steps import (
     Device,
     Directory,
     Exec,
+    Files,
     Hostname,
     JoinCgroup,
     JoinNamespace,
@@ -48,7 +49,7 @@ def perform(context: Context, step: Step) -> None:
         unshare(CLONE_NEWCGROUP)
         context.unshare_cgroup = False
     match step:
-        case Propagation() | Overlay() | Root() | Mount() | Bind() | PivotRoot() | Mask() | ReadOnly():
+        case Propagation() | Overlay() | Root() | Mount() | Bind() | Files() | PivotRoot() | Mask() | ReadOnly():
             perform_mounts.perform(context, step)
         case Device() | Symlink() | Directory() | CopyTree():
             perform_files.perform(context, step)
@@ -78,12 +79,12 @@ def describe(step: Step) -> str:
     match step:
         case Overlay(rootfs):
             return f"mount overlay on {rootfs}"
-        case Root(rootfs, source):
-            return f"bind {source} on {rootfs}"
         case Mount(filesystem, target):
             return f"mount {filesystem} on `{target}`"
-        case Bind(source, target):
+        case Bind(source, target) | Root(target, source):
             return f"bind `{source}` on `{target}`"
+        case Files(_, files):
+            return f"give {', '.join(f'`{file[0]}`' for file in files)}"
         case Device(target) | Symlink(target) | Directory(target):
             return f"make `{target}`"
         case Exec(arguments):

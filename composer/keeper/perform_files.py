@@ -48,7 +48,7 @@ def _make_device(context: Context, step: Device) -> None:
         if os.stat(name, dir_fd=parent, follow_symlinks=False).st_rdev != number:
             raise
     except PermissionError:  # a user namespace has no nodes of its own: show the host's
-        tree = mount.open_tree(AT_FDCWD, step.target, recursive=False)
+        tree = mount.open_tree(AT_FDCWD, step.source or step.target, recursive=False)
         mount.move_mount(tree, inside.make_file(context.root, step.target))
         os.close(tree)
     finally:

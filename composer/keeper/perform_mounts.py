@@ -13,12 +13,12 @@ from typing import assert_never
 from composer.keeper import inside, overlay
 from composer.keeper.context import Context
 from composer.keeper.copytree import copy_tree
-from composer.keeper.steps import Bind, Mask, Mount, Overlay, PivotRoot, Propagation, ReadOnly, Root
+from composer.keeper.steps import Bind, Files, Mask, Mount, Overlay, PivotRoot, Propagation, ReadOnly, Root
 from composer.kernel import mount
 from composer.kernel.filesystem import new_filesystem, parse_options
 from composer.kernel.libc import AT_FDCWD
 
-MountStep = Propagation | Overlay | Root | Mount | Bind | PivotRoot | Mask | ReadOnly
+MountStep = Propagation | Overlay | Root | Mount | Bind | Files | PivotRoot | Mask | ReadOnly
 
 _DEV_NULL = os.makedev(1, 3)
 
@@ -38,6 +38,8 @@ def perform(context: Context, step: MountStep) -> None:
             _mount(context, step)
         case Bind():
             _bind(context, step)
+        case Files():
+            _give(context, step)
         case PivotRoot():
             mount.pivot_root(context.root)
             context.root = os.open("/", os.O_PATH | os.O_DIRECTORY)
@@ -70,6 +72,26 @@ def _bind(context: Context, step: Bind) -> None:
         mount.mount_setattr(tree, attr_set=attributes, recursive=step.recursive)
         mount.mount_setattr(tree, propagation=spread, recursive=deep)
     os.close(_appear(tree, inside.make_like(context.root, step.target, tree)))
+
+
+def _give(context: Context, step: Files) -> None:
+    """Make the files on one tmpfs, show each at its target, and take the tmpfs itself out of sight."""
+    flags = mount.MS_NOSUID | mount.MS_NODEV | mount.MS_NOEXEC
+    tree = new_filesystem("tmpfs", [("mode", "700")], flags, "tmpfs")
+    place = _appear(tree, os.open(step.place, os.O_PATH | os.O_DIRECTORY))
+    for number, (target, content, mode, uid, gid) in enumerate(step.files):
+        fd = os.open(str(number), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=place)
+        view = memoryview(content)
+        while view:
+            view = view[os.write(fd, view) :]
+        os.fchown(fd, uid, gid)
+        os.fchmod(fd, mode)
+        os.close(fd)
+        file = mount.open_tree(place, str(number), recursive=False)
+        mount.mount_setattr(file, attr_set=mount.MOUNT_ATTR_RDONLY | mount.attributes(flags))
+        os.close(_appear(file, inside.make_file(context.root, target)))
+    os.close(place)
+    mount.umount2(step.place)
 
 
 def _mask(context: Context, paths: tuple[str, ...]) -> None:

@@ -148,6 +148,18 @@ class Bind:
 
 
 @dataclass(frozen=True, slots=True)
+class Files:
+    """Give the container files that are nowhere on disk: each on a tmpfs of the container's own, read-only.
+
+    `place` is an empty directory of the host, used while they are made.
+    """
+
+    place: str
+    files: tuple[tuple[str, bytes, int, int, int], ...]
+    """(target, content, permissions, uid, gid)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Device:
     """Make a device node at `target` (`mknod(2)`), or bind the host's node where that is not allowed."""
 
@@ -159,6 +171,8 @@ class Device:
     mode: int = 0o666
     uid: int = 0
     gid: int = 0
+    source: str = ""
+    """The host's node, where it is not at `target`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,6 +330,7 @@ Step = (
     | Root
     | Mount
     | Bind
+    | Files
     | Device
     | Symlink
     | Directory

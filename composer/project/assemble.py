@@ -177,6 +177,8 @@ class Assembler:
         fields = self._named(key, node)
         names = ("file", "environment", "content", "template_driver")
         said = {name: text for name in names if (text := text_of(node, name)) is not None}
+        if "environment" in said:
+            self._lookup(said["environment"])  # its value goes along with the project, though it is in no model
         return File.model_validate({name: fields[name] for name in ("key", "name", "external")} | said)
 
     def _named(self, key: str, node: Mapping | None) -> dict[str, Any]:

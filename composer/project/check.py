@@ -23,7 +23,7 @@ CHECKS: tuple[Callable[[Mapping, Report], None], ...] = (
     clashes.replicas,
     clashes.container_names,
     clashes.network_modes,
-    clashes.link_aliases,
+    clashes.namespaces,
     clashes.healthchecks,
     clashes.addresses,
     clashes.networks,

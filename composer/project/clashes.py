@@ -99,14 +99,17 @@ def network_modes(tree: Mapping, report: Report) -> None:
                 report.error(f"services.{name} cannot publish ports with `network_mode: {mode}`", place, hint=hint)
 
 
-def link_aliases(tree: Mapping, report: Report) -> None:
-    """A link makes an order; a name of its own it does not make yet."""
+def namespaces(tree: Mapping, report: Report) -> None:
+    """Which namespaces cannot be shared yet."""
     for name, service in services_of(tree).items():
-        for item in items_of(service, "links"):
-            other, _, alias = str(item.value).partition(":") if isinstance(item, Scalar) else ("", "", "")
-            if alias and alias != other:
-                message = f"services.{name}.links: the alias `{alias}` is not supported yet and has no effect"
-                report.warn(message, item.mark.part(alias), hint=f"give `{other}` an alias under its `networks`")
+        mode = service.get("ipc")
+        if isinstance(mode, Scalar) and str(mode.value).startswith(("service:", "container:")):
+            message = f"services.{name}.ipc: sharing another container's is not supported yet and has no effect"
+            report.warn(message, mode.mark, about_running=True)
+        for item in items_of(service, "volumes_from"):
+            if isinstance(item, Scalar) and str(item.value).startswith("container:"):
+                message = f"services.{name}.volumes_from: containers outside of the project are not supported yet"
+                report.warn(message, item.mark, hint="name the volumes under `volumes`", about_running=True)
 
 
 def healthchecks(tree: Mapping, report: Report) -> None:

@@ -22,6 +22,12 @@ class Bundle:
     """A directory that is the root file system as it is, where overlay cannot be had."""
     etc: tuple[tuple[str, str], ...] = ()
     """(path in the container, file of ours) for /etc/hosts, /etc/hostname and /etc/resolv.conf."""
+    files: tuple[tuple[str, bytes, int, int, int], ...] = ()
+    """(path in the container, content, permissions, uid, gid) of files that must be on no disk."""
+    files_place: str = ""
+    """An empty directory of the host for making them."""
+    devices: tuple[tuple[str, str], ...] = ()
+    """(path in the container, the host's node): shown instead where no node can be made."""
     seeds: tuple[str, ...] = ()
     """Mount destinations whose source is a new volume: filled with what the image has there."""
     joined: tuple[tuple[str, str], ...] = ()

@@ -89,10 +89,13 @@ def _container(spec: Spec, bundle: Bundle, host: HostFacts, network: tuple[Step,
     for mount in spec.mounts:
         yield from _mount(mount, bundle, host, _sees_network(linux))
     if not any(mount.destination == "/dev" and mount_options.parse(mount.options).bind for mount in spec.mounts):
-        yield from (_device(device) for device in (*DEVICES, *linux.devices))
+        host_nodes = dict(bundle.devices)
+        yield from (_device(device, host_nodes.get(device.path, "")) for device in (*DEVICES, *linux.devices))
         yield from (steps.Symlink(target, text) for target, text in DEVICE_LINKS)
     # Last, or a volume over /etc would hide them; a file the user mounted there himself is left to him.
     yield from (steps.Bind(source, target) for target, source in bundle.etc if target not in sources)
+    if bundle.files:
+        yield steps.Files(bundle.files_place, bundle.files)
     # While the root can still be written, and with the volumes in place: a missing working directory is made there.
     yield steps.Directory(process.cwd)
     yield steps.PivotRoot(bundle.rootfs)
@@ -185,10 +188,10 @@ def _representable(option: str, host: HostFacts) -> bool:
     return int(option.partition("=")[2]) < host.mapped_ids
 
 
-def _device(device: LinuxDevice) -> Step:
+def _device(device: LinuxDevice, source: str) -> Step:
     mode = 0o666 if device.file_mode is None else device.file_mode
     return steps.Device(
-        device.path, device.type, device.major, device.minor, mode, uid=device.uid or 0, gid=device.gid or 0
+        device.path, device.type, device.major, device.minor, mode, device.uid or 0, device.gid or 0, source
     )
 
 
@@ -236,7 +239,7 @@ def _credentials(process: Process, host: HostFacts) -> Step:
         uid=user.uid,
         gid=user.gid,
         groups=tuple(gid for gid in user.additional_gids if gid < host.mapped_ids) if host.setgroups else None,
-        bounding=capabilities.numbers(bounding),
+        bounding=tuple(number for number in capabilities.numbers(bounding) if host.capabilities >> number & 1),
         ambient=capabilities.numbers(held.ambient) if held else (),
         umask=0o022 if user.umask is None else user.umask,
     )

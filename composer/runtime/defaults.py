@@ -116,7 +116,7 @@ def default_spec(
     domainname: str = "",
     mounts: tuple[Mount, ...] = (),
     read_only: bool = False,
-    own_network: bool = True,
+    shared: frozenset[str] = frozenset(),
     devices: tuple[LinuxDevice, ...] = (),
     resources: LinuxResources | None = None,
     sysctl: Mapping[str, str] | None = None,
@@ -124,10 +124,10 @@ def default_spec(
 ) -> Spec:
     """A container as `docker run` makes it; one of `mounts` replaces the default at the same destination.
 
-    `own_network` False leaves the network namespace as it is: the host's (`network_mode: host`).
+    `shared` are the namespaces that stay the host's: of `network` (`network_mode: host`), `ipc`, `uts`, `cgroup`.
     """
     taken = {mount.destination for mount in mounts}
-    kinds = ("mount", "pid", "uts", "ipc", "cgroup", *(("network",) if own_network else ()))
+    kinds = [kind for kind in ("mount", "pid", "uts", "ipc", "cgroup", "network") if kind not in shared]
     return Spec(
         process=process,
         root=Root("rootfs", readonly=read_only),

@@ -31,6 +31,8 @@ class HostFacts:
     """`v1`, `v2` or `none`: where limits are set, if anywhere."""
     device_filter: bool = False
     """Whether a container's cgroup rules which devices it may open."""
+    capabilities: int = ~0
+    """The capabilities that we may hand on, as a mask: those of our own bounding set (`capabilities(7)`)."""
     seccomp: bool = True
     kernel: tuple[int, int] = (6, 0)
     architecture: str = "x86_64"
@@ -54,6 +56,7 @@ def probe(data: Path, proc: Path = Path("/proc")) -> HostFacts:
         overlay=_overlay_loaded(proc) and not _unfit(data, (proc / "self/mountinfo").read_text()),
         cgroup=hierarchy,
         device_filter=not rootless and _can_filter_devices(proc, hierarchy),
+        capabilities=_bounding(proc),
         seccomp=(proc / "sys/kernel/seccomp/actions_avail").exists(),
         kernel=kernel_version(platform.release()),
         architecture=platform.machine(),
@@ -79,9 +82,17 @@ def _can_filter_devices(proc: Path, hierarchy: str) -> bool:
     """On v1 a controller does it, on v2 a BPF program on the cgroup: only where bpf(2) is there and allowed."""
     if hierarchy == "v1":
         return ":devices:" in (proc / "self/cgroup").read_text()
-    effective = re.search(r"^CapEff:\s*([0-9a-f]+)$", _read(proc / "self/status"), re.MULTILINE)
-    administrator = effective is not None and bool(int(effective[1], 16) >> _CAP_SYS_ADMIN & 1)
+    administrator = bool(_mask(proc, "CapEff") >> _CAP_SYS_ADMIN & 1)
     return hierarchy == "v2" and administrator and (proc / "sys/kernel/unprivileged_bpf_disabled").exists()
+
+
+def _bounding(proc: Path) -> int:
+    return _mask(proc, "CapBnd") or ~0
+
+
+def _mask(proc: Path, name: str) -> int:
+    found = re.search(rf"^{name}:\s*([0-9a-f]+)$", _read(proc / "self/status"), re.MULTILINE)
+    return int(found[1], 16) if found else 0
 
 
 def _mapped_ids(uid_map: Path) -> int:

@@ -85,7 +85,8 @@ async def build(paths: Paths) -> Engine:
         HostError: no keeper answers.
     """
     paths.data.mkdir(mode=0o711, parents=True, exist_ok=True)
-    paths.rootfs.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for place in (paths.rootfs, paths.files):
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
     store = Store(paths.database)
     keeping = Keeping(paths.keeper_socket, lambda: spawn_keeper(paths))
     facts = probe(paths.data)

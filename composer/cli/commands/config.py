@@ -71,7 +71,7 @@ def config(
             (networks, lambda: _lines(project.networks)),
             (profiles, lambda: _lines(sorted({profile for each in every for profile in each.profiles}))),
             (bool(hashed), lambda: _hashes(loaded, hashed)),
-            (environment, lambda: _lines(f"{k}={v}" for k, v in sorted(loaded.project.environment_used.items()))),
+            (environment, lambda: _environment(loaded.project)),
             (variables, lambda: _variables(loaded, session, format_)),
             (not normalize, lambda: _dump(_written(loaded), format_)),
         ]
@@ -92,6 +92,12 @@ def _part(project: Project, services: Iterable[str]) -> Project:
 
 def _lines(values: Iterable[str]) -> str:
     return "".join(f"{value}\n" for value in values)
+
+
+def _environment(project: Project) -> str:
+    """The variables without those that are secrets."""
+    hidden = {secret.environment for secret in project.secrets.values()}
+    return _lines(f"{name}={value}" for name, value in project.environment_used.items() if name not in hidden)
 
 
 def _image(project: Project, service: str) -> str:

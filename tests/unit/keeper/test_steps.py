@@ -25,6 +25,7 @@ def example(kind: type[Step]) -> Step:
     """A step of `kind`, each field holding something of its type."""
     values: dict[str, Any] = {"str": "x", "int": 1, "bool": True, "bytes": b"\0\xff", "tuple[str, ...]": ("a", "b")}
     values |= {"tuple[int, ...]": (1, 2), "tuple[bytes, ...]": (b"a", b"b"), "tuple[int, ...] | None": (3,)}
+    values |= {"tuple[tuple[str, bytes, int, int, int], ...]": (("/a", b"\xff", 0o400, 1, 2),)}
     return kind(**{field.name: values[str(field.type)] for field in fields(kind)})
 
 

@@ -162,10 +162,10 @@ def test_two_services_cannot_have_one_container_name_or_address(tmp_path: Path) 
     assert "is also `web`'s" in found.message
 
 
-def test_an_alias_of_a_link_is_warned_about(tmp_path: Path) -> None:
-    write(tmp_path, {"compose.yaml": with_web("links: ['db:store', 'db:db', db]", SERVICES)})
+def test_a_namespace_of_another_container_is_warned_about(tmp_path: Path) -> None:
+    write(tmp_path, {"compose.yaml": with_web("ipc: service:db", SERVICES)})
     (warning,) = load_in(tmp_path).warnings
-    assert marked(warning) == "store"
+    assert marked(warning) == "service:db"
 
 
 def test_a_wrong_name_is_shown_in_the_file(tmp_path: Path) -> None:

@@ -124,7 +124,7 @@ def only(kind: type[Step], steps: tuple[Step, ...]) -> list[Step]:
 
 
 def test_rootless_takes_what_a_single_id_allows() -> None:
-    spec = default_spec(default_process(("sh",), oom_score_adj=-5), own_network=False)
+    spec = default_spec(default_process(("sh",), oom_score_adj=-5), shared=frozenset({"network"}))
 
     steps = container_steps(spec, BUNDLE, ROOTLESS)
 
