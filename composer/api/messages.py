@@ -59,6 +59,8 @@ class UpOptions:
     dry_run: bool = False
     pull: str = "policy"
     """`always`, `missing`, `never`, `build`, or `policy`: what the file says."""
+    quiet_pull: bool = False
+    """Do not tell how far pulls are, only when they begin and end."""
 
 
 @dataclass(frozen=True, slots=True)

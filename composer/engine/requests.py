@@ -50,7 +50,7 @@ from composer.engine.rooms import Rooms
 from composer.engine.scope import dependencies, services_in_scope
 from composer.engine.sessions import AttachSession, DetachedSession, ProcessSession
 from composer.engine.summaries import container_summary, project_summary
-from composer.engine.transfers import Transfers
+from composer.engine.transfers import Transfers, untold
 from composer.engine.turns import Turns
 from composer.engine.watching.watching import Watching
 from composer.engine.world import Desired, State
@@ -391,7 +391,8 @@ class Requests:
             known = await self._pictures.of(project, rest, origins)
             return {**dict.fromkeys(pulled, unknown_image()), **known}, pulls
         if pulls:
-            await self._carry_out(project.name, pulls, emit, surroundings=surroundings)
+            told = untold(emit) if options.quiet_pull else emit
+            await self._carry_out(project.name, pulls, told, surroundings=surroundings)
         return await self._pictures.of(project, services, origins), pulls
 
     def _machine(self, name: str, emit: Emit, surroundings: Mapping[str, str]) -> Machine:

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 from composer.clock import Clock
 from composer.errors import ImageError, RegistryError
@@ -70,7 +71,7 @@ class Puller:
         refuse_reserved(str(reference))
         asked = platform or access.environment.get("DOCKER_DEFAULT_PLATFORM", "")
         wanted = parse_platform(asked) if asked else this_platform()
-        before = await asyncio.to_thread(self._store.find, str(reference))
+        before = await asyncio.to_thread(self._whole, reference)
         async with self._connected(), _adding(self._store):
             sources = Client(access, self._clock, self._transport).sources(reference)
             if before and before.origin and await self._is_current(sources, reference, before, wanted):
@@ -90,6 +91,13 @@ class Puller:
             self._using -= 1
             if not self._using:
                 await self._transport.close()
+
+    def _whole(self, reference: Reference) -> Image | None:
+        """The image that has the name so far; one that is damaged counts as none, and is fetched again."""
+        try:
+            return self._store.find(str(reference))
+        except ImageError:
+            return None
 
     async def _is_current(
         self, sources: Sequence[Repository], reference: Reference, before: Image, wanted: Platform
@@ -130,9 +138,17 @@ class Puller:
         config = ImageConfig.parse(data)
         check_layers(manifest, config)
         warning = _check_platform(reference, config, wanted, explicit=explicit)
-        await self._fetch_layers(sources, manifest, config, report)
         origin = Origin(top.descriptor.digest, self._clock.now())
-        return await asyncio.to_thread(self._record, reference, document.data, data, config, origin), warning
+        record = partial(self._record, reference, document.data, data, config, origin)
+        await self._fetch_layers(sources, manifest, config, report)
+        try:
+            return await asyncio.to_thread(record), warning
+        except ImageError:
+            # A blob that was there already is damaged, else the layer would not have come to be one.
+            if not await asyncio.to_thread(self._discard_blobs, manifest, config):
+                raise
+        await self._fetch_layers(sources, manifest, config, report)
+        return await asyncio.to_thread(record), warning
 
     async def _fetch_layers(
         self, sources: Sequence[Repository], manifest: Manifest, config: ImageConfig, report: Report
@@ -158,11 +174,31 @@ class Puller:
 
     def _record(self, reference: Reference, manifest: bytes, data: bytes, config: ImageConfig, origin: Origin) -> Image:
         """Name the image, all of it being there; layers of which only the blob was there are unpacked first."""
+        for content in (manifest, data):
+            self._discard_unlike(content)
         digest = self._store.blobs.put(manifest)
         identity = str(self._store.blobs.put(data))
         layers = self._store.snapshots.lowers(config.diff_ids)
         self._store.unpack(Image(identity, reference, digest, config, layers))
         return self._store.add(manifest, reference, origin)
+
+    def _discard_unlike(self, content: bytes) -> None:
+        """Delete what lies in the place of this content and is something else."""
+        path = self._store.blobs.path(Digest.of(content))
+        if path.exists() and path.read_bytes() != content:
+            path.unlink()
+
+    def _discard_blobs(self, manifest: Manifest, config: ImageConfig) -> bool:
+        """Delete the blobs of layers that have no snapshot; whether there were any."""
+        chains = chain_ids(config.diff_ids)
+        doubtful = [
+            blob
+            for blob, chain in zip(manifest.layers, chains, strict=True)
+            if self._store.blobs.has(blob) and not self._store.snapshots.has(chain)
+        ]
+        for blob in doubtful:
+            self._store.blobs.remove(blob.digest)
+        return bool(doubtful)
 
 
 async def _for_platform(source: Repository, reference: Reference, document: Document, wanted: Platform) -> Document:

@@ -7,6 +7,8 @@ import os
 import stat
 import subprocess
 import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import pytest
 
 from composer.errors import ImageError, RegistryError
 from composer.oci import media_types
+from composer.oci.config import chain_ids
 from composer.oci.descriptor import Descriptor, Platform
 from composer.oci.digest import Digest
 from composer.oci.manifest import Index
@@ -30,6 +33,17 @@ OTHER = "s390x" if this_platform().architecture != "s390x" else "riscv64"
 
 def image(text: str) -> Made:
     return Made((SHARED, tar(entry("text", text.encode()))), compress=True)
+
+
+@contextmanager
+def small_disk(path: Path) -> Iterator[None]:
+    """A file system of 16 MiB at `path`."""
+    path.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m,mode=755", "tests", path], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", path], check=True)
 
 
 def text_of(home: Home, reference: str) -> str:
@@ -211,3 +225,46 @@ def test_a_pull_that_fails_keeps_what_the_name_meant(home: Home, registry: Regis
         home.pull(f"{proxy.name}/kept:1")
 
     assert text_of(home, f"{proxy.name}/kept:1") == "old"
+
+
+def test_what_is_damaged_in_the_store_is_fetched_again(home: Home, registry: Registry) -> None:
+    made = image("damaged")
+    reference = registry.push(made, "damaged:1")
+    home.pull(reference)
+    home.store.snapshots.remove(chain_ids(home.store.find(reference).config.diff_ids)[1])  # type: ignore[union-attr]
+    for content in (made.blobs[1], made.config, made.manifest.to_bytes()):
+        path = home.store.blobs.path(Digest.of(content))
+        path.write_bytes(b"x" * len(content))
+
+    home.pull(reference)
+
+    assert text_of(home, reference) == "damaged"
+    assert home.store.blobs.path(Digest.of(made.blobs[1])).read_bytes() == made.blobs[1]
+    assert home.store.blobs.path(Digest.of(made.config)).read_bytes() == made.config
+
+
+def test_a_layer_of_which_only_the_blob_is_there_is_unpacked_and_not_fetched(
+    home: Home, registry: Registry, proxy: FaultyProxy
+) -> None:
+    registry.push(image("packed"), "packed:1")
+    home.pull(f"{proxy.name}/packed:1")
+    for chain in list(home.store.snapshots.all()):
+        home.store.snapshots.remove(chain)
+    proxy.seen.clear()
+
+    home.pull(f"{proxy.name}/packed:1")
+
+    assert text_of(home, f"{proxy.name}/packed:1") == "packed"
+    assert proxy.asked(f"GET .*/blobs/{Digest.of(image('packed').blobs[1])}") == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
+def test_a_full_disk_is_told_once_and_leaves_nothing(home: Home, registry: Registry, proxy: FaultyProxy) -> None:
+    big = Made((tar(entry("big", b"0" * 40_000_000)),), compress=True)
+    registry.push(big, "big:1")
+    with small_disk(home.root / "data"):
+        with pytest.raises(ImageError, match="no space left on device"):
+            home.pull(f"{proxy.name}/big:1")
+        assert home.store.list() == ()
+        assert home.leftovers() == []
+    assert proxy.asked(f"GET .*/blobs/{Digest.of(big.blobs[0])}") == 1

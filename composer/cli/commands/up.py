@@ -92,6 +92,7 @@ def up(
         wait_timeout=wait_timeout,
         dry_run=dry_run,
         pull=pull,
+        quiet_pull=quiet_pull,
     )
     session.mention_neighbour(session.name)
     request = UpRequest(session.wire_project, session.loaded.origins.to_wire(), options, session.surroundings)
