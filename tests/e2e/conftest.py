@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.harness import Engine
+from tests.e2e.ordinary import NOBODY, installed_for_everybody
 from tests.make.debian import BuildError, build, import_command
 from tests.make.debian_recipes import RECIPES
 
@@ -31,6 +32,15 @@ def engine() -> Iterator[Engine]:
     left = engine.close()
 
     assert left == [], "left behind:\n" + "\n".join(left)
+
+
+@pytest.fixture
+def ordinary() -> Iterator[Engine]:
+    """An engine of an ordinary user, who may read nothing of whoever runs the tests."""
+    engine = Engine(uid=NOBODY)
+    engine.program, engine.python_path = installed_for_everybody(engine)
+    yield engine
+    assert engine.close() == []
 
 
 @pytest.fixture(scope="session")

@@ -119,3 +119,13 @@ def test_who_logs_in_may_pull(engine: Engine, tmp_path: Path) -> None:
         assert "Removed the credentials" in engine.compose("logout", guarded.name, check=True).stdout
         refused = engine.compose("image", "pull", reference)
         assert f"hint: `compose login {guarded.name}`" in refused.stderr
+
+
+def test_an_ordinary_user_pulls_and_runs(ordinary: Engine, registry: Registry, tmp_path: Path) -> None:
+    reference = registry.push(busybox_image(tmp_path), "web:1")
+    shop = ordinary.project(f"services:\n  web:\n    image: {reference}\n")
+
+    shop.up()
+
+    assert shop.exec("web", "cat", "/greeting").stdout == "hello\n"
+    shop.down()
