@@ -24,6 +24,19 @@ def start_time(pid: int) -> int:
     return int(stat[stat.rindex(b")") + 2 :].split()[19])  # field 22; the name in field 2 may hold anything
 
 
+def hears(pid: int, number: int) -> bool:
+    """Whether a process has said anything about a signal: the first of a pid namespace is not even sent others.
+
+    (`pid_namespaces(7)`; handled, ignored and blocked in `proc_pid_status(5)`.) True for a process that is gone.
+    """
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    masks = (line.split()[1] for line in status.splitlines() if line.startswith(("SigBlk:", "SigIgn:", "SigCgt:")))
+    return any(int(mask, 16) >> (number - 1) & 1 for mask in masks)
+
+
 def pid_of(pidfd: int) -> int:
     """The pid behind a pidfd, -1 once it was reaped. Raises OSError for a descriptor that is no pidfd."""
     for line in Path(f"/proc/self/fdinfo/{pidfd}").read_text().splitlines():

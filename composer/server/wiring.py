@@ -117,7 +117,9 @@ async def build(paths: Paths) -> Engine:
     keeping.on_exit = loop.exited
     transfers = Transfers(Puller(rooms.images, rooms.clock), Pusher(rooms.images, rooms.clock), rooms.clock)
     requests = Requests(rooms, containers, loop, processes, logs, Pictures(rooms.images, store), transfers)
-    requests.watching = Watching(Tools(rooms, confinement, processes, Ledger(paths.watch_ledger), requests.up))
+    requests.watching = Watching(
+        Tools(rooms, confinement, processes, Ledger(paths.watch_ledger), requests.up, containers.signal)
+    )
     return Engine(rooms, loop, logs, requests)
 
 

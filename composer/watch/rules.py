@@ -66,6 +66,10 @@ class Rule:
         """The path that is watched, absolute."""
         return self.selection.root
 
+    def reaches(self, target: str) -> bool:
+        """Whether it brings files to `target` of the container, or could."""
+        return bool(self.target) and (target == self.target or target.startswith(f"{self.target}/"))
+
     def shown(self, relative: str) -> str:
         """The path `relative` to the root as messages name it."""
         name = self.root.rpartition("/")[2]

@@ -333,3 +333,69 @@ def test_a_watch_ends_when_it_is_told_to(shop: Project) -> None:
     assert "nobody" in shop.compose("watch", "--stop", check=True).stdout
     shop.engine.kill("engine")
     assert "nobody watches" in shop.compose("watch", "--status", check=True).stdout
+
+
+def test_a_program_that_wants_a_signal_gets_one(engine: Engine) -> None:
+    shop = engine.project(
+        """
+        services:
+          web:
+            image: host
+            command: ["sh", "-c", "trap 'cat /app/conf' HUP; trap 'exit 0' TERM; while :; do sleep 0.05; done"]
+            x-reload: {signal: HUP, settle: 10ms}
+            develop:
+              watch:
+                - {action: sync, path: ./conf, target: /app/conf}
+        """,
+        files={"conf": "one\n"},
+    )
+    shop.up("--watch")
+    pid = shop.container("web")["Pid"]
+    (shop.directory / "conf").write_text("two\n")
+
+    eventually(lambda: "two" in shop.logs("web"))
+    assert shop.container("web")["Pid"] == pid
+
+
+def test_a_program_that_does_not_hear_its_stop_signal_is_not_waited_for(engine: Engine) -> None:
+    shop = engine.project(
+        """
+        services:
+          web:
+            image: host
+            command: [sleep, infinity]
+            develop:
+              watch:
+                - {action: restart, path: ./conf}
+        """,
+        files={"conf": "one"},
+    )
+    watching = shop.start("watch")
+    watching.until("watching")
+    (shop.directory / "conf").write_text("two")
+
+    watching.until("restarted", timeout=5)
+    watching.interrupt()
+
+
+def test_an_engine_killed_before_a_restart_restarts_when_it_is_back(engine: Engine) -> None:
+    shop = engine.project(
+        """
+        services:
+          web:
+            image: host
+            command: ["sh", "-c", "cat /app/conf; trap '' TERM; while :; do sleep 0.1; done"]
+            stop_grace_period: 2s
+            develop:
+              watch:
+                - {action: sync+restart, path: ./conf, target: /app/conf}
+        """,
+        files={"conf": "one\n"},
+    )
+    shop.up("--watch")
+    there = root_of(shop) / "app/conf"
+    (shop.directory / "conf").write_text("two\n")
+    eventually(lambda: there.read_text() == "two\n")
+    engine.kill("engine")
+
+    eventually(lambda: "two" in shop.logs("web"), 20)

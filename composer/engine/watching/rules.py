@@ -7,10 +7,11 @@ path that the container sees already through a bind mount (there the trigger alo
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from composer.engine.watching.reload import Reload, reload_of
 from composer.errors import UsageError
 from composer.ignore import DockerPatterns, GitIgnores
 from composer.project.model import Project, Service, Trigger
@@ -27,10 +28,8 @@ class Rules:
 
     rules: tuple[Rule, ...]
     warnings: tuple[str, ...]
-
-    def of(self, service: str) -> tuple[Rule, ...]:
-        """The rules of one service."""
-        return tuple(rule for rule in self.rules if rule.service == service)
+    reloads: Mapping[str, Reload]
+    """By service."""
 
 
 def rules_of(project: Project, services: Sequence[str], origins: Origins) -> Rules:
@@ -51,7 +50,12 @@ def rules_of(project: Project, services: Sequence[str], origins: Origins) -> Rul
             rules.append(_rule(project, service, trigger, where, warnings))
     if not rules:
         raise UsageError("none of the services is to be watched", hint="add a `develop.watch` section to a service")
-    return Rules(tuple(rules), tuple(warnings))
+    reloads = {
+        service.name: reload_of(service.name, service.extensions["x-reload"])
+        for service in chosen
+        if "x-reload" in service.extensions
+    }
+    return Rules(tuple(rules), tuple(warnings), reloads)
 
 
 def _rule(project: Project, service: Service, trigger: Trigger, where: str, warnings: list[str]) -> Rule:

@@ -20,15 +20,20 @@ from pathlib import Path
 from composer.api.messages import Event, Result, UpOptions, UpRequest, WatchedService, WatchRequest, WatchStatus
 from composer.engine.confinement import Confinement
 from composer.engine.processes import Processes
+from composer.engine.records import ContainerRecord
 from composer.engine.rooms import Rooms
+from composer.engine.watching.files import Files
+from composer.engine.watching.reload import Reload, post
 from composer.engine.watching.rules import Rules, ignore_files, rules_of
 from composer.engine.watching.service import Deeds, ServiceWatch
 from composer.engine.world import Generation
-from composer.errors import ComposerError, EngineError, ProjectError
+from composer.errors import ComposerError, ContainerError, EngineError, ProjectError
+from composer.kernel import process
 from composer.project import LoadOptions, load
 from composer.project.model import Project
 from composer.project.origins import Origins
 from composer.project.reading import recorded
+from composer.runtime import signals
 from composer.watch.changes import Changes, Polling, WatchLimitError, open_changes
 from composer.watch.ledger import Ledger
 from composer.watch.rules import Rule
@@ -54,6 +59,8 @@ class Tools:
     ledger: Ledger
     up: Callable[[str, UpRequest, Emit], Awaitable[Result]]
     """The engine's `up`."""
+    signal: Callable[[str, str], None]
+    """Send a signal, by name, to a container, by id."""
     rebuild: Callable[[Project, Origins, str, Emit], Awaitable[None]] | None = None
     """Builds a service's image again; None where images cannot be built."""
 
@@ -142,8 +149,8 @@ class Session:
                 WatchedService(
                     service=service.name,
                     in_sync=service.in_sync,
-                    files=service.watched_files,
-                    brought=service.files,
+                    files=service.selected,
+                    brought=service.brought,
                     lag=service.lag,
                 )
                 for service in self._services.values()
@@ -187,11 +194,13 @@ class Session:
             self._note = changes.note
             await asyncio.to_thread(self._look_at_everything, trees, own)
             self._make_services(rules, trees)
-            count = sum(service.watched_files for service in self._services.values())
+            count = sum(service.selected for service in self._services.values())
             self._emit(Event("watch", self.name, "watching", detail=f"{count} files of {', '.join(self._services)}"))
             self._ready.set()
             while await self._turn(changes, trees, own):
                 pass
+            for service in self._services.values():  # what is under way follows the rules that it began with
+                await service.settled()
         except WatchLimitError:
             return  # `open_changes` will find the other way
         finally:
@@ -253,9 +262,9 @@ class Session:
             options, surroundings = self.request.up.options, self.request.up.surroundings
             preview = loaded.request(replace(options, dry_run=True), surroundings)
             plan = (await self._tools.up(self.name, preview, _quiet)).plan
-            self._emit(Event("watch", self.name, "plan", detail=plan or "nothing to do"))
             self._loaded = loaded
             if plan:
+                self._emit(Event("watch", self.name, "plan", detail=plan))
                 await self._tools.up(self.name, loaded.request(options, surroundings), self._only_problems)
         except ProjectError as error:
             for diagnostic in error.diagnostics:
@@ -268,27 +277,25 @@ class Session:
             self._emit(Event("watch", self.name, "error", detail=error.message, hint=error.hint))
             return False
         seconds = self._tools.rooms.clock.monotonic() - began
-        self._emit(Event("watch", self.name, "applied", seconds=seconds))
+        self._emit(Event("watch", self.name, "applied", detail="" if plan else "nothing to do", seconds=seconds))
         return True
 
     # -- services -------------------------------------------------------------------------------------------------------
 
     def _make_services(self, rules: Rules, trees: Sequence[tuple[Rule, Tree]]) -> None:
         tools = self._tools
+        deeds = Deeds(
+            now=tools.rooms.clock.monotonic,
+            intend=self._intend,
+            restart=self._restart,
+            rebuild=self._rebuild,
+            run=tools.processes.run,
+            reload=self._reload,
+        )
         for name in dict.fromkeys(rule.service for rule in rules.rules):
             watched = [(rule, tree) for rule, tree in trees if rule.service == name]
-            deeds = Deeds(restart=self._restart, rebuild=self._rebuild)
-            self._services[name] = ServiceWatch(
-                name,
-                self.name,
-                watched,
-                tools.rooms,
-                tools.confinement,
-                tools.processes,
-                tools.ledger,
-                deeds,
-                self._emit,
-            )
+            files = Files(self.name, name, watched, tools.rooms, tools.confinement, tools.ledger)
+            self._services[name] = ServiceWatch(name, watched, files, deeds, self._emit, rules.reloads.get(name))
             self._services[name].start()
 
     async def _close_services(self) -> None:
@@ -296,11 +303,34 @@ class Session:
         for service in services.values():
             await service.close()
 
-    async def _restart(self, service: str, cause: str) -> None:
+    def _intend(self, service: str, cause: str) -> None:
         store = self._tools.rooms.store
-        generation = Generation(store.generation(self.name, service) + 1, f"{cause} changed")
+        generation = Generation(store.generation(self.name, service) + 1, cause)
         store.generations.put(f"{self.name}/{service}", generation)
-        await self._up(service)
+
+    async def _restart(self, service: str) -> bool:
+        store = self._tools.rooms.store
+        current = store.generation(self.name, service)
+        records = [each for each in store.containers_of(self.name) if each.service == service and not each.one_off]
+        if all(record.generation >= current for record in records):
+            return False
+        # To wait for the end of a program that does not hear the signal is of no use to anybody.
+        deaf = all(
+            not process.hears(record.pid, signals.number(record.config.stop_signal)) for record in records if record.pid
+        )
+        await self._up(service, timeout=0.0 if deaf else None)
+        return True
+
+    async def _reload(self, record: ContainerRecord, reload: Reload) -> None:
+        if reload.signal:
+            self._tools.signal(record.id, reload.signal)
+            return
+        port = next((port.host_port for port in record.ports if port.protocol == "tcp"), 0)
+        if not port:
+            raise ContainerError(
+                f"cannot reload `{record.name}` at `{reload.http}`: it publishes no TCP port", hint="add `ports:`"
+            )
+        await asyncio.to_thread(post, port, reload.http)
 
     async def _rebuild(self, service: str, cause: str) -> None:
         if self._tools.rebuild is None:
@@ -312,9 +342,11 @@ class Session:
         await self._tools.rebuild(self._loaded.project, self._loaded.origins, service, self._only_problems)
         await self._up(service)
 
-    async def _up(self, service: str) -> None:
+    async def _up(self, service: str, *, timeout: float | None = None) -> None:
         asked = self.request.up
-        options = replace(asked.options, services=(service,), no_deps=True, no_start=False, wait=False, scale={})
+        options = replace(
+            asked.options, services=(service,), no_deps=True, no_start=False, wait=False, timeout=timeout, scale={}
+        )
         await self._tools.up(self.name, self._loaded.request(options, asked.surroundings), self._only_problems)
 
     # -- telling -----------------------------------------------------------------------------------------------------

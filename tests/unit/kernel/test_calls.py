@@ -67,3 +67,16 @@ def test_flags_become_mount_attributes() -> None:
     assert mount.propagation("rslave") == (mount.MS_SLAVE, True)
     with pytest.raises(ValueError, match="`sideways` is no mount propagation"):
         mount.propagation("sideways")
+
+
+def test_a_process_hears_the_signals_that_it_has_said_anything_about() -> None:
+    with subprocess.Popen(["sleep", "60"]) as child:
+        assert not process.hears(child.pid, signal.SIGTERM)
+        child.kill()
+    with subprocess.Popen(["sh", "-c", "trap '' TERM; echo ready; read x"], stdin=-1, stdout=-1) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        assert process.hears(child.pid, signal.SIGTERM)
+        assert not process.hears(child.pid, signal.SIGHUP)
+        child.kill()
+    assert process.hears(child.pid, signal.SIGHUP)

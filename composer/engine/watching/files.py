@@ -1,0 +1,206 @@
+"""The files of one service's containers: what they should have, what they have, and making one into the other.
+
+What a container was given is in the ledger. Where the ledger is not enough (a container that has just started, a path in
+doubt after a crash) the container itself is looked at: by inode and times where the ledger knows the file, by content where not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import stat
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ParamSpec, TypeVar
+
+from composer.engine.confinement import Confinement
+from composer.engine.records import ContainerRecord
+from composer.engine.rooms import Rooms
+from composer.engine.world import State
+from composer.watch.deliver import Delivery, Root
+from composer.watch.ledger import Ledger
+from composer.watch.plan import SyncFiles, Wanted, plan
+from composer.watch.rules import Rule
+from composer.watch.tree import DIRECTORY, FILE, Entry, Problem, Tree, stamp_of
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is to be done in one container."""
+
+    record: ContainerRecord
+    files: SyncFiles
+    catching_up: bool
+    """Whether it is what was missed, rather than what has just changed."""
+
+    @property
+    def targets(self) -> list[str]:
+        """The paths that it concerns."""
+        return [operation.target for operation in self.files.operations]
+
+
+class Files:
+    """Plans and delivers for one service; every method may be called again."""
+
+    def __init__(
+        self,
+        project: str,
+        service: str,
+        watched: Sequence[tuple[Rule, Tree]],
+        rooms: Rooms,
+        confinement: Confinement,
+        ledger: Ledger,
+    ) -> None:
+        self._project = project
+        self._service = service
+        self._watched = [(rule, tree) for rule, tree in watched if rule.target]
+        self._rooms = rooms
+        self._confinement = confinement
+        self._ledger = ledger
+
+    def running(self) -> list[ContainerRecord]:
+        """The service's containers that run."""
+        return [
+            record
+            for record in self._rooms.store.containers_of(self._project)
+            if record.service == self._service and record.state is State.RUNNING and not record.one_off
+        ]
+
+    async def plan(self, touched: set[str], catch_up: set[str]) -> list[Work]:
+        """What every container needs: `touched` alone, or everything for those in `catch_up`."""
+        everything = self._everything() if catch_up else {}
+        paths = sorted(touched)
+        some = {target: wanted for target in paths if (wanted := self._wanted(target)) is not None}
+        works: list[Work] = []
+        for record in self.running():
+            if record.id in catch_up:
+                files = await _unless_gone(self._plan_all, record, everything)
+            elif paths:
+                files = await _unless_gone(self._plan_some, record, paths, some)
+            else:
+                continue
+            if files:
+                works.append(Work(record, files, record.id in catch_up))
+        return works
+
+    async def deliver(self, work: Work) -> Delivery:
+        """Carry `work` out; a container that has ended meanwhile is caught up when it starts again."""
+        identity = self._confinement.identity(work.record, self._confinement.image(work.record))
+        task = asyncio.ensure_future(_unless_gone(self._deliver, work, (identity.uid, identity.gid)))
+        # Cancelled, the thread goes on: it must not be forgotten half way what was delivered.
+        return await asyncio.shield(task) or Delivery()
+
+    async def verify(self) -> list[Problem]:
+        """Compare what every container has with what it should have, by content."""
+        found: list[Problem] = []
+        for record in self.running():
+            found += await _unless_gone(self._compare, record, self._everything()) or []
+        return found
+
+    # -- in threads ----------------------------------------------------------------------------------------------------
+
+    def _plan_all(self, record: ContainerRecord, want: Mapping[str, Wanted]) -> SyncFiles:
+        given = self._ledger.entries(record.id)
+        touched = sorted(want.keys() | given.keys())
+        with self._root(record) as root:
+            have = _have(root, given, touched)
+        self._ledger.enter(record.id, {t: e for t, e in have.items() if t in want and not e.same(given.get(t))})
+        return plan(touched, want, have)
+
+    def _plan_some(self, record: ContainerRecord, touched: Sequence[str], want: Mapping[str, Wanted]) -> SyncFiles:
+        given = self._ledger.of(record.id, touched)
+        have = {target: entry for target, entry in given.items() if not entry.in_doubt}
+        if doubtful := [target for target in given if target not in have]:
+            with self._root(record) as root:
+                have |= _have(root, {}, doubtful)
+        return plan(touched, want, have)
+
+    def _deliver(self, work: Work, owner: tuple[int, int]) -> Delivery:
+        with self._root(work.record, owner) as root:
+            self._ledger.doubt(work.record.id, work.targets)
+            delivery = root.deliver(work.files)
+        self._ledger.enter(work.record.id, delivery.done)
+        return delivery
+
+    def _compare(self, record: ContainerRecord, want: Mapping[str, Wanted]) -> list[Problem]:
+        with self._root(record) as root:
+            have = _have(root, {}, sorted(want.keys() | self._ledger.entries(record.id).keys()))
+        return [
+            Problem(f"{record.name}:{target}", difference)
+            for target in sorted(want.keys() | have.keys())
+            if (difference := _difference(want.get(target), have.get(target)))
+        ]
+
+    @contextlib.contextmanager
+    def _root(self, record: ContainerRecord, owner: tuple[int, int] = (0, 0)) -> Iterator[Root]:
+        """The container's root, open. Raises ProcessLookupError or FileNotFoundError when it has ended."""
+        child = self._rooms.keeping.children.get(record.id)
+        if child is None:
+            raise ProcessLookupError
+        with Root(f"/proc/{child.pid}/root", *owner) as root:
+            signal.pidfd_send_signal(child.pidfd, 0)  # it lives, so the root is its own and not that of a later pid
+            yield root
+
+    # -- what should be there --------------------------------------------------------------------------------------------
+
+    def _wanted(self, target: str) -> Wanted | None:
+        """What should be at a path of the container: of the rules that reach it, the first one's."""
+        for rule, tree in self._watched:
+            if not rule.reaches(target):
+                continue
+            relative = target[len(rule.target) + 1 :]
+            entry = tree.entries.get(relative)
+            if entry is not None and not (relative == "" and entry.kind == DIRECTORY):
+                return Wanted(entry, f"{rule.root}/{relative}" if relative else rule.root)
+        return None
+
+    def _everything(self) -> dict[str, Wanted]:
+        """All that a container should have."""
+        want: dict[str, Wanted] = {}
+        for rule, tree in self._watched:
+            for relative, entry in list(tree.entries.items()):
+                if relative or entry.kind != DIRECTORY:
+                    source = f"{rule.root}/{relative}" if relative else rule.root
+                    want.setdefault(rule.inside(relative), Wanted(entry, source))
+        return want
+
+
+async def _unless_gone(function: Callable[P, R], *arguments: P.args, **options: P.kwargs) -> R | None:
+    """What `function` returns in a thread, None when the container has ended."""
+    try:
+        return await asyncio.to_thread(function, *arguments, **options)
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
+def _have(root: Root, given: Mapping[str, Entry], targets: Sequence[str]) -> dict[str, Entry]:
+    """What is at `targets`; files whose stamp is as in `given` are not read."""
+    found: dict[str, Entry] = {}
+    for target, status in root.observe(targets).items():
+        former = given.get(target)
+        if former is not None and _is_as(former, status):
+            found[target] = former
+        elif (entry := root.entry(target, status)) is not None:
+            found[target] = entry
+    return found
+
+
+def _is_as(former: Entry, status: os.stat_result) -> bool:
+    return former.kind == FILE and stat.S_ISREG(status.st_mode) and former.stamp == stamp_of(status)
+
+
+def _difference(wanted: Wanted | None, there: Entry | None) -> str:
+    """How what is there differs from what is wanted, "" if it does not."""
+    if wanted is None:
+        return "is there and should not be" if there is not None else ""
+    if there is None:
+        return "is missing"
+    if wanted.entry.same(there):
+        return ""
+    alike = (wanted.entry.kind, wanted.entry.digest) == (there.kind, there.digest)
+    return f"differs in {'mode' if alike else 'content'}"
