@@ -147,6 +147,33 @@ class Client:
         """Push images by reference."""
         return self._events("/images/push", request)
 
+    def tag_image(self, source: str, target: str) -> None:
+        """Give an image one more name."""
+        self._call("POST", "/images/tag", {"source": source, "target": target})
+
+    def save_images(self, references: list[str], path: str) -> None:
+        """Write images to an archive at the absolute `path`."""
+        self._call("POST", "/images/save", {"references": references, "path": path})
+
+    def verify_images(self, references: list[str], *, repair: bool = False) -> list[dict[str, str]]:
+        """What is damaged: `image`, `problem` and `hint` of each."""
+        body = {"references": references, "repair": repair}
+        damage: list[dict[str, str]] = self._call("POST", "/images/verify", body)["damage"]
+        return damage
+
+    def prune_images(self, request: messages.PruneRequest) -> messages.PruneResult:
+        """Delete images that nothing uses."""
+        return decoded(messages.PruneResult, self._call("POST", "/images/prune", encode(request)))
+
+    def inspect_images(self, references: list[str]) -> list[messages.ImageDetails]:
+        """All that is known of these images."""
+        answer = self._call("POST", "/images/inspect", {"references": references})["images"]
+        return [decoded(messages.ImageDetails, each) for each in answer]
+
+    def disk_usage(self) -> list[messages.DiskUsage]:
+        """What images, containers, volumes and logs take on the disk."""
+        return self._list(messages.DiskUsage, "/disk")
+
     def remove_images(self, references: list[str], *, force: bool = False) -> list[str]:
         """Remove references, and the content nothing else needs; what was removed."""
         answer: list[str] = self._call("POST", "/images/remove", {"references": references, "force": force})["removed"]

@@ -26,6 +26,12 @@
     POST /images/load            {"path"}                               {"references": []}
     POST /images/pull|push       ImagesRequest                          events
     POST /images/remove          {"references": [], "force": bool}      {"removed": []}
+    POST /images/tag             {"source", "target"}                   {}
+    POST /images/save            {"references": [], "path"}             {}
+    POST /images/verify          {"references": [], "repair": bool}     {"damage": [{"image", "problem", "hint"}]}
+    POST /images/prune           PruneRequest                           PruneResult
+    POST /images/inspect         {"references": []}                     {"images": [ImageDetails]}
+    GET  /disk                                                          [DiskUsage]
 
 A request that cannot be answered: status 4xx or 5xx with {"error": ComposerError.to_wire()}. In a stream: a Result with `error`.
 """
@@ -360,6 +366,55 @@ class ImageSummary:
     id: str
     size: int
     created: float
+    damage: str = ""
+    """Why the image cannot be read; empty for a sound one."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageDetails:
+    """What `compose image inspect` and `history` print; `config` is the image's configuration as it is stored."""
+
+    id: str
+    references: tuple[str, ...]
+    digests: tuple[str, ...]
+    """`name@digest` as registries gave it."""
+    manifest: str
+    size: int
+    layers: tuple[int, ...]
+    """Bytes of each layer, from the bottom up."""
+    config: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class PruneRequest:
+    """`compose image prune`; what containers were made from stays."""
+
+    all: bool = False
+    created_before: float | None = None
+    labels: tuple[str, ...] = ()
+    keep_storage: int | None = None
+    blobs: bool = False
+    """Also blobs of layers that are unpacked and can be pulled again."""
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PruneResult:
+    """Names and ids of what was deleted, and the bytes that are free now."""
+
+    removed: tuple[str, ...] = ()
+    reclaimed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DiskUsage:
+    """One line of `compose system df`; sizes in bytes."""
+
+    kind: str
+    total: int
+    active: int
+    size: int
+    reclaimable: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from composer.api.messages import ImageSummary
+from composer.api.messages import ImageDetails, ImageSummary, PruneRequest, PruneResult
 from composer.engine.configure import image_reference
 from composer.engine.store import Store
 from composer.errors import Diagnostic, ImageError, ProjectError, Severity
-from composer.image.image import Image
+from composer.image.audit import Damage, verify
+from composer.image.image import Image, ImageRecord
 from composer.image.importing import import_rootfs
 from composer.image.load import load
+from composer.image.prune import Criteria, choose, used_bytes
+from composer.image.save import save
 from composer.image.store import Store as Images
 from composer.image.store import missing
 from composer.project.model import Project, Service
@@ -56,7 +60,11 @@ class Pictures:
         records = await asyncio.to_thread(self._images.list)
         return tuple(
             ImageSummary(
-                record.reference.familiar() if record.reference else "", record.id, record.size, record.created
+                record.reference.familiar() if record.reference else "",
+                record.id,
+                record.size,
+                record.created,
+                record.damage,
             )
             for record in records
         )
@@ -74,14 +82,69 @@ class Pictures:
         """Remove images by name or id; what was removed. Raises ImageError for the first that cannot be."""
         removed: list[str] = []
         for reference in references:
-            removed += await asyncio.to_thread(self._images.remove, reference, self._in_use(), force)
+            removed += await asyncio.to_thread(self._images.remove, reference, self.in_use(), force)
         return removed
 
-    def _in_use(self) -> dict[str, list[str]]:
+    async def tag(self, source: str, target: str) -> None:
+        """Give an image one more name."""
+        await asyncio.to_thread(self._images.tag, source, target)
+
+    async def save(self, references: tuple[str, ...], path: str) -> None:
+        """Write images to an archive at `path`."""
+        await asyncio.to_thread(save, self._images, references, Path(path))
+
+    async def verify(self, references: tuple[str, ...], repair: bool) -> tuple[Damage, ...]:
+        """What is damaged of these images, or of all."""
+        return await asyncio.to_thread(verify, self._images, references, repair=repair)
+
+    async def details(self, references: tuple[str, ...]) -> tuple[ImageDetails, ...]:
+        """All that is known of these images. Raises ImageError for the first that is not there."""
+        return await asyncio.to_thread(lambda: tuple(details(self._images, each) for each in references))
+
+    async def prune(self, request: PruneRequest) -> PruneResult:
+        """Delete what no container was made from, as far as `request` says; or only say what would go."""
+        return await asyncio.to_thread(self._prune, request, self.in_use())
+
+    def _prune(self, request: PruneRequest, in_use: Mapping[str, Sequence[str]]) -> PruneResult:
+        criteria = Criteria(request.all, request.created_before, request.labels, request.keep_storage)
+        before = self._images.list()
+        if request.dry_run:
+            gone = choose(before, in_use, criteria)
+            return PruneResult(tuple(dict.fromkeys(_name(record) for record in gone)))
+        freed = self._images.drop_blobs() if request.blobs else 0
+        removed = self._images.prune(in_use, criteria)
+        return PruneResult(removed, freed + used_bytes(before) - used_bytes(self._images.list()))
+
+    def in_use(self) -> dict[str, list[str]]:
+        """Image id -> names of the containers made from it."""
         users: dict[str, list[str]] = {}
         for record in self._store.containers:
             users.setdefault(record.config.image_id, []).append(record.name)
         return users
+
+
+def details(images: Images, reference: str) -> ImageDetails:
+    """All that is known of one image. Raises ImageError."""
+    image = images.find(reference)
+    if image is None:
+        raise missing(reference)
+    records = [record for record in images.list() if record.id == image.id]
+    names = tuple(record.reference for record in records if record.reference)
+    layers = tuple(records[0].layers.values()) if records else ()
+    digest = image.origin.digest if image.origin else image.manifest
+    return ImageDetails(
+        id=image.id,
+        references=tuple(name.familiar() for name in names),
+        digests=tuple(dict.fromkeys(f"{name.name}@{digest}" for name in names)) if image.origin else (),
+        manifest=str(image.manifest or ""),
+        size=sum(layers),
+        layers=layers,
+        config=json.loads(image.config.to_bytes()),
+    )
+
+
+def _name(record: ImageRecord) -> str:
+    return record.reference.familiar() if record.reference else record.id
 
 
 def _problem(service: Service, reference: str, origins: Origins) -> Diagnostic:

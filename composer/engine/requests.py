@@ -16,6 +16,7 @@ from composer import __version__
 from composer.api.messages import (
     ContainerEvent,
     ContainerSummary,
+    DiskUsage,
     DownRequest,
     EngineStatus,
     Event,
@@ -37,6 +38,7 @@ from composer.engine.configure import Image, image_reference
 from composer.engine.containers import Containers
 from composer.engine.contents import read_contents
 from composer.engine.execute import execute
+from composer.engine.inventory import disk_usage
 from composer.engine.logs import Logs
 from composer.engine.loop import Loop
 from composer.engine.machine import Machine, observe
@@ -328,6 +330,10 @@ class Requests:
     def pictures(self) -> Pictures:
         """What can be asked about images."""
         return self._pictures
+
+    async def disk_usage(self) -> tuple[DiskUsage, ...]:
+        """What images, containers, volumes and logs take on the disk."""
+        return await disk_usage(self._rooms)
 
     async def pull_images(self, request: ImagesRequest, emit: Emit) -> Result:
         """Pull images by reference."""

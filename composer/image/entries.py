@@ -27,7 +27,7 @@ def find_entry(entries: Sequence[Descriptor], blobs: Blobs, text: str) -> Descri
     if not _looks_like_id(text):
         parse(text)  # says what is wrong with it
         return None
-    found = {identifier: entry for entry in entries if _begins(identifier := id_of(entry, blobs), text)}
+    found = {identifier: entry for entry in entries if _begins(identifier := _id_or_digest(entry, blobs), text)}
     if len(found) > 1:
         raise ImageError(f"cannot find image `{text}`: {len(found)} ids begin like this")
     return next(iter(found.values()), None)
@@ -64,6 +64,14 @@ def manifest_of(entry: Descriptor, blobs: Blobs) -> tuple[Digest, Manifest]:
             raise ImageError(f"cannot use {entry.digest}: it has no image for {this_platform()}")
         entry = chosen
     return entry.digest, Manifest.parse(blobs.document(entry))
+
+
+def _id_or_digest(entry: Descriptor, blobs: Blobs) -> str:
+    """What a listing shows as the id: of a damaged image its entry's digest."""
+    try:
+        return id_of(entry, blobs)
+    except ImageError:
+        return str(entry.digest)
 
 
 def _looks_like_id(text: str) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from composer.oci.config import ImageConfig
@@ -61,3 +62,10 @@ class ImageRecord:
     """Bytes of its layers, unpacked where they are, else as blobs."""
     created: float
     """Seconds since the epoch; 0 where the image does not say."""
+    manifest: str = ""
+    """Digest of its entry in the index."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    layers: Mapping[str, int] = field(default_factory=dict)
+    """Digest -> bytes; images that share a layer both have it here."""
+    damage: str = ""
+    """What keeps the image from being read; empty where nothing does."""

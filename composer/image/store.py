@@ -7,6 +7,7 @@ between being written and being named.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -17,11 +18,12 @@ from composer.errors import ComposerError, ImageError
 from composer.image import host
 from composer.image.blobs import Blobs
 from composer.image.collect import collect
-from composer.image.entries import find_entry, id_of, manifest_of, means
+from composer.image.entries import find_entry, manifest_of, means
 from composer.image.image import Image, ImageRecord, Origin
 from composer.image.index import IndexFile, origin_of, reference_of
 from composer.image.locks import locked
 from composer.image.ownership import Ownership
+from composer.image.prune import DANGLING, Criteria, choose
 from composer.image.snapshot import Snapshots
 from composer.image.staging import sweep
 from composer.image.verify import check_layer, check_layers
@@ -31,6 +33,8 @@ from composer.oci.digest import Digest
 from composer.oci.manifest import Manifest
 from composer.oci.reference import Reference, parse
 from composer.paths import Paths
+
+log = logging.getLogger("composer.image")
 
 InUse = Mapping[str, Sequence[str]]
 """Image id -> names of the containers made from it."""
@@ -47,14 +51,20 @@ class Store:
         self._index = IndexFile(paths.images)
 
     def list(self) -> tuple[ImageRecord, ...]:
-        """A record for every name and every image without one, by name; the embedded image is not among them."""
-        records = []
-        for entry in self._index.read():
-            _, manifest = manifest_of(entry, self.blobs)
-            config = ImageConfig.parse(self.blobs.document(manifest.config))
-            size = self._size(manifest, config)
-            records.append(ImageRecord(reference_of(entry), str(manifest.config.digest), size, _created(config)))
+        """A record for every name and every image without one, by name; the embedded image is not among them.
+
+        An image whose manifest or config is damaged has a record that says so, and no size or time.
+        """
+        records = [self._record(entry) for entry in self._index.read()]
         return tuple(sorted(records, key=lambda record: (str(record.reference or "~"), record.id)))
+
+    def entries(self) -> tuple[Descriptor, ...]:
+        """What the index holds: an entry for every name, and for every image without one."""
+        return self._index.read()
+
+    def entry(self, reference: str) -> Descriptor | None:
+        """The entry behind a name or the beginning of an id; its content may be damaged."""
+        return self._entry(reference)
 
     def find(self, reference: str) -> Image | None:
         """The image called `reference`, a name or the beginning of an id; None where there is none.
@@ -128,10 +138,13 @@ class Store:
             entry = self._entry(reference)
             if entry is None:
                 raise missing(reference)
+            record = self._record(entry)
+            if record.damage:
+                return self._forget_damaged(entry, record, in_use or {})
             image = self._image(entry)
             # Asked for by id, all that leads to the image goes.
             name = reference_of(entry) if means(reference, entry) else None
-            same = [item for item in self._index.read() if id_of(item, self.blobs) == image.id]
+            same = [item for item in self._index.read() if self._record(item).id == image.id]
             names = [other for item in same if (other := reference_of(item))]
             users = (in_use or {}).get(image.id, ())
             if users and (name is None or len(names) == 1) and not (force and name):
@@ -144,17 +157,57 @@ class Store:
             self._collect()
             return (*(other.familiar() for other in names), image.id)
 
-    def prune(self, in_use: InUse | None = None) -> tuple[str, ...]:
-        """Delete every image without a name that no container was made from; the ids of those deleted."""
+    def _forget_damaged(self, entry: Descriptor, record: ImageRecord, in_use: InUse) -> tuple[str, ...]:
+        """Drop an image that cannot be read. Whose image an unknown id was, nobody can tell: then its content stays."""
+        known = {other.id for other in self.list() if not other.damage}
+        users = [name for identifier, names in in_use.items() if identifier not in known for name in names]
+        name = record.reference.familiar() if record.reference else record.id
+        if users:
+            raise ImageError(
+                f"cannot remove image `{name}`: it is damaged, and container `{users[0]}` may have been made from it",
+                hint=f"`compose image pull {name}` heals it; or remove the container first",
+            )
+        self._index.drop(entry)
+        self._collect()
+        return (name,)
+
+    def prune(self, in_use: InUse | None = None, criteria: Criteria = DANGLING) -> tuple[str, ...]:
+        """Delete the images that `criteria` chooses and no container was made from; names and ids of those deleted."""
         with locked(self._content_lock):
-            removed = []
-            for entry in self._index.read():
-                image = self._image(entry)
-                if reference_of(entry) is None and image.id not in (in_use or {}):
+            gone = choose(self.list(), frozenset(in_use or {}), criteria)
+            entries = self._index.read()
+            for entry in entries:
+                if str(entry.digest) in {record.manifest for record in gone}:
                     self._index.drop(entry)
-                    removed.append(image.id)
             self._collect()
-            return tuple(removed)
+            names = [record.reference.familiar() for record in gone if record.reference]
+            return (*names, *dict.fromkeys(record.id for record in gone))
+
+    def drop_blobs(self) -> int:
+        """Delete the layers' blobs of images that can be pulled again and are unpacked; the bytes freed."""
+        with locked(self._content_lock):
+            keep: set[Digest] = set()
+            candidates: dict[Digest, int] = {}
+            for entry in self._index.read():
+                if self._record(entry).damage:
+                    continue
+                _, manifest = manifest_of(entry, self.blobs)
+                config = ImageConfig.parse(self.blobs.document(manifest.config))
+                for layer, chain in zip(manifest.layers, chain_ids(config.diff_ids), strict=True):
+                    if origin_of(entry) and self.snapshots.has(chain):
+                        candidates[layer.digest] = self.blobs.size(layer.digest) or 0
+                    else:
+                        keep.add(layer.digest)
+            chosen = {digest: size for digest, size in candidates.items() if digest not in keep}
+            for digest in chosen:
+                self.blobs.remove(digest)
+            return sum(chosen.values())
+
+    @contextmanager
+    def deleting(self) -> Iterator[None]:
+        """While this is held nobody adds content."""
+        with locked(self._content_lock):
+            yield
 
     def sweep(self) -> None:
         """Delete what interrupted imports and removals left; what others are working on stays."""
@@ -183,7 +236,11 @@ class Store:
         return find_entry(self._index.read(), self.blobs, reference)
 
     def _collect(self) -> None:
-        collect(self._index.read(), self.blobs, self.snapshots)
+        """Delete what nothing leads to; nothing at all while an image is damaged: what it leads to is unknown."""
+        try:
+            collect(self._index.read(), self.blobs, self.snapshots)
+        except ImageError as error:
+            log.warning("nothing was collected: %s", error.message)
 
     def _image(self, entry: Descriptor, reference: Reference | None = None) -> Image:
         digest, manifest = manifest_of(entry, self.blobs)
@@ -198,9 +255,24 @@ class Store:
             origin=origin_of(entry),
         )
 
-    def _size(self, manifest: Manifest, config: ImageConfig) -> int:
-        sizes = [self.snapshots.size(chain) for chain in chain_ids(config.diff_ids)]
-        return sum(layer.size if size is None else size for layer, size in zip(manifest.layers, sizes, strict=False))
+    def _record(self, entry: Descriptor) -> ImageRecord:
+        try:
+            _, manifest = manifest_of(entry, self.blobs)
+            config = ImageConfig.parse(self.blobs.document(manifest.config))
+        except ImageError as error:
+            return ImageRecord(reference_of(entry), str(entry.digest), 0, 0, damage=error.message)
+        layers = {str(layer.digest): size for layer, size in self._sizes(manifest, config)}
+        size = sum(size for _, size in self._sizes(manifest, config))
+        created = _created(config)
+        return ImageRecord(
+            reference_of(entry), str(manifest.config.digest), size, created, str(entry.digest), config.labels, layers
+        )
+
+    def _sizes(self, manifest: Manifest, config: ImageConfig) -> Iterator[tuple[Descriptor, int]]:
+        """The layers, with their bytes: unpacked where they are, else as blobs."""
+        for layer, chain in zip(manifest.layers, chain_ids(config.diff_ids), strict=False):
+            size = self.snapshots.size(chain)
+            yield layer, layer.size if size is None else size
 
 
 def missing(reference: str) -> ImageError:

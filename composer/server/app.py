@@ -24,6 +24,7 @@ from composer.api.messages import (
     Event,
     ExecRequest,
     ImagesRequest,
+    PruneRequest,
     PullRequest,
     PushRequest,
     Result,
@@ -79,6 +80,12 @@ def make_app(requests: Requests, stop: Callable[[], None]) -> web.Application:
             web.post("/images/pull", _image_pull),
             web.post("/images/push", _image_push),
             web.post("/images/remove", _image_remove),
+            web.post("/images/tag", _image_tag),
+            web.post("/images/save", _image_save),
+            web.post("/images/verify", _image_verify),
+            web.post("/images/prune", _image_prune),
+            web.post("/images/inspect", _image_inspect),
+            web.get("/disk", _disk),
         ]
     )
     return app
@@ -311,3 +318,37 @@ async def _image_remove(request: web.Request) -> web.Response:
     body = await _body(request)
     removed = await request.app[_requests].pictures.remove(tuple(body["references"]), bool(body.get("force")))
     return web.json_response({"removed": removed})
+
+
+async def _image_tag(request: web.Request) -> web.Response:
+    body = await _body(request)
+    await request.app[_requests].pictures.tag(body["source"], body["target"])
+    return web.json_response({})
+
+
+async def _image_save(request: web.Request) -> web.Response:
+    body = await _body(request)
+    await request.app[_requests].pictures.save(tuple(body["references"]), body["path"])
+    return web.json_response({})
+
+
+async def _image_verify(request: web.Request) -> web.Response:
+    body = await _body(request)
+    found = await request.app[_requests].pictures.verify(tuple(body.get("references", ())), bool(body.get("repair")))
+    return web.json_response(
+        {"damage": [{"image": each.image, "problem": each.problem, "hint": each.hint} for each in found]}
+    )
+
+
+async def _image_prune(request: web.Request) -> web.Response:
+    body = decode(PruneRequest, await _body(request))
+    return web.json_response(encode(await request.app[_requests].pictures.prune(body)))
+
+
+async def _image_inspect(request: web.Request) -> web.Response:
+    references = tuple((await _body(request))["references"])
+    return web.json_response({"images": encode(await request.app[_requests].pictures.details(references))})
+
+
+async def _disk(request: web.Request) -> web.Response:
+    return web.json_response(encode(await request.app[_requests].disk_usage()))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -11,14 +14,19 @@ import typer
 from composer.api.messages import ImagesRequest
 from composer.cli.app import command_app
 from composer.cli.follow import follow
+from composer.cli.image_about import history, inspect
+from composer.cli.image_care import prune, verify
 from composer.cli.options import check_format
 from composer.cli.render.answer import say, say_json, say_table
 from composer.cli.render.containers import human_duration
+from composer.cli.render.errors import show_warning
 from composer.cli.render.images import human_size, short_id, split_reference
 from composer.cli.session import Session
 from composer.errors import UsageError
 
 app = command_app()
+for each in (inspect, history, verify, prune):
+    app.command()(each)
 
 
 @app.callback()
@@ -62,7 +70,12 @@ def ls(
     """List images."""
     session: Session = ctx.obj
     check_format(format_, "table", "json")
-    images = session.client.images()
+    listed = session.client.images()
+    for each in listed:
+        if each.damage:
+            name = each.reference or short_id(each.id)
+            show_warning(session.err, f"skipped `{name}`: {each.damage}", "`compose image verify` names all damage")
+    images = [each for each in listed if not each.damage]
     if quiet:
         say(*dict.fromkeys(each.id for each in images))
     elif format_ == "json":
@@ -105,6 +118,40 @@ def push(
     session: Session = ctx.obj
     request = ImagesRequest(tuple(references), surroundings=session.surroundings)
     follow(session.quiet if quiet else session.progress, session.client.push_images(request))
+    return 0
+
+
+@app.command()
+def tag(
+    ctx: typer.Context,
+    source: Annotated[str, typer.Argument(metavar="REFERENCE")],
+    target: Annotated[str, typer.Argument(metavar="NAME", help="Its further name")],
+) -> int:
+    """Give an image one more name."""
+    session: Session = ctx.obj
+    session.client.tag_image(source, target)
+    return 0
+
+
+@app.command()
+def save(
+    ctx: typer.Context,
+    references: Annotated[list[str], typer.Argument(metavar="REFERENCE")],
+    output: Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Instead of standard output")] = "",
+) -> int:
+    """Save images to an archive that Docker and OCI tools can read."""
+    session: Session = ctx.obj
+    if output:
+        session.client.save_images(references, str(Path(output).absolute()))
+        return 0
+    if sys.stdout.isatty():
+        raise UsageError("an archive is nothing for a terminal", hint="use `--output FILE`, or redirect the output")
+    with TemporaryDirectory() as directory:
+        archive = Path(directory, "images.tar")
+        session.client.save_images(references, str(archive))
+        with archive.open("rb") as file:
+            shutil.copyfileobj(file, sys.stdout.buffer)
+            sys.stdout.buffer.flush()
     return 0
 
 
