@@ -12,14 +12,17 @@ import logging
 import secrets
 import shutil
 import signal
+from collections.abc import Mapping
 from dataclasses import replace
 
 from composer.api.messages import ContainerEvent
 from composer.engine.plan import CreateContainer, RemoveContainer, StopContainer
 from composer.engine.records import ContainerRecord, VolumeRecord
 from composer.engine.rooms import Rooms
-from composer.engine.world import DesiredContainer, Health, State
+from composer.engine.world import ContainerConfig, DesiredContainer, Health, State
 from composer.errors import ContainerError
+from composer.keeper.logs import LIMIT
+from composer.project.quantities import parse_size
 from composer.runtime import signals
 
 log = logging.getLogger("composer.engine")
@@ -169,6 +172,8 @@ class Containers:
         for name in ("upper", "work", "etc", "log"):
             (base / name).mkdir(parents=True, exist_ok=True)
         base.chmod(0o700)
+        if limit := log_limit(record.config.log_options):
+            (base / "log" / LIMIT).write_text(str(limit))
 
     async def _gone(self, container: str, timeout: float | None) -> bool:
         def ended() -> bool:
@@ -176,6 +181,27 @@ class Containers:
             return record is None or record.state is not State.RUNNING
 
         return await self._rooms.bus.until(ended, timeout)
+
+
+def is_logged(config: ContainerConfig) -> bool:
+    """Whether a container's output is kept; a terminal's is, since it is how the terminal is seen at all."""
+    return config.log_driver != "none" or config.tty
+
+
+def log_limit(options: Mapping[str, str]) -> int:
+    """The bytes of output to keep by `max-size` and `max-file`, 0 for all.
+
+    Raises:
+        ContainerError: they are no sizes or numbers.
+    """
+    try:
+        size = parse_size(options.get("max-size", "-1"))
+        files = int(options.get("max-file", "1"))
+    except ValueError as error:
+        wrong = f"max-size {options.get('max-size', '')}, max-file {options.get('max-file', '')}".strip()
+        hint = "write them like `max-size: 10m` and `max-file: 3`"
+        raise ContainerError(f"cannot limit the log: {wrong}", hint=hint) from error
+    return max(size, 0) * max(files, 1)
 
 
 def event(record: ContainerRecord, action: str, time: float) -> ContainerEvent:

@@ -11,7 +11,7 @@ import logging
 import os
 import signal
 
-from composer.engine.containers import remove_tree
+from composer.engine.containers import is_logged, remove_tree
 from composer.engine.loop import Loop
 from composer.engine.records import ContainerRecord
 from composer.engine.rooms import Rooms
@@ -43,15 +43,16 @@ async def recover(rooms: Rooms, loop: Loop) -> None:
 async def take_over(rooms: Rooms, lost: Keeper, new: Keeper) -> None:
     """Give every container that runs to a new keeper, since the one that was their parent died."""
     for container, child in lost.children.items():
-        await new.adopt(
-            container,
-            child.pid,
-            child.start_time,
-            child.pidfd,
-            str(rooms.paths.container(container) / "log"),
-            str(rooms.paths.fifos(container)),
-            child.held,
-        )
+        log, fifos = _output_of(rooms, container)
+        await new.adopt(container, child.pid, child.start_time, child.pidfd, log, fifos, child.held)
+
+
+def _output_of(rooms: Rooms, container: str) -> tuple[str, str]:
+    """Where a container's output goes and comes by; nowhere for one whose output nobody keeps."""
+    record = rooms.store.containers.get(container)
+    if record is not None and not is_logged(record.config):
+        return "", ""
+    return str(rooms.paths.container(container) / "log"), str(rooms.paths.fifos(container))
 
 
 async def _end_half_started(rooms: Rooms) -> None:
@@ -82,14 +83,7 @@ async def _take_up(rooms: Rooms, loop: Loop, record: ContainerRecord) -> None:
         await loop.lost(record)
         return
     try:
-        await rooms.keeping.keeper.adopt(
-            record.id,
-            record.pid,
-            record.start_time,
-            pidfd,
-            str(rooms.paths.container(record.id) / "log"),
-            str(rooms.paths.fifos(record.id)),
-        )
+        await rooms.keeping.keeper.adopt(record.id, record.pid, record.start_time, pidfd, *_output_of(rooms, record.id))
     finally:
         os.close(pidfd)
     await _found(rooms, loop, record)

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from composer.engine import contents, devices, etc_files
 from composer.engine.confinement import Confinement
-from composer.engine.containers import event
+from composer.engine.containers import event, is_logged
 from composer.engine.records import ContainerRecord
 from composer.engine.rooms import Rooms
 from composer.engine.storage import Sources, Storage
@@ -143,6 +143,7 @@ class Starting:
         rooms = self._rooms
         fds, network, ours = rooms.networks.attach(record)
         stdin = record.config.stdin_open and not record.config.tty
+        logged = is_logged(record.config)
         try:
             if stdin:
                 # A pipe whose writing end only the store holds: letting go of it there is the end of input.
@@ -157,8 +158,8 @@ class Starting:
                     clone=clone_namespaces(spec),
                     fds=fds,
                     stdin="stdin" if stdin else "",
-                    log=str(rooms.paths.container(record.id) / "log"),
-                    fifos=str(rooms.paths.fifos(record.id)),
+                    log=str(rooms.paths.container(record.id) / "log") if logged else "",
+                    fifos=str(rooms.paths.fifos(record.id)) if logged else "",
                 )
             )
         finally:

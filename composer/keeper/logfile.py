@@ -2,15 +2,20 @@
 
 `splice` moves bytes or leaves them in the FIFO: whoever kills us in between loses nothing and doubles nothing. What a
 kill can cost is the record of the last piece; the next writer finds bytes beyond the last record and indexes them.
+
+A log with a limit forgets its oldest pieces by punching holes: offsets stay what they are, so whoever reads is not
+disturbed, and there is no moment at which a line is in two files or in none.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from pathlib import Path
 
-from composer.keeper.logs import LARGEST_LENGTH, RECORD_SIZE, Record, Stream
+from composer.keeper.logs import FIRST, LARGEST_LENGTH, LIMIT, RECORD_SIZE, Record, Stream, first_record
+from composer.kernel.file import punch
 
 _MOST_AT_ONCE = 1 << 16
 
@@ -29,6 +34,10 @@ class LogFile:
         self._unwritten = b""
         self._end = self._last_end()
         self._size = os.lseek(self._output, 0, os.SEEK_END)
+        self._directory = directory
+        self._limit = _number(directory / LIMIT)
+        self._first = first_record(directory)
+        self._begin = self._record_at(self._first).offset if self._first < self._records else self._end
         if self._size > self._end:
             self._record(time.time_ns(), self._size - self._end, Stream.STDOUT)
 
@@ -44,6 +53,8 @@ class LogFile:
         if moved:
             self.mark_gap(lost)
             self._record(time.time_ns(), moved, stream)
+            if self._limit and self._end - self._begin > self._limit + max(self._limit // 8, _MOST_AT_ONCE):
+                self._forget()
         return moved
 
     def mark_gap(self, lost: int) -> None:
@@ -76,7 +87,35 @@ class LogFile:
         self._records += complete
         self._unwritten = self._unwritten[complete * RECORD_SIZE :]
 
+    def _forget(self) -> None:
+        """Keep no more than the limit: what lies before is a hole, and no reader goes there any more."""
+        low, high = self._first, self._records
+        while low < high:
+            middle = (low + high) // 2
+            if self._record_at(middle).offset < self._end - self._limit:
+                low = middle + 1
+            else:
+                high = middle
+        if low >= self._records:
+            return
+        offset = self._record_at(low).offset
+        draft = self._directory / f"{FIRST}.new"
+        draft.write_text(str(low))
+        draft.rename(self._directory / FIRST)
+        with contextlib.suppress(OSError):  # no holes on this file system: then only the reader forgets
+            punch(self._output, self._begin, offset - self._begin)
+            punch(self._index, self._first * RECORD_SIZE, (low - self._first) * RECORD_SIZE)
+        self._first, self._begin = low, offset
+
+    def _record_at(self, number: int) -> Record:
+        return Record.from_bytes(os.pread(self._index, RECORD_SIZE, number * RECORD_SIZE))
+
     def _last_end(self) -> int:
-        if not self._records:
-            return 0
-        return Record.from_bytes(os.pread(self._index, RECORD_SIZE, (self._records - 1) * RECORD_SIZE)).end
+        return self._record_at(self._records - 1).end if self._records else 0
+
+
+def _number(file: Path) -> int:
+    try:
+        return int(file.read_text())
+    except (OSError, ValueError):
+        return 0

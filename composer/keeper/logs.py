@@ -2,6 +2,8 @@
 
     <log>/output    what the container wrote, stdout and stderr interleaved as they were moved
     <log>/index     one 24-byte record for each piece moved: offset, time in ns, length, stream
+    <log>/limit     how many bytes to keep, if not all
+    <log>/first     the number of the first record that is kept, if some are not
 
 Records follow each other without holes: each offset is the end of the piece before. A gap record holds in `length` the
 number of bytes that were lost on a full disk, and stands where they would have been. The pump writes bytes first and
@@ -18,6 +20,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
+
+LIMIT, FIRST = "limit", "first"
 
 _RECORD = struct.Struct("<QQIB3x")
 RECORD_SIZE = _RECORD.size
@@ -82,9 +86,11 @@ class _Partial:
 class Follower:
     """Reads a log from some record on; `poll` again whenever the files changed."""
 
-    def __init__(self, directory: Path, first_record: int = 0) -> None:
+    def __init__(self, directory: Path, first: int | None = None) -> None:
+        """From the record numbered `first` on, from the oldest that is kept if that is left out."""
+        first = first_record(directory) if first is None else first
         self._directory = directory
-        self._first = self._next = first_record
+        self._first = self._next = first
         self._index = -1
         self._output = -1
         self._partial: dict[Stream, _Partial] = {}
@@ -99,6 +105,8 @@ class Follower:
             return
         for record in _records(self._index, self._next):
             self._next += 1
+            if record is None:
+                continue  # forgotten while we were reading
             for line in self._lines(record):
                 self._handed_out += 1
                 yield line
@@ -158,7 +166,7 @@ class Follower:
 
     def _begins_line(self, stream: Stream) -> bool:
         """Whether the piece of `stream` before the one we began with ended a line."""
-        for record in _records_backwards(self._index, self._first):
+        for record in _records_backwards(self._index, self._first, first_record(self._directory)):
             if record.stream is stream and record.length:
                 return os.pread(self._output, 1, record.end - 1) == b"\n"
         return True
@@ -166,7 +174,7 @@ class Follower:
 
 def follow(directory: Path, since: float | None = None, tail: int | None = None) -> tuple[Follower, Iterator[LogLine]]:
     """A follower of what comes, and the complete lines there are: those begun at `since` or later, the last `tail`."""
-    first = 0 if since is None else _first_since(directory, since)
+    first = first_record(directory) if since is None else _first_since(directory, since)
     if tail is None:
         follower = Follower(directory, first)
         return follower, follower.poll()
@@ -201,7 +209,7 @@ def read(directory: Path, since: float | None = None, tail: int | None = None) -
 def _first_since(directory: Path, since: float) -> int:
     """The first record moved at `since` or later; lines begun before it are older."""
     with _index_of(directory) as index:
-        low, high = 0, _count(index)
+        low, high = first_record(directory), _count(index)
         while low < high:
             middle = (low + high) // 2
             if _record_at(index, middle).time_ns < since * 1e9:
@@ -216,15 +224,15 @@ def _first_of_last(directory: Path, lines: int) -> int:
     with _index_of(directory) as index:
         if index < 0:
             return 0
-        number = _count(index)
+        number, oldest = _count(index), first_record(directory)
         output = os.open(directory / "output", os.O_RDONLY)
         try:
-            for record in _records_backwards(index, number):
+            for record in _records_backwards(index, number, oldest):
                 if lines <= 0:
                     return number
                 number -= 1
                 lines -= sum(piece.count(b"\n") for piece in _pieces(output, record))
-            return 0
+            return oldest
         finally:
             os.close(output)
 
@@ -251,22 +259,34 @@ def _record_at(index: int, number: int) -> Record:
     return Record.from_bytes(os.pread(index, RECORD_SIZE, number * RECORD_SIZE))
 
 
-def _records(index: int, first: int) -> Iterator[Record]:
-    """The records from `first` on; half a record at the end is not there yet."""
+def first_record(directory: Path) -> int:
+    """The number of the oldest record that is kept."""
+    try:
+        return int((directory / FIRST).read_text())
+    except (OSError, ValueError):
+        return 0
+
+
+def _records(index: int, first: int) -> Iterator[Record | None]:
+    """The records from `first` on, None for one that was forgotten; half a record at the end is not there yet."""
     while len(block := os.pread(index, RECORD_SIZE * _BLOCK, first * RECORD_SIZE)) >= RECORD_SIZE:
         complete = len(block) // RECORD_SIZE
         first += complete
         for position in range(complete):
-            yield Record.from_bytes(block[position * RECORD_SIZE : (position + 1) * RECORD_SIZE])
+            data = block[position * RECORD_SIZE : (position + 1) * RECORD_SIZE]
+            yield Record.from_bytes(data) if any(data) else None
 
 
-def _records_backwards(index: int, before: int) -> Iterator[Record]:
-    """The records before the one numbered `before`, last first."""
-    while before > 0:
-        start = max(0, before - _BLOCK)
+def _records_backwards(index: int, before: int, oldest: int) -> Iterator[Record]:
+    """The records before the one numbered `before` down to `oldest`, last first."""
+    while before > oldest:
+        start = max(oldest, before - _BLOCK)
         block = os.pread(index, RECORD_SIZE * (before - start), start * RECORD_SIZE)
         for position in range(before - start - 1, -1, -1):
-            yield Record.from_bytes(block[position * RECORD_SIZE : (position + 1) * RECORD_SIZE])
+            data = block[position * RECORD_SIZE : (position + 1) * RECORD_SIZE]
+            if not any(data):
+                return
+            yield Record.from_bytes(data)
         before = start
 
 

@@ -24,6 +24,7 @@ CHECKS: tuple[Callable[[Mapping, Report], None], ...] = (
     clashes.container_names,
     clashes.network_modes,
     clashes.namespaces,
+    clashes.log_drivers,
     clashes.healthchecks,
     clashes.addresses,
     clashes.networks,

@@ -99,6 +99,16 @@ def network_modes(tree: Mapping, report: Report) -> None:
                 report.error(f"services.{name} cannot publish ports with `network_mode: {mode}`", place, hint=hint)
 
 
+def log_drivers(tree: Mapping, report: Report) -> None:
+    """Which log drivers do what they are called."""
+    for name, service in services_of(tree).items():
+        logging = service.get("logging")
+        driver = logging.get("driver") if isinstance(logging, Mapping) else None
+        if isinstance(driver, Scalar) and driver.value not in ("", "json-file", "local", "none"):
+            message = f"services.{name}.logging: there is no log driver `{driver.value}`, the output is kept here"
+            report.warn(message, driver.mark, hint="`compose logs` shows it", about_running=True)
+
+
 def namespaces(tree: Mapping, report: Report) -> None:
     """Which namespaces cannot be shared yet."""
     for name, service in services_of(tree).items():

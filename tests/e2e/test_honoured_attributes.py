@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tests.e2e.harness import IDLE, Engine
+from tests.e2e.harness import IDLE, Engine, eventually
 
 DEVICE = next(name for name in ("/dev/fuse", "/dev/loop-control", "/dev/kmsg") if Path(name).exists())
 """One that no container may open unless told so."""
@@ -122,3 +122,30 @@ def test_what_cannot_be_had_says_so(engine: Engine) -> None:
 
     lab.write("services: {web: {image: host, command: 'true', runtime: kata}}")
     assert "there is no runtime `kata`" in lab.compose("up", "-d").stderr
+
+
+TALK = f"i=0; while [ $$i -lt 4000 ]; do echo line $$i {'x' * 80}; i=$$((i+1)); done; echo done; exec sleep infinity"
+
+
+def test_a_log_is_as_long_as_the_file_says(engine: Engine) -> None:
+    lab = engine.project(f"""
+        services:
+          talker:
+            image: host
+            command: ["sh", "-c", "{TALK}"]
+            logging: {{driver: json-file, options: {{max-size: 50k, max-file: "2"}}}}
+          silent: {{image: host, command: ["sh", "-c", "echo unheard; sleep infinity"], logging: {{driver: none}}}}
+          other: {{image: host, command: ["true"], logging: {{driver: syslog}}}}
+    """)
+    up = lab.up()
+    assert "there is no log driver `syslog`" in up.stderr
+    eventually(lambda: "done" in lab.logs("talker")[-1:])
+
+    lines = lab.logs("talker")
+    assert lines[0] != "line 0"
+    assert 500 < len(lines) < 3000
+    assert lines[-2].startswith("line 3999 ")
+    assert lab.logs("silent") == []
+    engine.kill("keeper")
+    lab.exec("silent", "true")
+    assert lab.container("silent")["State"] == "running"

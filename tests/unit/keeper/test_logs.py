@@ -200,3 +200,34 @@ def test_the_tail_is_the_end_of_the_whole(
         assert sorted(read(log.directory, since=since), key=repr) == sorted(
             (line for line in whole if line.time >= since), key=repr
         )
+
+
+def write_through(log: LogFile, data: bytes) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, data)
+    log.move(reading, OUT)
+    os.close(reading)
+    os.close(writing)
+
+
+def test_a_log_with_a_limit_keeps_its_last_lines_and_gives_the_space_back(tmp_path: Path) -> None:
+    (tmp_path / "limit").write_text("200000")
+    log = LogFile(tmp_path)
+    follower, _ = follow(tmp_path)
+    for number in range(1000):
+        write_through(log, b"%06d %s\n" % (number, b"x" * 1000))
+    log.close()
+
+    kept = texts(list(read(tmp_path)))
+    assert 190 < len(kept) < 300
+    assert kept[-1].startswith(b"000999")
+    assert [int(line[:6]) for line in kept] == list(range(1000 - len(kept), 1000))
+    assert texts(list(read(tmp_path, tail=3))) == kept[-3:]
+    assert texts(list(read(tmp_path, since=1.0))) == kept
+    assert (tmp_path / "output").stat().st_blocks * 512 < 500_000
+    assert texts(list(follower.poll()))[-3:] == kept[-3:]
+    follower.close()
+    again = LogFile(tmp_path)
+    write_through(again, b"one more\n")
+    again.close()
+    assert texts(list(read(tmp_path)))[-2:] == [kept[-1], b"one more"]
