@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 from composer.engine.records import ContainerRecord
 from composer.engine.rooms import Rooms
@@ -15,6 +16,7 @@ from composer.oci.runtime_spec import LinuxResources
 from composer.runtime import seccomp, user
 from composer.runtime.cgroup import Cgroup
 from composer.runtime.user import Identity
+from composer.runtime.user_profile import user_filter
 
 
 class Confinement:
@@ -57,19 +59,30 @@ class Confinement:
     async def filter(self, record: ContainerRecord, bounding: tuple[str, ...]) -> bytes:
         """The BPF program for a process with these capabilities in its bounding set, empty for none.
 
-        Raises ContainerError for a profile of the user's own, which is not supported yet.
+        Raises ContainerError for a profile of the user's own that cannot be read or is none.
         """
-        profile = seccomp_profile(record.config)
-        if profile == "unconfined" or not self._rooms.facts.seccomp:
+        profile, facts = seccomp_profile(record.config), self._rooms.facts
+        if profile == "unconfined" or not facts.seccomp:
             return b""
-        if profile not in ("", "builtin"):
-            raise ContainerError(
-                f"cannot use the seccomp profile `{profile}`: profiles of your own are not supported yet",
-                hint="leave it out for the default profile, or say `seccomp:unconfined`",
-            )
+        own = "" if profile in ("", "builtin") else profile
         async with self._compiling:
+            if own:
+                # Read at each start: whoever edits a profile wants it to count.
+                wanted = user_filter(_text(own), bounding, facts.architecture, facts.kernel, name=own)
+                return await asyncio.to_thread(seccomp.program, wanted, self._rooms.paths.data / "seccomp")
             if bounding not in self._filters:
                 cache = self._rooms.paths.data / "seccomp"
                 wanted = seccomp.default_filter(bounding)
                 self._filters[bounding] = await asyncio.to_thread(seccomp.program, wanted, cache)
         return self._filters[bounding]
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = (error.strerror or "error").lower() if isinstance(error, OSError) else "it is not UTF-8"
+        raise ContainerError(
+            f"cannot read the seccomp profile `{path}`: {reason}",
+            hint="a path in `security_opt` is relative to the project directory",
+        ) from error

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import os
 from dataclasses import replace
+from pathlib import Path
 
 from composer.engine import contents, devices, etc_files
 from composer.engine.confinement import Confinement
@@ -25,6 +26,7 @@ from composer.keeper.client import Run, Started
 from composer.oci.runtime_spec import Mount, Namespace, Spec
 from composer.runtime.bundle import Bundle
 from composer.runtime.compile import clone_namespaces, container_steps, unenforced
+from composer.runtime.facts import HostFacts
 
 
 class Starting:
@@ -56,6 +58,7 @@ class Starting:
         rooms.store.containers.put(record.id, record)
         try:
             image = self._confinement.image(record)
+            _check_machine(image, rooms.facts)
             if not rooms.images.unpacked(image):
                 await asyncio.to_thread(rooms.images.unpack, image)
             sources = await self._storage.prepare(record)
@@ -189,6 +192,27 @@ class Starting:
             await asyncio.to_thread(self._rooms.cgroups.kill, record.id)
             await asyncio.to_thread(self._rooms.cgroups.remove, record.id)
         self._rooms.bus.changed()
+
+
+_MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
+"""What images call the machines of `uname -m`."""
+
+
+def _check_machine(image: Image, facts: HostFacts) -> None:
+    """Raise ContainerError for an image whose programs this machine can neither run nor emulate."""
+    ours, theirs = _MACHINES.get(facts.architecture, facts.architecture), image.config.architecture
+    runs_too = {"amd64": ("386",), "arm64": ("arm",)}.get(ours, ())
+    if not theirs or theirs == ours or theirs in runs_too:
+        return
+    machine = next((name for name, said in _MACHINES.items() if said == theirs), theirs)
+    if not any((_EMULATORS / f"qemu-{name}").exists() for name in (machine, theirs)):
+        raise ContainerError(
+            f"`{image.reference}` is for {theirs}, and this machine is {ours}",
+            hint="install `qemu-user-static` and `binfmt-support`, or use an image for this machine",
+        )
+
+
+_EMULATORS = Path("/proc/sys/fs/binfmt_misc")
 
 
 def _files(config: ContainerConfig, mapped_ids: int) -> tuple[tuple[str, bytes, int, int, int], ...]:

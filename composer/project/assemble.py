@@ -56,7 +56,7 @@ class Assembler:
         self, tree: Mapping, directory: Path, files: tuple[str, ...], profiles: frozenset[str], used: Dict[str, str]
     ) -> Project | None:
         """The project; `None` if that brought up problems, which are in the report."""
-        every = {name: self.service(name, node) for name, node in services_of(tree).items()}
+        every = {name: self.service(name, node, directory) for name, node in services_of(tree).items()}
         networks = {key: self.network(key, node) for key, node in section(tree, "networks").items()}
         if "default" not in networks and any("default" in service.networks for service in every.values()):
             networks["default"] = self.network("default", None)
@@ -81,7 +81,7 @@ class Assembler:
             extensions=_extensions(tree),
         )
 
-    def service(self, name: str, node: Mapping) -> Service:
+    def service(self, name: str, node: Mapping, directory: Path) -> Service:
         """One service."""
         fields: dict[str, Any] = {
             key: plain(value) for key, value in node.entries.items() if key in _AS_WRITTEN and not is_null(value)
@@ -99,6 +99,7 @@ class Assembler:
             "network_mode": None if mode == "bridge" else mode,
             "networks": _attachments(node),
             "replicas": replicas_of(node),
+            "security_opt": [_security_option(plain(item), directory) for item in items_of(node, "security_opt")],
             "devices": [_device(item) for item in items_of(node, "devices") if isinstance(item, Mapping)],
             "secrets": _grants(node, "secrets", "/run/secrets/"),
             "configs": _grants(node, "configs", "/"),
@@ -265,6 +266,13 @@ def _attachments(node: Mapping) -> dict[str, Any]:
 
 def _entries(node: Node) -> list[tuple[str, Node]]:
     return list(node.entries.items()) if isinstance(node, Mapping) else []
+
+
+def _security_option(text: str, directory: Path) -> str:
+    """A profile's path is relative to the project directory, as in Docker Compose."""
+    name, separator, value = text.partition("=" if "=" in text else ":")
+    is_path = name == "seccomp" and value not in ("unconfined", "builtin", "")
+    return f"{name}{separator}{directory / value}" if is_path else text
 
 
 def _healthcheck(node: Mapping) -> dict[str, Any]:

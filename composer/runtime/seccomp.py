@@ -24,7 +24,7 @@ from composer.oci.runtime_spec import LinuxSeccomp, to_json
 from composer.runtime.default_profile import DEFAULT_RULES
 from composer.runtime.profile import ENOSYS, EPERM, resolved
 
-_FORMAT = 1
+_FORMAT = 2
 """Raised when this module compiles the same filter to another program."""
 
 _BINARY_TREE = 2
@@ -79,7 +79,9 @@ def compile_filter(wanted: LinuxSeccomp) -> bytes:
                 compiler.add_rule(action, number, *args)
                 for architecture in architectures:
                     newest[architecture] = max(newest[architecture], seccomp.resolve_syscall(architecture, name))
-        return _prologue(newest) + _export(compiler)
+        # A filter that lets pass what it does not name lets newer calls pass too.
+        lets_pass = wanted.default_action in ("SCMP_ACT_ALLOW", "SCMP_ACT_LOG")
+        return (b"" if lets_pass else _prologue(newest)) + _export(compiler)
     except (OSError, AttributeError) as error:
         raise HostError(f"cannot compile the system call filter: {error}", hint="libseccomp 2.5 is needed") from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -112,6 +113,20 @@ def _own_capabilities() -> int:
     """Those of the engine: a privileged container has all that it may give."""
     status = Path("/proc/self/status").read_text()
     return int(status.partition("CapBnd:")[2].split()[0], 16)
+
+
+def test_a_system_call_profile_of_ones_own_counts(engine: Engine) -> None:
+    allow_all = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+        {"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 28}
+    ]}  # fmt: skip
+    lab = engine.project(
+        f"services: {{web: {{image: host, command: {IDLE}, security_opt: ['seccomp:./no-mkdir.json']}}}}",
+        files={"no-mkdir.json": json.dumps(allow_all)},
+    )
+    lab.up()
+
+    assert "No space left" in lab.compose("exec", "-T", "web", "mkdir", "/x").output
+    assert lab.compose("exec", "-T", "web", "touch", "/x").code == 0
 
 
 def test_what_cannot_be_had_says_so(engine: Engine) -> None:
