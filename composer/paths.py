@@ -8,6 +8,7 @@ own (`COMPOSER_CONFIG`, else `/etc/composer` for root and `$XDG_CONFIG_HOME/comp
     data/state.db                   SQLite: projects, containers, networks, leases, volumes
     data/watch.db                   SQLite: what `watch` brought into each container
     data/images/                    an OCI image layout: oci-layout index.json blobs/sha256/
+    data/images/composer.json       the version of what the store keeps beside that layout
     data/snapshots/<chain id>/fs    one unpacked layer each, named by its ChainID
     data/host-image/                the layer of the embedded image `host`
     data/volumes/<name>/_data       named and anonymous volumes

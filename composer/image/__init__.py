@@ -3,6 +3,7 @@
 * `store.Store`          every image: find, list, tag, remove, unpack; an OCI image layout that other tools read in place
 * `image.Image`          what the rest of composer sees: id, config, and the snapshots that overlay stacks
 * `importing` `load`     images from root file systems, and from what other tools saved
+* `materialise`          layers of images built here, which are snapshots only, as blobs
 * `save` `audit` `prune` images into an archive, what is damaged, which may go
 * `host`                 the embedded image made of this machine's own programs, and what it binds
 * `layer.unpack`         a layer's blob onto the disk, hashed on the way: `stream` decompresses, `header` `sparse` and

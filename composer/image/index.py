@@ -28,6 +28,11 @@ CONTAINERD_NAME = "io.containerd.image.name"
 PULLED_DIGEST = "composer.pulled.digest"
 PULLED_TIME = "composer.pulled.time"
 
+VERSION = 1
+"""Of what this store keeps beside the OCI layout; raised when an older composer could not use it any more."""
+
+_OUR_FILE = "composer.json"
+_OUR_VERSION = "version"
 _LAYOUT_VERSION = "imageLayoutVersion"
 _VERSION = "1.0.0"
 
@@ -40,7 +45,8 @@ class IndexFile:
         self._path = layout / "index.json"
 
     def read(self) -> tuple[Descriptor, ...]:
-        """Every entry. Raises StateError where the file is damaged or of another version."""
+        """Every entry. Raises StateError where the file is damaged or of another version, or the store is newer."""
+        self._check_version()
         try:
             data = self._path.read_bytes()
         except FileNotFoundError:
@@ -81,6 +87,19 @@ class IndexFile:
         with self._changing() as entries:
             entries[:] = [other for other in entries if other.digest != entry.digest]
 
+    def _check_version(self) -> None:
+        try:
+            data = (self._layout / _OUR_FILE).read_bytes()
+        except FileNotFoundError:
+            return  # from before there were versions, or empty
+        version = fields.integer(fields.parse_object(data, f"`{self._layout / _OUR_FILE}`"), _OUR_VERSION)
+        if version > VERSION:
+            raise StateError(
+                f"cannot use the image store `{self._layout}`: it has version {version}, "
+                f"this composer knows versions up to {VERSION}",
+                hint="upgrade composer, or use another data directory with COMPOSER_DATA",
+            )
+
     @contextmanager
     def _changing(self) -> Iterator[list[Descriptor]]:
         with locked(self._layout / ".index.lock"):
@@ -89,6 +108,7 @@ class IndexFile:
             yield entries
             if tuple(entries) != before:
                 if not self._path.exists():
+                    write_atomically(self._layout / _OUR_FILE, encode({_OUR_VERSION: VERSION}))
                     write_atomically(self._layout / "oci-layout", encode({_LAYOUT_VERSION: _VERSION}))
                 write_atomically(self._path, Index(tuple(entries)).to_bytes())
 

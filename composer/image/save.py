@@ -22,6 +22,7 @@ from typing import IO, BinaryIO, cast
 from composer.errors import ImageError
 from composer.image.image import Image
 from composer.image.index import CONTAINERD_NAME, REF_NAME
+from composer.image.materialise import materialise
 from composer.image.store import Store, missing
 from composer.oci.descriptor import Descriptor
 from composer.oci.digest import Digest
@@ -60,6 +61,7 @@ def _write(store: Store, references: Sequence[str], file: BinaryIO) -> None:
     blobs: dict[Digest, Descriptor] = {}
     for reference in dict.fromkeys(references):
         image, digest = _found(store, reference)
+        materialise(store, image)
         data = store.blobs.path(digest).read_bytes()
         manifest = Manifest.parse(data)
         entry = Descriptor.of(manifest.media_type, data)

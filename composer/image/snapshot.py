@@ -6,6 +6,8 @@ uncompressed layer.
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -17,8 +19,12 @@ from composer.image.ownership import Ownership
 from composer.image.removal import discard
 from composer.image.staging import staging, sweep
 from composer.image.stream import Limits
+from composer.image.writer import TreeArchive
+from composer.kernel.filesystem import synchronise
 from composer.oci.config import chain_id, chain_ids
 from composer.oci.digest import Digest
+
+_CHUNK = 1 << 20
 
 
 class Snapshots:
@@ -66,15 +72,41 @@ class Snapshots:
             diff_id = unpacked.content.diff_id
             if expected and diff_id != expected:
                 raise ImageError(f"cannot use the layer: its content is {diff_id}, the image's config says {expected}")
-            (made / "size").write_text(str(unpacked.content.uncompressed))
-            chain = chain_id(below, diff_id)
-            if not self.has(chain):
-                try:
-                    made.rename(self._root / chain.hex)
-                except OSError:
-                    if not self.has(chain):  # or somebody else was quicker
-                        raise
+            self._show(made, chain_id(below, diff_id), unpacked.content.uncompressed)
         return unpacked
+
+    def adopt(self, tree: Path, below: Digest | None = None) -> Digest:
+        """Make the tree at `tree` that overlay wrote, on the same file system, a snapshot; its DiffID.
+
+        It is moved, and its bytes are not written a second time: `archive` reads as its layer. Raises OSError.
+        """
+        diff_id, size = _measure(TreeArchive(tree, self._ownership.overlay_attributes))
+        with staging(self._root) as directory:
+            made = directory / "layer"
+            made.mkdir(mode=0o755)
+            tree.rename(made / "fs")
+            self._show(made, chain_id(below, diff_id), size)
+        return diff_id
+
+    def archive(self, chain: Digest) -> TreeArchive:
+        """Reads as the uncompressed layer of a snapshot; that of an adopted one has its very DiffID."""
+        return TreeArchive(self.path(chain), self._ownership.overlay_attributes)
+
+    def _show(self, made: Path, chain: Digest, size: int) -> None:
+        """Put a complete snapshot in its place, once it is on the disk: what is there is whole, whatever crashes."""
+        (made / "size").write_text(str(size))
+        if self.has(chain):
+            return
+        descriptor = os.open(made, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            synchronise(descriptor)  # one call for thousands of files
+        finally:
+            os.close(descriptor)
+        try:
+            made.rename(self._root / chain.hex)
+        except OSError:
+            if not self.has(chain):  # or somebody else was quicker
+                raise
 
     def all(self) -> Iterator[Digest]:
         """The ChainID of every snapshot there is."""
@@ -91,3 +123,11 @@ class Snapshots:
     def sweep(self) -> None:
         """Delete what interrupted work left."""
         sweep(self._root)
+
+
+def _measure(archive: TreeArchive) -> tuple[Digest, int]:
+    hashed, size = hashlib.sha256(), 0
+    while data := archive.read(_CHUNK):
+        hashed.update(data)
+        size += len(data)
+    return Digest.parse(f"sha256:{hashed.hexdigest()}"), size

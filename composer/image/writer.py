@@ -3,6 +3,9 @@
 Entries are sorted, owners are numbers, and what ustar cannot say (long names, large numbers, fractions of seconds,
 extended attributes) stands in pax headers, as umoci and BuildKit write them. What lies on other file systems, a
 `/proc` left mounted for instance, stays out; sockets have no meaning in an archive and stay out, too.
+
+A tree that overlay wrote, or that was unpacked for overlay, carries marks of what it hides: they become the whiteouts of the
+OCI image specification again (layer.md, and overlayfs.rst for the marks).
 """
 
 from __future__ import annotations
@@ -19,25 +22,27 @@ from composer.image.layer import DEFAULT_LIMITS
 _CHUNK = 512 * 1024
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_MARKS = "user.overlay."
 _OTHERS = {stat.S_IFLNK: b"2", stat.S_IFCHR: b"3", stat.S_IFBLK: b"4", stat.S_IFIFO: b"6"}
 
 
 class TreeArchive:
     """Reads as the archive of the tree at `root`. Raises OSError for what cannot be read or changes while it is."""
 
-    def __init__(self, root: Path) -> None:
-        self._chunks = _archive(root)
+    def __init__(self, root: Path, marks: str = "") -> None:
+        """`marks` begins the names of overlay's attributes (`Ownership.overlay_attributes`); empty for a plain tree."""
+        self._chunks = _archive(root, marks)
 
     def read(self, size: int, /) -> bytes:
         """The next part of the archive, of whatever length suits it; empty at the end."""
         return next(self._chunks, b"")
 
 
-def _archive(root: Path) -> Iterator[bytes]:
+def _archive(root: Path, marks: str) -> Iterator[bytes]:
     """Small entries are gathered, so that whoever hashes and parses gets large pieces."""
     pending: list[bytes] = []
     size = 0
-    for piece in _pieces(root.resolve()):
+    for piece in _pieces(root.resolve(), marks):
         pending.append(piece)
         size += len(piece)
         if size >= _CHUNK:
@@ -46,7 +51,7 @@ def _archive(root: Path) -> Iterator[bytes]:
     yield b"".join([*pending, bytes(2 * BLOCK)])
 
 
-def _pieces(root: Path) -> Iterator[bytes]:
+def _pieces(root: Path, marks: str) -> Iterator[bytes]:
     """Headers and contents in order, by way of descriptors: nobody can put a symlink in the way of the next step."""
     links: dict[tuple[int, int], bytes] = {}
     levels = [_Level(os.open(root, _DIRECTORY), b"")]
@@ -61,6 +66,9 @@ def _pieces(root: Path) -> Iterator[bytes]:
             name = level.names.pop()
             path = level.path + name
             status = os.stat(name, dir_fd=level.descriptor, follow_symlinks=False)
+            if marks and _hides(status, name, level.descriptor, marks):
+                yield _whiteout(level.path + b".wh." + name)
+                continue
             first = links.setdefault((status.st_dev, status.st_ino), path) if status.st_nlink > 1 else path
             if stat.S_ISDIR(status.st_mode):
                 if len(levels) > DEFAULT_LIMITS.depth:
@@ -70,6 +78,8 @@ def _pieces(root: Path) -> Iterator[bytes]:
                 )
                 levels.append(child)
                 yield from _header(path, status, b"5", b"", _attributes(child.descriptor))
+                if marks and _mark(child.descriptor, marks + "opaque") == b"y":
+                    yield _whiteout(path + b"/.wh..wh..opq")
             elif first != path:
                 yield from _header(path, status, b"1", first, {})
             elif stat.S_ISREG(status.st_mode):
@@ -80,6 +90,34 @@ def _pieces(root: Path) -> Iterator[bytes]:
     finally:
         for level in levels:
             os.close(level.descriptor)
+
+
+def _hides(status: os.stat_result, name: bytes, parent: int, marks: str) -> bool:
+    """Whether this is how overlay says that a name of the layers below is gone."""
+    if stat.S_ISCHR(status.st_mode):
+        return status.st_rdev == 0
+    if not stat.S_ISREG(status.st_mode) or status.st_size:
+        return False
+    descriptor = os.open(name, _FILE, dir_fd=parent)
+    try:
+        return _mark(descriptor, marks + "whiteout") is not None
+    finally:
+        os.close(descriptor)
+
+
+def _mark(descriptor: int, name: str) -> bytes | None:
+    try:
+        return os.getxattr(descriptor, name)
+    except OSError as error:
+        if error.errno in (errno.ENODATA, errno.ENOTSUP, errno.EPERM):
+            return None
+        raise
+
+
+def _whiteout(path: bytes) -> bytes:
+    """Nobody's file without a time: when and by whom something was deleted is no part of the layer."""
+    nothing = os.stat_result((stat.S_IFREG, 0, 0, 1, 0, 0, 0, 0, 0, 0), {"st_mtime_ns": 0, "st_rdev": 0})
+    return b"".join(_header(path, nothing, b"0", b"", {}))
 
 
 class _Level:
@@ -180,9 +218,14 @@ def _time(nanoseconds: int) -> bytes:
 def _attributes(descriptor: int) -> dict[str, bytes]:
     try:
         names = os.listxattr(descriptor)
-        wanted = [name for name in names if name == "security.capability" or name.startswith("user.")]
+        wanted = [name for name in names if _belongs(name)]
         return {name: os.getxattr(descriptor, name) for name in wanted}
     except OSError as error:
         if error.errno in (errno.ENOTSUP, errno.ENODATA, errno.EPERM):
             return {}
         raise
+
+
+def _belongs(attribute: str) -> bool:
+    """Whether it means something inside a container; overlay's marks are told as whiteouts."""
+    return attribute == "security.capability" or (attribute.startswith("user.") and not attribute.startswith(_MARKS))

@@ -38,6 +38,11 @@ def new_filesystem(kind: str, options: Iterable[tuple[str, str | None]], flags: 
         os.close(context)
 
 
+def synchronise(descriptor: int) -> None:
+    """`syncfs(2)`: everything written to the file system of `descriptor` is on its disk. Raises OSError."""
+    libc.wait_for("syncfs", descriptor)
+
+
 def parse_options(data: str) -> list[tuple[str, str | None]]:
     """`mode=755,size=64k` as `fsconfig` wants it."""
     pairs = (item.partition("=") for item in data.split(",") if item)

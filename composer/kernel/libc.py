@@ -14,6 +14,9 @@ from typing import cast
 _libc = ctypes.PyDLL(None, use_errno=True)
 _libc.syscall.restype = c_long
 
+_waiting = ctypes.CDLL(None, use_errno=True)
+"""For calls that wait for a disk: other threads run meanwhile."""
+
 # Numbers from 424 on are the same on every architecture (the kernel's unified table).
 SYS_OPEN_TREE = 428
 SYS_MOVE_MOUNT = 429
@@ -34,6 +37,11 @@ AT_SYMLINK_NOFOLLOW = 0x100
 def call(name: str, *arguments: object, about: str = "") -> int:
     """What the library function `name` returns. Raises OSError for -1; its `filename` holds `name` and `about`."""
     return _checked(name, getattr(_libc, name)(*map(_native, arguments)), about)
+
+
+def wait_for(name: str, *arguments: object, about: str = "") -> int:
+    """As `call`, for functions that may take long: the interpreter lock is given up."""
+    return _checked(name, getattr(_waiting, name)(*map(_native, arguments)), about)
 
 
 def declare(name: str, *types: type) -> Callable[..., int]:

@@ -10,6 +10,7 @@ from composer.clock import Clock
 from composer.errors import ImageError
 from composer.image.host import is_reserved
 from composer.image.image import Image
+from composer.image.materialise import materialise
 from composer.image.store import Store, missing
 from composer.oci.descriptor import Descriptor
 from composer.oci.digest import Digest
@@ -56,6 +57,7 @@ class Pusher:
             raise missing(reference.familiar())
         data = await asyncio.to_thread(self._store.blobs.path(image.manifest).read_bytes)
         manifest = Manifest.parse(data)
+        await asyncio.to_thread(self._materialise, image)
         self._check(reference, manifest)
         transport = HttpTransport()
         try:
@@ -80,6 +82,10 @@ class Pusher:
                     group.create_task(send(blob))
         except BaseExceptionGroup as errors:
             raise first_failure(errors) from None
+
+    def _materialise(self, image: Image) -> None:
+        with self._store.adding():
+            materialise(self._store, image)
 
     def _check(self, reference: Reference, manifest: Manifest) -> None:
         for blob in (*manifest.layers, manifest.config):
