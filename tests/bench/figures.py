@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tests.bench import projects
+from tests.bench import projects, registry
 from tests.bench.peers import Peer, Project
 
 MEMORY_SIZE = 30
@@ -47,6 +47,7 @@ def scenarios(sizes: Sequence[int]) -> list[Scenario]:
         Scenario("memory", memory, rounds=0.5),
         Scenario("network", network, rounds=0.75),
         Scenario("chain", chain, rounds=0.5),
+        Scenario("registry", images, rounds=0.75),
     ]
 
 
@@ -132,6 +133,11 @@ def chain(peer: Peer) -> dict[Figure, float]:
     """Services that wait for each other's health."""
     with Project(peer, "chain", projects.healthy_chain(CHAIN)) as project:
         return {Figure(f"up -d: a chain of {CHAIN} healthy services"): project.compose("up", "-d").seconds}
+
+
+def images(peer: Peer) -> dict[Figure, float]:
+    """Images from and to a registry."""
+    return {Figure(name): seconds for name, seconds in registry.measure(peer).items()}
 
 
 def _gigabits(report: str) -> float:

@@ -72,6 +72,8 @@ class Peer(Protocol):
     runner: Runner
     place: str
     """Where its projects are, as its commands see it."""
+    network: tuple[str, ...]
+    """What goes before a command of the host that shall run on the network of its commands."""
 
     def memory(self) -> float:
         """KiB (PSS) of all processes that are the tool's own, containers apart."""
@@ -111,6 +113,8 @@ class Docker:
         self.place = "/bench"
         subprocess.run([SETUP, directory, "all"], check=True, stdout=sys.stderr)
         shutil.copy(RUNNER, directory / "bench")
+        box = (directory / "box.pid").read_text().strip()
+        self.network: tuple[str, ...] = ("nsenter", "-t", box, "-n")
         self.runner = Runner([str(SETUP), str(directory), "exec", "python3", "/bench/runner.py"], os.environ)
 
     def memory(self) -> float:
@@ -130,6 +134,7 @@ class Composer:
         self.outside: tuple[str, ...] = (str(SETUP), str(directory), "host")
         self._root = Path(tempfile.mkdtemp(prefix="cb-"))  # short: it holds unix sockets
         self.place = str(self._root)
+        self.network: tuple[str, ...] = ()
         self.environment = {
             "PATH": os.environ["PATH"],
             "HOME": os.environ.get("HOME", "/"),

@@ -53,14 +53,19 @@ class Registry:
 
 
 @contextmanager
-def running_registry(directory: Path, **settings: Any) -> Iterator[Registry]:
-    """A registry with its content below `directory`; `settings` are further sections of its configuration."""
+def running_registry(
+    directory: Path, *, port: int = 0, within: tuple[str, ...] = (), **settings: Any
+) -> Iterator[Registry]:
+    """A registry with its content below `directory`; `settings` are further sections of its configuration.
+
+    `within` goes before its command, to start it in another network; when its port answers is for the caller to see then.
+    """
     directory.mkdir(parents=True, exist_ok=True)
-    port = free_port()
+    port = port or free_port()
     http = {"addr": f"127.0.0.1:{port}", **settings.pop("http", {})}
     configuration = {
         "version": 0.1,
-        "log": {"level": "warn", "accesslog": {"disabled": True}},
+        "log": {"level": "info" if within else "warn", "accesslog": {"disabled": True}},
         "storage": {"filesystem": {"rootdirectory": str(directory / "data")}, "delete": {"enabled": True}},
         "http": http,
         **settings,
@@ -69,10 +74,16 @@ def running_registry(directory: Path, **settings: Any) -> Iterator[Registry]:
     path.write_text(json.dumps(configuration))  # JSON is YAML
     with (directory / "registry.log").open("wb") as log:
         process = subprocess.Popen(
-            [_program(), "serve", str(path)], stdout=log, stderr=log, env={**os.environ, "OTEL_TRACES_EXPORTER": "none"}
+            [*within, _program(), "serve", str(path)],
+            stdout=log,
+            stderr=log,
+            env={**os.environ, "OTEL_TRACES_EXPORTER": "none"},
         )
     try:
-        _await(process, port, directory)
+        if within:
+            _await_log(process, directory)
+        else:
+            _await(process, port, directory)
         yield Registry(port, directory)
     finally:
         process.send_signal(signal.SIGKILL)
@@ -103,3 +114,13 @@ def _await(process: subprocess.Popen[bytes], port: int, directory: Path) -> None
             assert alive, (directory / "registry.log").read_text()
             assert time.monotonic() < deadline
             time.sleep(0.01)
+
+
+def _await_log(process: subprocess.Popen[bytes], directory: Path) -> None:
+    """Wait until the registry says that it listens."""
+    log = directory / "registry.log"
+    deadline = time.monotonic() + _START_SECONDS
+    while "listening on" not in log.read_text():
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.01)
