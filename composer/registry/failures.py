@@ -47,7 +47,11 @@ def _words(status: int, code: str, said: str, registry: str) -> tuple[str, str]:
     beside = f" ({said})" if said else ""
     match status:
         case 401:
-            return f"`{registry}` asks for credentials{beside}", f"`compose login {registry}`"
+            # Registries do not tell strangers which repositories exist.
+            return (
+                f"`{registry}` asks for credentials{beside}",
+                f"check the name; if the repository is private: `compose login {registry}`",
+            )
         case 403:
             return (
                 f"`{registry}` denies it{beside}",

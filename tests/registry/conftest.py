@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from composer.clock import SystemClock
 from composer.image.store import Store
 from composer.oci.reference import parse
 from composer.paths import Paths
@@ -18,19 +17,9 @@ from composer.registry.progress import LayerProgress
 from composer.registry.pull import Pulled, Puller
 from composer.registry.push import Pusher
 from composer.registry.transport import HttpTransport
+from tests.fakes.clock import FakeClock
 from tests.fakes.faulty_proxy import FaultyProxy, faulty_proxy
 from tests.make.registry import Registry, running_registry
-
-
-class Impatient(SystemClock):
-    """Waits for nothing; `waited` holds for how long it should have."""
-
-    def __init__(self) -> None:
-        self.waited: list[float] = []
-
-    async def sleep(self, seconds: float) -> None:
-        self.waited.append(seconds)
-        await asyncio.sleep(0)
 
 
 @dataclass
@@ -38,7 +27,7 @@ class Home:
     """A user with a store, settings and credentials of their own."""
 
     root: Path
-    clock: Impatient = field(default_factory=Impatient)
+    clock: FakeClock = field(default_factory=FakeClock)
     variables: dict[str, str] = field(default_factory=dict)
     reports: list[LayerProgress] = field(default_factory=list)
     silence: float = 5.0

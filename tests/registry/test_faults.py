@@ -71,20 +71,20 @@ def test_what_may_pass_is_tried_again(home: Home, proxy: FaultyProxy, status: in
         home, proxy, Fault(MANIFEST, status=status), Fault(BIG, times=2, status=status), Fault(CONFIG, status=status)
     )
 
-    assert len(home.clock.waited) == 4
+    assert len(home.clock.slept) == 4
 
 
 def test_a_pause_that_the_registry_asks_for_is_kept(home: Home, proxy: FaultyProxy) -> None:
     pulled(home, proxy, Fault(BIG, status=429, headers={"Retry-After": "7"}))
 
-    assert home.clock.waited == [7.0]
+    assert home.clock.slept == [7.0]
 
 
 def test_a_limit_of_hours_is_told_and_not_waited_for(home: Home, proxy: FaultyProxy) -> None:
     limit = {"Retry-After": "10800", "RateLimit-Limit": "100;w=21600"}
     error = refused(home, proxy, always(MANIFEST, status=429, headers=limit))
 
-    assert home.clock.waited == []
+    assert home.clock.slept == []
     assert "no more requests" in error.message
     assert error.hint.startswith("try again in 3 h; the limit is 100 in 6 h; `compose login")
 

@@ -109,7 +109,7 @@ def test_what_may_pass_is_tried_again(home: Home, proxy: FaultyProxy, request_: 
 
     home.push(name)
 
-    assert len(home.clock.waited) == 2
+    assert len(home.clock.slept) == 2
     assert inspected(name)
 
 

@@ -106,6 +106,49 @@ def test_json_progress_is_an_object_an_event() -> None:
     assert records[2]["details"] == "db"
 
 
+PULL = [
+    Event("image", "redis:7", "pulling"),
+    Event("layer", "0123456789ab", "waiting", parent="redis:7", total=3_000_000),
+    Event("layer", "0123456789ab", "downloading", parent="redis:7", current=1_000_000, total=3_000_000),
+    Event("image", "redis:7", "pulling", current=1_000_000, total=3_000_000),
+]
+
+
+def test_plain_progress_tells_of_a_pull_in_two_lines_and_how_far_it_is_after_a_while() -> None:
+    out = io.StringIO()
+    progress = PlainProgress(Screen(out, tty=False, colour=False))
+    progress.PATIENCE = 0.0
+    feed(progress, PULL)
+    progress.tick()
+    progress.event(Event("image", "redis:7", "pulled", seconds=2))
+
+    assert out.getvalue() == (
+        " Image redis:7  Pulling\n Image redis:7  Pulling 1MB / 3MB (0s)\n Image redis:7  Pulled\n"
+    )
+
+
+def test_the_live_block_shows_layers_below_their_image_and_how_fast_they_come() -> None:
+    out, progress = live()
+    feed(progress, PULL)
+
+    head, image, layer = out.lines()
+    assert head.startswith("[+] Running 0/2")
+    assert "Image redis:7" in image
+    assert "Pulling 1MB / 3MB" in image
+    assert "/s" in image
+    assert layer.index("Layer 0123456789ab") == image.index("Image redis:7") + 2
+    assert "Downloading 1MB / 3MB" in layer
+
+
+def test_json_progress_measures_as_docker_compose_does() -> None:
+    out = io.StringIO()
+    feed(JsonProgress(Screen(out, tty=False, colour=False)), PULL[2:3])
+
+    record = json.loads(out.getvalue())
+    assert (record["id"], record["parent_id"], record["status"]) == ("Layer 0123456789ab", "Image redis:7", "Working")
+    assert (record["current"], record["total"], record["percent"]) == (1_000_000, 3_000_000, 33)
+
+
 def test_quiet_progress_keeps_warnings() -> None:
     out = io.StringIO()
     feed(

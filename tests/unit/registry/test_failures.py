@@ -9,7 +9,7 @@ import pytest
 from composer.errors import RegistryError
 from composer.registry.failures import refusal, seconds_to_wait
 from composer.registry.retry import ATTEMPTS, Patience, persistently
-from tests.registry.conftest import Impatient
+from tests.fakes.clock import FakeClock
 
 
 def body(code: str, message: str = "") -> bytes:
@@ -62,7 +62,7 @@ def test_a_pause_may_be_asked_for_in_seconds_or_by_date() -> None:
 
 
 def test_attempts_are_counted_and_waits_grow() -> None:
-    clock = Impatient()
+    clock = FakeClock()
     asked = []
 
     async def ask() -> None:
@@ -73,14 +73,14 @@ def test_attempts_are_counted_and_waits_grow() -> None:
         asyncio.run(persistently(clock, ask))
 
     assert len(asked) == ATTEMPTS
-    assert len(clock.waited) == ATTEMPTS - 1
-    assert clock.waited == sorted(clock.waited) or clock.waited[-1] > clock.waited[0]
+    assert len(clock.slept) == ATTEMPTS - 1
+    assert clock.slept == sorted(clock.slept) or clock.slept[-1] > clock.slept[0]
     assert not given_up.value.retryable
 
 
 def test_progress_starts_the_count_anew() -> None:
     async def go() -> None:
-        patience = Patience(Impatient())
+        patience = Patience(FakeClock())
         for _ in range(3 * ATTEMPTS):
             await patience.after(RegistryError("no", retryable=True))
             patience.progressed()
