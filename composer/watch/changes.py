@@ -96,16 +96,17 @@ class Polling:
 
     def __init__(self, note: str = "", interval: float = 1.0) -> None:
         self.note = note
-        self._interval = interval
+        self.interval = interval
+        """Seconds between two looks."""
         self._shortest = interval
 
     def pace(self, seconds: float) -> None:
         """Looking took `seconds`."""
-        self._interval = max(self._shortest, seconds * _BUSY_SHARE)
+        self.interval = max(self._shortest, seconds * _BUSY_SHARE)
 
     async def next(self) -> Batch:
         """Everything, after an interval."""
-        await asyncio.sleep(self._interval)
+        await asyncio.sleep(self.interval)
         return Batch(everything=True, since=asyncio.get_running_loop().time())
 
     def close(self) -> None:
@@ -211,17 +212,21 @@ class Listening:
 
     # -- events ------------------------------------------------------------------------------------------------------
 
-    def _read(self) -> None:
-        assert self._inotify is not None
+    def take(self, *events: inotify.Event) -> None:
+        """Deal with events of the kernel."""
         now = asyncio.get_running_loop().time()
         try:
-            for event in self._inotify.read():
+            for event in events:
                 self._take(event, now)
         except WatchLimitError as limit:
             self._failure = limit
             self._ready.set()
             return
         self._schedule()
+
+    def _read(self) -> None:
+        if self._inotify is not None:
+            self.take(*self._inotify.read())
 
     def _take(self, event: inotify.Event, now: float) -> None:
         if event.mask & inotify.IN_Q_OVERFLOW:

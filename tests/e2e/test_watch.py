@@ -399,3 +399,51 @@ def test_an_engine_killed_before_a_restart_restarts_when_it_is_back(engine: Engi
     engine.kill("engine")
 
     eventually(lambda: "two" in shop.logs("web"), 20)
+
+
+def test_an_ordinary_user_may_watch_too(ordinary: Engine) -> None:
+    shop = ordinary.project(SYNC.replace("action: sync", "action: sync+restart"), files={"src/a.py": "one"})
+    shop.up("--watch")
+    assert shop.exec("web", "cat", "/app/a.py").stdout == "one"
+    pid = shop.container("web")["Pid"]
+    (shop.directory / "src/a.py").write_text("two")
+
+    eventually(lambda: shop.container("web")["Pid"] not in (pid, 0))
+    assert shop.exec("web", "stat", "-c", "%u %n", "/app/a.py").stdout == "0 /app/a.py\n"
+    assert shop.exec("web", "cat", "/app/a.py").stdout == "two"
+
+
+def test_a_watch_in_the_foreground_goes_on_with_another_engine(engine: Engine) -> None:
+    shop = engine.project(SYNC, files={"src/a.py": "one"})
+    watching = shop.start("watch")
+    watching.until("watching")
+    engine.kill("engine")
+    (shop.directory / "src/a.py").write_text("two")
+
+    same(shop)
+    watching.interrupt()
+    watching.wait()
+
+
+def test_a_full_disk_in_the_container_is_told_and_made_up_for(engine: Engine) -> None:
+    shop = engine.project(
+        SYNC.replace("image: host", "image: host\n    tmpfs: ['/app:size=64k,mode=755']"), files={"src/a.py": "one"}
+    )
+    shop.up("--watch")
+    (shop.directory / "src/large").write_bytes(b"x" * 200_000)
+    eventually(lambda: "the disk is full" in shop.compose("watch", "--status", check=True).stdout)
+    assert sorted(listing(root_of(shop) / "app")) == ["a.py"]
+
+    (shop.directory / "src/large").write_bytes(b"small")
+    same(shop)
+
+
+def test_up_in_the_foreground_watches_and_shows_logs(engine: Engine) -> None:
+    shop = engine.project(SYNC, files={"src/a.py": "one"})
+    running = shop.start("up", "--watch")
+    running.until("watching")
+    (shop.directory / "src/a.py").write_text("two")
+
+    running.until("synced 1 file in")
+    running.interrupt()
+    assert running.wait() == 130

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from composer.ignore import DockerPatterns
-from composer.watch.changes import Listening, filesystem_of
+from composer.kernel.inotify import IN_Q_OVERFLOW, Event
+from composer.watch.changes import Listening, Polling, filesystem_of
 from composer.watch.selection import Selection
 from composer.watch.settle import Batch
 
@@ -110,3 +111,30 @@ def test_the_file_system_of_a_path_is_that_of_the_nearest_mount() -> None:
 
     assert filesystem_of("/net/home x/project", mounts) == "nfs4"
     assert filesystem_of("/net/homely", mounts) == "ext4"
+
+
+def test_an_overflow_of_the_kernels_queue_means_everything(tmp_path: Path) -> None:
+    async def listen() -> tuple[Batch, Batch]:
+        changes = Listening([Selection(str(tmp_path))])
+        await changes.begin()
+        try:
+            changes.take(Event(-1, IN_Q_OVERFLOW, ""))
+            first = await asyncio.wait_for(changes.next(), 5)
+            (tmp_path / "a").write_text("a")
+            return first, await asyncio.wait_for(changes.next(), 5)
+        finally:
+            changes.close()
+
+    first, second = asyncio.run(listen())
+    assert first.everything
+    assert second.paths == {str(tmp_path / "a")}
+
+
+def test_polling_says_everything_and_slows_down_where_looking_takes_long() -> None:
+    polling = Polling("why", interval=0.001)
+
+    assert asyncio.run(polling.next()).everything
+    polling.pace(0.5)
+    assert polling.interval == 10.0
+    polling.pace(0.0)
+    assert polling.interval == 0.001
