@@ -10,13 +10,15 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from composer.api.messages import Event, ExecRequest
 from composer.engine.processes import Probe
 from composer.engine.records import ContainerRecord
-from composer.engine.watching.files import Files, Work
+from composer.engine.watching.files import Work
 from composer.engine.watching.reload import Reload
 from composer.errors import ComposerError
+from composer.watch.deliver import Delivery
 from composer.watch.rules import Exec, Rule, Triggers, merged
 from composer.watch.tree import DIRECTORY, Problem, Tree
 
@@ -43,6 +45,13 @@ class Pending:
     def __bool__(self) -> bool:
         return bool(self.rules or self.catch_up)
 
+    def absorb(self, newer: Pending) -> None:
+        """Take what has gathered since along."""
+        self.touched |= newer.touched
+        self.rules += newer.rules
+        self.changed += newer.changed
+        self.catch_up |= newer.catch_up
+
 
 @dataclass(frozen=True, slots=True)
 class Deeds:
@@ -61,6 +70,18 @@ class Deeds:
     """Tell a container's program that its files have changed."""
 
 
+class Containers(Protocol):
+    """The files of a service's containers; `files.Files` is the real one."""
+
+    def running(self) -> list[ContainerRecord]: ...
+
+    async def plan(self, touched: set[str], catch_up: set[str]) -> list[Work]: ...
+
+    async def deliver(self, work: Work) -> Delivery: ...
+
+    async def verify(self) -> list[Problem]: ...
+
+
 class ServiceWatch:
     """Brings one service's containers up to date."""
 
@@ -68,7 +89,7 @@ class ServiceWatch:
         self,
         name: str,
         watched: Sequence[tuple[Rule, Tree]],
-        files: Files,
+        files: Containers,
         deeds: Deeds,
         emit: Callable[[Event], None],
         reload: Reload | None = None,
@@ -182,12 +203,37 @@ class ServiceWatch:
 
     async def _rebuild(self, pending: Pending) -> None:
         try:
-            await self._deeds.rebuild(self.name, _named(pending.changed))
+            while not await self._rebuilt(pending):
+                newer, self._pending = self._pending, Pending()
+                pending.absorb(newer)
             self._tell("rebuilt", pending)
         except ComposerError as error:
             self._tell("error", pending, error.message, hint=error.hint)
             # The old container goes on: it shall at least have the files.
             await self._deliver(await self._files.plan(pending.touched, pending.catch_up), pending)
+
+    async def _rebuilt(self, pending: Pending) -> bool:
+        """Rebuild; False when a newer change asked for the same before this was done, which ends it."""
+        building = asyncio.ensure_future(self._deeds.rebuild(self.name, _named(pending.changed)))
+        try:
+            while not building.done():
+                woken = asyncio.ensure_future(self._wake.wait())
+                await asyncio.wait((building, woken), return_when=asyncio.FIRST_COMPLETED)
+                woken.cancel()
+                if building.done():
+                    break
+                self._wake.clear()
+                if merged(self._pending.rules).rebuild:
+                    self._tell("superseded", pending)
+                    return False
+            await building
+        finally:
+            if not building.done():
+                building.cancel()
+                await asyncio.wait([building])
+            if self._pending:
+                self._wake.set()  # what came meanwhile and is no reason to begin anew has its turn after this
+        return True
 
     async def _deliver(self, works: Sequence[Work], pending: Pending) -> int:
         """Bring the files in; how many were."""

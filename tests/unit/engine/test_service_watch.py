@@ -1,0 +1,157 @@
+"""The turns of one service, with deeds that only take notes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from composer.api.messages import Event, ExecRequest
+from composer.engine.processes import Probe
+from composer.engine.records import ContainerRecord
+from composer.engine.watching.files import Work
+from composer.engine.watching.reload import Reload
+from composer.engine.watching.service import Deeds, ServiceWatch
+from composer.errors import ContainerError
+from composer.watch.deliver import Delivery
+from composer.watch.rules import Action, Rule
+from composer.watch.selection import Selection
+from composer.watch.tree import Problem
+
+REBUILD = Rule("web", Action.REBUILD, Selection("/p/src"))
+RESTART = Rule("web", Action.RESTART, Selection("/p/conf"))
+
+
+class NoContainers:
+    """A service that has none."""
+
+    def running(self) -> list[ContainerRecord]:
+        return []
+
+    async def plan(self, touched: set[str], catch_up: set[str]) -> list[Work]:
+        return []
+
+    async def deliver(self, work: Work) -> Delivery:
+        raise AssertionError(work)
+
+    async def verify(self) -> list[Problem]:
+        return []
+
+
+class Notes:
+    """Deeds that are noted; `build` says how a rebuild goes."""
+
+    def __init__(self, build: Callable[[], Awaitable[None]]) -> None:
+        self.done: list[str] = []
+        self.begun = asyncio.Event()
+        """A rebuild has begun."""
+        self._build = build
+
+    def deeds(self) -> Deeds:
+        return Deeds(lambda: 0.0, self._intend, self._restart, self._rebuild, self._run, self._reload)
+
+    def _intend(self, service: str, cause: str) -> None:
+        self.done.append(f"intend: {cause}")
+
+    async def _restart(self, service: str) -> bool:
+        self.done.append("restart")
+        return True
+
+    async def _rebuild(self, service: str, cause: str) -> None:
+        self.done.append(f"rebuild for {cause}")
+        self.begun.set()
+        await self._build()
+        self.done.append("rebuilt")
+
+    async def _run(self, record: ContainerRecord, request: ExecRequest, timeout: float) -> Probe:
+        raise AssertionError(request)
+
+    async def _reload(self, record: ContainerRecord, reload: Reload) -> None:
+        raise AssertionError(reload)
+
+
+def turns(notes: Notes, act: Callable[[ServiceWatch], Awaitable[None]]) -> list[Event]:
+    events: list[Event] = []
+
+    async def run() -> None:
+        watch = ServiceWatch("web", [], NoContainers(), notes.deeds(), events.append)
+        watch.start()
+        await watch.settled()
+        notes.done.clear()
+        try:
+            await act(watch)
+            await asyncio.wait_for(watch.settled(), 5)
+        finally:
+            await watch.close()
+
+    asyncio.run(run())
+    return events
+
+
+async def at_once() -> None:
+    """A build that is done as soon as it begins."""
+
+
+def test_a_restart_is_on_record_before_it_happens() -> None:
+    notes = Notes(at_once)
+
+    async def act(watch: ServiceWatch) -> None:
+        watch.changed(RESTART, ["a"], 0.0)
+
+    turns(notes, act)
+
+    assert notes.done == ["intend: conf/a changed", "restart"]
+
+
+def test_a_newer_change_supersedes_a_rebuild() -> None:
+    async def build() -> None:
+        if len(notes.done) == 1:
+            await asyncio.sleep(3600)
+
+    notes = Notes(build)
+
+    async def act(watch: ServiceWatch) -> None:
+        watch.changed(REBUILD, ["a"], 0.0)
+        await notes.begun.wait()
+        watch.changed(REBUILD, ["b"], 0.0)
+
+    events = turns(notes, act)
+
+    assert notes.done == ["rebuild for src/a", "rebuild for src/a, src/b", "rebuilt"]
+    assert [event.status for event in events if event.status != "restarted"] == ["superseded", "rebuilt"]
+
+
+def test_another_change_waits_for_the_rebuild() -> None:
+    begun = asyncio.Event()
+
+    async def build() -> None:
+        await begun.wait()
+
+    notes = Notes(build)
+
+    async def act(watch: ServiceWatch) -> None:
+        watch.changed(REBUILD, ["a"], 0.0)
+        await notes.begun.wait()
+        watch.changed(RESTART, ["b"], 0.0)
+        await asyncio.sleep(0)
+        begun.set()
+
+    turns(notes, act)
+
+    assert notes.done == ["rebuild for src/a", "rebuilt", "intend: conf/b changed", "restart"]
+
+
+def test_a_rebuild_that_fails_is_told_and_the_watch_goes_on() -> None:
+    async def build() -> None:
+        raise ContainerError("no such stage")
+
+    notes = Notes(build)
+
+    async def act(watch: ServiceWatch) -> None:
+        watch.changed(REBUILD, ["a"], 0.0)
+        await watch.settled()
+        watch.changed(RESTART, ["b"], 0.0)
+
+    events = turns(notes, act)
+
+    assert [event.detail for event in events if event.status == "error"] == ["no such stage"]
+    assert notes.done[-1] == "restart"
