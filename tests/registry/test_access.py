@@ -13,6 +13,7 @@ import pytest
 from composer.errors import RegistryError
 from composer.registry.credentials import Credentials
 from composer.registry.login import login, logout
+from tests.fakes.faulty_proxy import Fault, faulty_proxy
 from tests.fakes.token_server import TokenServer, serving, signer
 from tests.make.certificates import Identity, authority, signed
 from tests.make.image import Made, entry, tar
@@ -220,3 +221,43 @@ def test_a_token_to_push_lets_blobs_be_mounted_too(tokened: Registry, tokens: To
         ["repository:other/app:pull,push"],
         ["repository:other/app:pull,push", "repository:private/app:pull"],
     ]
+
+
+def test_a_token_that_expires_midway_is_replaced(tokened: Registry, tokens: TokenServer, home: Home) -> None:
+    with faulty_proxy(tokened.port) as proxy:
+        home.credentials(auths(tokened).replace(tokened.name, proxy.name))
+        proxy.faults += [Fault("GET .*/manifests/", status=401), Fault("GET .*/blobs/", status=401)]
+        tokens.asked.clear()
+
+        assert home.pull(f"{proxy.name}/private/app:1").changed
+
+    assert len(tokens.asked) == 3
+
+
+def test_a_token_that_is_refused_again_is_not_asked_for_for_ever(
+    tokened: Registry, tokens: TokenServer, home: Home
+) -> None:
+    with faulty_proxy(tokened.port) as proxy:
+        home.credentials(auths(tokened).replace(tokened.name, proxy.name))
+        proxy.faults += [Fault("GET .*/manifests/", times=99, status=401)]
+        tokens.asked.clear()
+
+        with pytest.raises(RegistryError, match="does not accept"):
+            home.pull(f"{proxy.name}/private/app:1")
+
+    assert len(tokens.asked) == 2
+
+
+def test_a_proxy_of_the_environment_is_used(guarded: Registry, home: Home) -> None:
+    name = "registry.test"
+    home.settings(f'[registry."{name}"]\nplain_http = true\n')
+    home.credentials(auths(guarded).replace(guarded.name, name))
+    with faulty_proxy(guarded.port) as proxy:
+        home.variables["http_proxy"] = f"http://{proxy.name}"
+
+        assert home.pull(f"{name}/app:1").changed
+
+        assert {path.partition("/v2/")[0] for _, path, _ in proxy.seen} == {f"http://{name}"}
+        home.variables["no_proxy"] = ".test"
+        with pytest.raises(RegistryError, match="cannot reach"):
+            home.pull(f"{name}/app:2")
