@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.harness import Engine
+from tests.e2e.harness import Engine, eventually
 from tests.e2e.registries import busybox_image
+from tests.fakes.faulty_proxy import Fault, faulty_proxy
 from tests.make.registry import Registry, free_port, running_registry
 
 
@@ -129,3 +130,19 @@ def test_an_ordinary_user_pulls_and_runs(ordinary: Engine, registry: Registry, t
 
     assert shop.exec("web", "cat", "/greeting").stdout == "hello\n"
     shop.down()
+
+
+def test_ctrl_c_ends_a_pull_at_once_and_leaves_nothing(engine: Engine, registry: Registry, tmp_path: Path) -> None:
+    registry.push(busybox_image(tmp_path), "web:1")
+    with faulty_proxy(registry.port) as proxy:
+        proxy.faults.append(Fault("GET .*/blobs/", times=99, pause=0.2))
+        shop = engine.project(f"services:\n  web:\n    image: {proxy.name}/web:1\n")
+        up = shop.start("up")
+        eventually(lambda: proxy.asked("GET .*/blobs/"))
+
+        up.interrupt()
+
+        assert up.wait(10) == 130
+        eventually(lambda: not list(engine.data.glob("*/.staging-*")))
+        assert not (engine.data / "images/index.json").exists()
+    assert "Pulled" not in up.text
