@@ -56,8 +56,6 @@ class Rule:
     target: str = ""
     """Where files go, absolute inside the container; "" for actions that bring none."""
     exec: Exec | None = None
-    initial: bool = True
-    """Whether what is there already is brought in when the watch begins."""
     place: str = ""
     """Where it was written, for messages."""
 
