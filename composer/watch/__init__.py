@@ -12,7 +12,9 @@
 * `ledger`     `Ledger`: what each container was given, on disk: deletes are known and unchanged files are not read again
 
 What is there when a watch begins is always compared and brought in, whatever `initial_sync` says: a container that differs from
-the disk without telling is what this room is against. inotify is used directly rather than through watchfiles: that drops the kernel's word that its queue overflowed, fails as a whole
-on a name that is not UTF-8, and watches what is ignored. This room knows neither Compose files nor the engine's records.
-It follows <https://github.com/compose-spec/compose-spec/blob/main/develop.md>.
+the disk without telling is what this room is against. inotify is used directly rather than through watchfiles: that drops the
+kernel's word that its queue overflowed, fails as a whole on a name that is not UTF-8, and watches what is ignored.
+
+This room knows neither Compose files nor the engine's records. It follows
+<https://github.com/compose-spec/compose-spec/blob/main/develop.md>.
 """
