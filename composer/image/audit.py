@@ -80,7 +80,8 @@ def _check(store: Store, entry: Descriptor, known: dict[Digest, str]) -> Iterato
         if layer.digest not in known:
             known[layer.digest] = _problem(store.blobs.path(layer.digest), layer)
         if known[layer.digest]:
-            yield Damage(name, f"layer {layer.digest} {known[layer.digest]}", again, layer.digest)
+            repairing = f"`compose image verify --repair {name}`, then {again}"
+            yield Damage(name, f"layer {layer.digest} {known[layer.digest]}", repairing, layer.digest)
 
 
 def _problem(path: Path, descriptor: Descriptor) -> str:

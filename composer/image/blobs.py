@@ -41,14 +41,20 @@ class Blobs:
         return self.size(descriptor.digest) == descriptor.size
 
     def put(self, data: bytes) -> Digest:
-        """Store `data`."""
+        """Store `data`; a damaged blob in its place is replaced."""
         digest = Digest.of(data)
-        if not self.path(digest).exists():
+        if not self._holds(digest, data):
             with staging(self._layout) as directory:
                 path = directory / digest.hex
                 path.write_bytes(data)
                 self.adopt(path, digest)
         return digest
+
+    def _holds(self, digest: Digest, data: bytes) -> bool:
+        try:
+            return self.path(digest).read_bytes() == data
+        except OSError:
+            return False
 
     def adopt(self, path: Path, digest: Digest) -> None:
         """Move a complete file, whose content was found to be `digest`, to its place."""
