@@ -20,6 +20,7 @@ _COMMANDS = {
     "down": "Stop and remove containers and networks",
     "engine": "Show, stop or read the engine behind the commands",
     "exec": "Run a command in a running container",
+    "explain": "Say which file and variable a value comes from",
     "image": "Pull, push, list, check and remove images",
     "images": "List the images that the containers use",
     "kill": "Send a signal to containers",

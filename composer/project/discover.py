@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from composer.errors import Diagnostic, Location, ProjectError, Severity
@@ -36,6 +36,8 @@ class Sources:
     variables: Mapping[str, str]
     """For interpolation: the environment, and below it the `.env` files."""
     warnings: tuple[str, ...] = ()
+    files_of: Mapping[str, str] = field(default_factory=dict)
+    """The `.env` file that set a variable, for those that the environment did not."""
 
 
 def discover(options: LoadOptions, environment: Mapping[str, str]) -> Sources:
@@ -55,8 +57,9 @@ def discover(options: LoadOptions, environment: Mapping[str, str]) -> Sources:
         named = _named_files(options, early)
     files = tuple(named) if named is not None else _find(options.directory, warnings)
     directory = _project_directory(options, files)
-    variables = _variables(options, environment, directory)
-    return Sources(files, directory, variables, tuple(warnings))
+    files_of: dict[str, str] = {}
+    variables = _variables(options, environment, directory, files_of)
+    return Sources(files, directory, variables, tuple(warnings), files_of)
 
 
 def _absolute(name: str, directory: Path) -> Path:
@@ -105,7 +108,9 @@ def _project_directory(options: LoadOptions, files: tuple[Path | None, ...]) -> 
     return next((path.parent for path in files if path is not None), options.directory)
 
 
-def _variables(options: LoadOptions, environment: Mapping[str, str], directory: Path) -> dict[str, str]:
+def _variables(
+    options: LoadOptions, environment: Mapping[str, str], directory: Path, files_of: dict[str, str] | None = None
+) -> dict[str, str]:
     names = list(options.env_files)
     if not names and (listed := environment.get("COMPOSE_ENV_FILES")):
         names = [name.strip() for name in listed.split(",")]
@@ -116,7 +121,11 @@ def _variables(options: LoadOptions, environment: Mapping[str, str], directory: 
     variables: dict[str, str] = {}
     for path in paths:
         known = {**variables, **environment}
-        variables |= parse_dotenv(read_text(path, "the variables"), show(path, options.directory), known.get)
+        name = show(path, options.directory)
+        found = parse_dotenv(read_text(path, "the variables"), name, known.get)
+        variables |= found
+        if files_of is not None:
+            files_of |= dict.fromkeys(found.keys() - environment.keys(), name)
     return {**variables, **environment}
 
 

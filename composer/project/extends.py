@@ -13,6 +13,7 @@ from composer.project.document import Mapping, Node, Scalar
 from composer.project.merge import merge, settle
 from composer.project.report import Report
 from composer.project.shapes import did_you_mean
+from composer.project.trace import Trace
 
 Trail = tuple[tuple[str, str], ...]
 """The (file, service) pairs on the way."""
@@ -21,12 +22,15 @@ Trail = tuple[tuple[str, str], ...]
 class Extender:
     """Works `extends` into the services of one file; `open_file` gives another file's canonical tree."""
 
-    def __init__(self, tree: Mapping, file: str, open_file: Callable[[str], Mapping | None], report: Report) -> None:
+    def __init__(
+        self, tree: Mapping, file: str, open_file: Callable[[str], Mapping | None], report: Report, trace: Trace
+    ) -> None:
         self._trees: dict[str, Mapping | None] = {file: tree}
         self._tree = tree
         self._file = file
         self._open = open_file
         self._report = report
+        self._trace = trace
 
     def apply(self) -> Mapping:
         """The tree without `extends`; problems go to the report."""
@@ -48,6 +52,9 @@ class Extender:
         base = self._base(extends, file, name, (*trail, (file, name)))
         if base is None:
             return own
+        wanted = extends.get("service")
+        if not trail:
+            self._trace.add(("services", name), base, f"extends `{wanted.value if isinstance(wanted, Scalar) else ''}`")
         # What is merged stands where the service's own definition does.
         return replace(merge(settle(base, ("services", name)), own, ("services", name)), mark=service.mark)
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from composer.project.document import Mapping as MappingNode
-from composer.project.document import Node, Path, Scalar, Sequence, say
+from composer.project.document import Mark, Node, Path, Scalar, Sequence, say
 from composer.project.report import Report
 from composer.project.variables import Variable, named_in
 
@@ -124,6 +124,8 @@ class Interpolator:
         """With `raw`, values stay as they are and their variables are only noted."""
         self.used: dict[str, str] = {}
         self.named: set[Variable] = set()
+        self.templates: dict[Mark, str] = {}
+        """What stood where something was filled in."""
         self._raw = raw
         self._environment = environment
         self._report = report
@@ -140,7 +142,7 @@ class Interpolator:
     def within(self, environment: Mapping[str, str]) -> Interpolator:
         """One for an included project with variables of its own; what it uses counts here too."""
         inner = Interpolator(environment, self._report, raw=self._raw)
-        inner.used, inner.named = self.used, self.named
+        inner.used, inner.named, inner.templates = self.used, self.named, self.templates
         return inner
 
     def interpolate(self, node: Node, path: Path = ()) -> Node:
@@ -166,6 +168,7 @@ class Interpolator:
         self.named.update(named_in(node.value))
         if self._raw:
             return node
+        self.templates[node.mark] = node.value
 
         def missing(name: str) -> None:
             if name not in self._unset:

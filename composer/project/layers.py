@@ -25,6 +25,7 @@ from composer.project.options import LoadOptions
 from composer.project.rebase import Rebaser
 from composer.project.report import Report
 from composer.project.source import parse
+from composer.project.trace import Trace
 
 Source = tuple[Path | None, tuple[Node, ...]]
 """A file (`None`: standard input) and its documents."""
@@ -49,6 +50,7 @@ class Layers:
         self._options = options
         self._report = report
         self._count = 0
+        self.trace = Trace()
 
     def read(self, path: Path | None) -> Source:
         """A file and its documents; none, and a report, if it cannot be read."""
@@ -67,6 +69,7 @@ class Layers:
             for document in documents:
                 layer = self._layer(document, path, scope)
                 if layer is not None:
+                    self.trace.add((), layer, f"included by {self._show(scope.trail[-1])}" if scope.trail else "")
                     tree = settle(layer) if tree is None else merge(tree, layer)
         return tree if isinstance(tree, Mapping) else None
 
@@ -74,7 +77,9 @@ class Layers:
         canonical = self._canonical(document, scope)
         if canonical is None:
             return None
-        tree = Extender(canonical, str(path), lambda file: self._open(Path(file), scope), self._report).apply()
+        tree = Extender(
+            canonical, str(path), lambda file: self._open(Path(file), scope), self._report, self.trace
+        ).apply()
         includes = tree.get("include")
         tree = replace(tree, entries={key: value for key, value in tree.entries.items() if key != "include"})
         inner = replace(scope, trail=(*scope.trail, path) if path else scope.trail)

@@ -27,6 +27,7 @@ from composer.project.model import Project
 from composer.project.options import LoadOptions
 from composer.project.origins import Origins
 from composer.project.report import Report
+from composer.project.trace import Trace
 from composer.project.variables import Variable
 
 
@@ -42,6 +43,10 @@ class Loaded:
     """What the files say, merged: canonical nodes with their places."""
     variables: tuple[Variable, ...]
     """The variables that the files name, by name."""
+    trace: Trace
+    """Everything that was said, what lost included."""
+    variable_files: Dict[str, str]
+    """The file that gave a variable its value, for those that the environment did not."""
 
 
 def load_project(options: LoadOptions, environment: Dict[str, str]) -> Loaded:
@@ -76,12 +81,13 @@ def load_project(options: LoadOptions, environment: Dict[str, str]) -> Loaded:
     if options.check and options.interpolate:
         check(tree, report)
     files = tuple("-" if path is None else str(path) for path in found.files)
+    layers.trace.templates = interpolator.templates
     named = tuple(sorted(interpolator.named, key=lambda variable: variable.name))
     if not options.interpolate:
         # A variable where a number belongs fits in no model: there is only the tree.
         report.raise_errors()
         bare = Project(name=name, working_dir=str(found.directory), compose_files=files)
-        return Loaded(bare, report.warnings, Origins.of(tree), tree, named)
+        return Loaded(bare, report.warnings, Origins.of(tree), tree, named, layers.trace, found.files_of)
     profiles = options.profiles or _listed(variables.get("COMPOSE_PROFILES", ""))
     assembler = Assembler(name, interpolator.lookup, options.directory, report)
     try:
@@ -91,7 +97,7 @@ def load_project(options: LoadOptions, environment: Dict[str, str]) -> Loaded:
         raise _unforeseen(error) from error
     report.raise_errors()
     assert project is not None, "the assembler gives up only with a report"
-    return Loaded(project, report.warnings, Origins.of(tree), tree, named)
+    return Loaded(project, report.warnings, Origins.of(tree), tree, named, layers.trace, found.files_of)
 
 
 def _name(written: Scalar | None, variables: Dict[str, str]) -> str | None:

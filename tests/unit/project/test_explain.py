@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from composer.errors import UsageError
+from composer.project.explain import Explanation, Use, explain, to_json
+from tests.unit.project.loading import load_in, write
+
+Ask = Callable[[str], Explanation]
+
+FILES = {
+    ".env": "TAG=7\n",
+    "a.env": "# first\nA=file\nB=two\n",
+    "compose.yaml": """\
+include: [other.yaml]
+services:
+  base: {image: "redis:${TAG:-6}", environment: {DEBUG: "0", X: "${X-dflt}", "with.dot": "${SHELL_SAID}"}}
+  web:
+    extends: base
+    env_file: a.env
+    environment: {A: own}
+    ports: ["80:80"]
+secrets: {s: {environment: SECRET}}
+""",
+    "compose.override.yaml": 'services:\n  web:\n    environment: {DEBUG: "1"}\n    ports: ["81:81"]\n',
+    "other.yaml": "services: {db: {image: postgres}}\n",
+}
+
+
+@pytest.fixture
+def found(tmp_path: Path) -> Ask:
+    write(tmp_path, FILES)
+
+    def ask(path: str) -> Explanation:
+        return explain(load_in(tmp_path, {"SHELL_SAID": "yes", "SECRET": "hidden"}), path)
+
+    return ask
+
+
+def said(explanation: Explanation) -> list[str]:
+    return [f"{Path(one.location.file).name}:{one.location.line} {one.value}" for one in explanation.said]
+
+
+def test_the_last_file_wins_and_what_lost_is_shown(found: Ask) -> None:
+    debug = found("services.web.environment.DEBUG")
+
+    assert debug.value == "1"
+    assert said(debug) == ["compose.override.yaml:3 1", "compose.yaml:3 0"]
+    assert debug.said[1].how == "extends `base`"
+
+
+def test_variables_are_told_with_what_gave_them_their_value(found: Ask) -> None:
+    assert found("services.web.image").said[0].template == "redis:${TAG:-6}"
+    assert found("services.web.image").said[0].uses == (Use("TAG", ".env"),)
+    assert found("services.web.environment.X").said[0].uses == (Use("X", "its default"),)
+    assert found("services.base.environment.with.dot").said[0].uses == (Use("SHELL_SAID", "the environment"),)
+
+
+def test_an_env_file_is_shown_with_its_line(found: Ask) -> None:
+    assert said(found("services.web.environment.A")) == ["compose.yaml:7 own", "a.env:2 file"]
+    assert said(found("services.web.environment.B")) == ["a.env:3 two"]
+
+
+def test_an_included_file_says_so(found: Ask) -> None:
+    image = found("services.db.image")
+
+    assert said(image) == ["other.yaml:1 postgres"]
+    assert image.said[0].how == "included by compose.yaml"
+
+
+def test_lists_are_reached_by_index_and_what_follows_by_itself_says_so(found: Ask) -> None:
+    assert found("services.web.ports[1].published").value == "81"
+    assert found("services.web.ports.0.target").value == 80
+    assert found("services.web.networks.default").said == ()
+    assert "follows from the rest" in found("services.web.networks.default").note
+
+
+@pytest.mark.parametrize(
+    ("path", "hint"),
+    [
+        ("services.wbe", "did you mean `web`?"),
+        ("services.web.image.x", "`services.web.image` is 'redis:7'"),
+        ("services.web.ports[7]", "`services.web.ports` is "),
+    ],
+)
+def test_a_path_that_leads_nowhere_gets_a_hint(found: Ask, path: str, hint: str) -> None:
+    with pytest.raises(UsageError) as error:
+        found(path)
+    assert hint in error.value.hint
+
+
+def test_no_secret_is_told(found: Ask) -> None:
+    assert "hidden" not in json.dumps(to_json(found("services"))) + json.dumps(to_json(found("secrets")))
