@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 from composer.cli.session import Globals, Session
 
 _COMMANDS = {
+    "check": "Look for mistakes that load",
     "config": "Check and print the project as it was understood",
     "create": "Create containers without starting them",
     "down": "Stop and remove containers and networks",

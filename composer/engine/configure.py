@@ -57,7 +57,7 @@ def configure(
         ProjectError: neither the service nor its image says what to run, or it wants what is not here.
     """
     defaults = image.config
-    _check_place(service, defaults)
+    _check_runtime(service)
     return world.ContainerConfig(
         image=image_reference(project, service),
         image_id=image.id,
@@ -105,13 +105,19 @@ def configure(
     )
 
 
-def _check_place(service: Service, image: ImageConfig) -> None:
-    """Refuse another runtime than the embedded one, and an image for another machine."""
+def _check_runtime(service: Service) -> None:
+    """Refuse what the embedded runtime does not have."""
     problems = []
     if service.runtime not in (None, "", *_OWN_RUNTIMES):
         hint = "leave `runtime` out: containers run on the embedded runtime"
         message = f"cannot run `{service.name}`: there is no runtime `{service.runtime}` here"
         problems.append(Diagnostic(Severity.ERROR, message, hint=hint))
+    for mount in service.volumes:
+        if mount.type not in ("bind", "volume", "tmpfs"):
+            message = (
+                f"cannot mount `{mount.target}` of `{service.name}`: there are no mounts of type `{mount.type}` yet"
+            )
+            problems.append(Diagnostic(Severity.ERROR, message, hint="copy the files into a volume, or bind them"))
     if problems:
         raise ProjectError(problems)
 

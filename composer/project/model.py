@@ -106,7 +106,7 @@ class Port(Frozen):
 class Mount(Frozen):
     """One entry of `volumes`."""
 
-    type: Literal["bind", "volume", "tmpfs"]
+    type: Literal["bind", "volume", "tmpfs", "image", "npipe", "cluster"]
     source: str | None = None
     """bind: an absolute path; volume: a key of `Project.volumes`, or `None` for an anonymous one."""
     target: str

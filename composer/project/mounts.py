@@ -145,9 +145,6 @@ def _completed(entry: Mapping, path: Path, report: Report) -> Mapping | None:
             report.error(f"{say(path)} has no `{needed}`", entry.mark)
     if not isinstance(kind, Scalar) or entry.get("target") is None:
         return None
-    if kind.value in ("image", "npipe", "cluster"):
-        report.error(f"{say(path)}: volumes of type `{kind.value}` are not supported yet", kind.mark)
-        return None
     if kind.value == "bind" and "source" not in entry.keys:
         report.error(f"{say(path)} has no `source`", entry.mark, hint="a bind mount needs the host's path as `source`")
         return None

@@ -1,4 +1,4 @@
-"""The table of attributes as JSON Schema, for editors: `python -m composer.project.schema` writes `schemas/compose.json`.
+"""The table of attributes as JSON Schema, for editors: `python -m composer.project.schema` writes `schemas/compose.schema.json`.
 
 The schema describes the *input*: short and long forms, with descriptions and examples. A file that passes it may still
 be refused, for what needs more than a grammar.
@@ -15,7 +15,7 @@ from composer.project.attributes_build import BUILD
 from composer.project.attributes_deploy import DEPLOY
 from composer.project.attributes_files import CONFIG, SECRET
 
-TARGET = Path(__file__).resolve().parents[2] / "schemas" / "compose.json"
+TARGET = Path(__file__).resolve().parents[2] / "schemas" / "compose.schema.json"
 DEFINITIONS = {
     "service": SERVICE,
     "build": BUILD,

@@ -21,7 +21,7 @@ from composer.cli.render.terminal import BLUE, BOLD, CYAN, RED, YELLOW, Screen, 
 from composer.errors import ComposerError, Diagnostic, Location, ProjectError, Severity
 
 REPORT_AT = "this is a bug in composer; report it with the lines above and what you ran"
-_COLOURS = {Severity.ERROR: RED, Severity.WARNING: YELLOW}
+_COLOURS = {Severity.ERROR: RED, Severity.WARNING: YELLOW, Severity.NOTE: CYAN}
 
 
 def show_error(screen: Screen, error: ComposerError) -> None:

@@ -1,0 +1,52 @@
+"""The table of attributes, the page about it, the schema and the corpus say the same."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from composer.project.attributes import COMPOSE
+from composer.project.schema import TARGET
+from tests.make.conformance import CORPUS, PAGE, page, rows, shown
+
+FILES = sorted(CORPUS.rglob("*.yaml"))
+
+
+def test_the_page_is_the_one_the_table_makes() -> None:
+    assert PAGE.read_text().splitlines() == list(page()), "run `python -m tests.make.conformance`"
+
+
+def test_every_attribute_is_in_the_corpus() -> None:
+    table = {path for path, _ in rows(COMPOSE)}
+
+    assert sorted(table - shown(table).keys()) == []
+
+
+class _Loader(yaml.CSafeLoader):
+    """Scalars as Compose reads them: words and times stay strings."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag not in ("tag:yaml.org,2002:timestamp",)]
+    for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda path: path.stem)
+def test_the_schema_accepts_every_file_of_the_corpus(file: Path) -> None:
+    data: Any = yaml.load(file.read_text(), _Loader)
+    errors = Draft202012Validator(json.loads(TARGET.read_text())).iter_errors(data)
+
+    assert [f"{error.json_path}: {error.message[:200]}" for error in errors] == []
+
+
+@pytest.mark.parametrize(
+    "text", ["services: {a: {imagee: x}}", "services: {a: {image: x, ports: 80}}", "services: [a]", "volumess: {}"]
+)
+def test_the_schema_refuses_what_is_wrong(text: str) -> None:
+    assert not Draft202012Validator(json.loads(TARGET.read_text())).is_valid(yaml.safe_load(text))
