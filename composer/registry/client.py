@@ -16,6 +16,12 @@ from composer.registry.transport import Transport
 
 T = TypeVar("T")
 
+_NETWORK = "check the registry's name, the network and the proxy"
+_OFFLINE = (
+    "without a network `compose image load` or `compose image import` brings an image in, "
+    "and a mirror can stand in registries.toml"
+)
+
 
 class Client:
     """The ways of one user to registries, over connections that the caller closes."""
@@ -29,7 +35,8 @@ class Client:
         """Where an image may be pulled from, in the order to ask."""
         what = f"cannot pull `{reference.familiar()}`"
         endpoints = endpoints_for_pull(reference.registry, self._access.settings)
-        return tuple(Repository(self._connection(endpoint, what), reference) for endpoint in endpoints)
+        hint = f"{_NETWORK}; {_OFFLINE}"
+        return tuple(Repository(self._connection(endpoint, what, hint), reference) for endpoint in endpoints)
 
     def target(self, reference: Reference) -> Repository:
         """Where an image is pushed to."""
@@ -44,8 +51,8 @@ class Client:
         async with connection.send("GET", "/v2/", scopes=()):
             pass
 
-    def _connection(self, endpoint: Endpoint, what: str) -> Connection:
-        return Connection(self._transport, endpoint, self._access, self._clock, what)
+    def _connection(self, endpoint: Endpoint, what: str, hint: str = _NETWORK) -> Connection:
+        return Connection(self._transport, endpoint, self._access, self._clock, what, hint)
 
 
 async def first_of(sources: Sequence[T], ask: Callable[[T], Awaitable[object]]) -> T:

@@ -31,12 +31,15 @@ _OK = frozenset({200})
 
 
 class Connection:
-    """Sends requests to `endpoint`; what failed is told as "`what`: why"."""
+    """Sends requests to `endpoint`; what failed is told as "`what`: why", with `hint` where there is no answer at all."""
 
-    def __init__(self, transport: Transport, endpoint: Endpoint, access: Access, clock: Clock, what: str) -> None:
+    def __init__(
+        self, transport: Transport, endpoint: Endpoint, access: Access, clock: Clock, what: str, hint: str = ""
+    ) -> None:
         self.endpoint = endpoint
         self.what = what
         self.clock = clock
+        self._hint = hint
         self._transport = transport
         self._access = access
         self._authorizer: Authorizer = Anonymous()
@@ -151,8 +154,9 @@ class Connection:
         return self.endpoint.tls(identify=parts.netloc == self.endpoint.host)
 
     def _explained(self, error: TransportError) -> TransportError:
-        """The error, beginning with what could not be done."""
+        """The error, beginning with what could not be done, and with something to try."""
         error.message = f"{self.what}: {error.message}"
+        error.hint = error.hint or self._hint
         return error
 
     async def _refusal(self, answer: Answer) -> RegistryError:

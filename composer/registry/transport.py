@@ -184,7 +184,9 @@ def _translated(error: Exception, url: str) -> TransportError:
         case aiohttp.ClientProxyConnectionError():
             return TransportError(f"{where} through the proxy: {_reason(error.os_error)}")
         case aiohttp.ClientConnectorDNSError():
-            return TransportError(f"{where}: the host's name is not known ({_reason(error.os_error)})")
+            # No such name stays so; a resolver that did not answer may yet (getaddrinfo(3)).
+            again = error.os_error.errno != socket.EAI_NONAME
+            return TransportError(f"{where}: the host's name is not known ({_reason(error.os_error)})", retryable=again)
         case aiohttp.ClientConnectorError():
             return TransportError(f"{where}: {_reason(error.os_error)}")
         case TimeoutError():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import socket
 from collections.abc import Callable
 
 import pytest
@@ -147,6 +148,27 @@ def test_a_silent_registry_is_given_up(home: Home, proxy: FaultyProxy) -> None:
     error = refused(home, proxy, always(BIG, pause=0.5))
 
     assert "did not answer in time" in error.message
+
+
+@pytest.mark.parametrize("name", ["no-such-host.invalid", "127.0.0.1:1"])
+def test_who_cannot_be_reached_is_told_with_what_to_try(home: Home, name: str) -> None:
+    with pytest.raises(RegistryError, match=f"cannot pull `{name}/app:1`: cannot reach `https://{name}/v2/`") as pull:
+        home.pull(f"{name}/app:1")
+
+    for word in ("network", "`compose image load`", "`compose image import`", "registries.toml"):
+        assert word in pull.value.hint
+
+
+def test_a_name_that_does_not_exist_is_not_asked_for_again(home: Home) -> None:
+    with pytest.raises(socket.gaierror) as resolver:
+        socket.getaddrinfo("no-such-host.invalid", 443)
+    if resolver.value.errno != socket.EAI_NONAME:
+        pytest.skip("needs a resolver that answers")
+
+    with pytest.raises(RegistryError, match="name is not known"):
+        home.pull("no-such-host.invalid/app:1")
+
+    assert home.clock.slept == []
 
 
 def test_redirects_in_circles_are_left(home: Home, proxy: FaultyProxy) -> None:

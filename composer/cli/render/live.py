@@ -19,7 +19,7 @@ from composer.api.messages import Event
 from composer.cli.render.errors import show_warning
 from composer.cli.render.images import human_size
 from composer.cli.render.status import describe, is_done, is_notice, words
-from composer.cli.render.terminal import BLUE, BOLD, DIM, GREEN, RED, YELLOW, Screen, cut, width_of
+from composer.cli.render.terminal import BLUE, BOLD, DIM, GREEN, RED, YELLOW, Screen, clean, cut, width_of
 
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _STATUS_WIDTH = 20
@@ -96,6 +96,9 @@ class LiveProgress:
         """Leave the whole block standing and begin anew with the next event."""
         if self._lines:
             self._screen.write(self._erase() + self._text(list(self._lines.values())))
+        for line in self._lines.values():
+            if line.event.status == "warning" and line.event.hint:  # an error is told again as the command ends
+                self._screen.write(f"   hint: {clean(line.event.hint)}\n")
         self._lines.clear()
         self._drawn = 0
 

@@ -158,6 +158,14 @@ def test_quiet_progress_keeps_warnings() -> None:
     assert out.getvalue() == "warning: odd\n"
 
 
+def test_the_live_block_ends_with_what_to_try_about_a_warning() -> None:
+    out, progress = live()
+    progress.event(Event("image", "redis:7", "warning", detail="no network", hint="check the network"))
+    progress.finish()
+
+    assert out.lines()[-1] == "   hint: check the network"
+
+
 def test_the_live_block_has_a_line_a_resource_redrawn_in_place() -> None:
     out, progress = live()
     feed(progress, EVENTS)
