@@ -13,6 +13,7 @@ from tests.e2e.harness import Engine
 from tests.e2e.ordinary import NOBODY, installed_for_everybody
 from tests.make.debian import BuildError, build, import_command
 from tests.make.debian_recipes import RECIPES
+from tests.make.hub import Hub, running_hub
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -70,6 +71,23 @@ def stocked(engine: Engine, image_store: Path) -> Engine:
         shutil.rmtree(engine.data / part, ignore_errors=True)
         if (image_store / part).exists():
             copy_linked(image_store / part, engine.data / part)
+    return engine
+
+
+@pytest.fixture(scope="session")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    """A mirror of Docker Hub on loopback, with images under the names that people write."""
+    try:
+        with running_hub(tmp_path_factory.mktemp("hub")) as hub:
+            yield hub
+    except BuildError as error:
+        pytest.fail(str(error))
+
+
+@pytest.fixture
+def connected(engine: Engine, hub: Hub) -> Engine:
+    """An engine with an empty store, to which that mirror is Docker Hub."""
+    (engine.config / "registries.toml").write_text(hub.settings)
     return engine
 
 

@@ -126,7 +126,8 @@ class Engine:
         self.root.chmod(0o755)
         self.uid = uid
         self.data, self.run, self.home = self.root / "d", self.root / "r", self.root / "h"
-        for directory in (self.data, self.run, self.home):
+        self.config = self.root / "c"
+        for directory in (self.data, self.run, self.home, self.config):
             directory.mkdir(exist_ok=True)
             os.chown(directory, uid if os.geteuid() == 0 else -1, uid if os.geteuid() == 0 else -1)
         self.program: tuple[str, ...] = (sys.executable, "-m", "composer")
@@ -146,6 +147,7 @@ class Engine:
             "PYTHONDONTWRITEBYTECODE": "1" if self.uid else "",
             "COMPOSER_DATA": str(self.data),
             "COMPOSER_RUN": str(self.run),
+            "COMPOSER_CONFIG": str(self.config),
         }
 
     def compose(

@@ -25,6 +25,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.make.debian_recipes import POLICY, RECIPES, SUITE, Recipe
+from tests.make.hub_recipes import ALL
 
 # Runs `$2...` in the tree $1; its mounts and any process it leaves die with these namespaces.
 IN_TREE = """
@@ -36,9 +37,9 @@ chroot "$tree" "$@"
 """
 
 # Grows a tree: an overlay over the base ($1) where the kernel has one, a copy otherwise; $2 is an empty directory,
-# $3 a shell script that changes the tree, $4 the tar to write.
+# $3 a shell script that changes the tree, $4 the tar to write, $5 whether apt's settings stay.
 GROW = """
-base=$1 work=$2 script=$3 tar=$4
+base=$1 work=$2 script=$3 tar=$4 keep=${5:-}
 mkdir -p "$work/upper" "$work/index" "$work/tree"
 mount -t overlay overlay -o "lowerdir=$base,upperdir=$work/upper,workdir=$work/index" "$work/tree" 2>/dev/null ||
     cp -a "$base/." "$work/tree/"
@@ -55,7 +56,8 @@ STRIP = """
 cd "$tree"
 rm -rf var/cache/apt/*.bin var/cache/apt/archives/*.deb var/lib/apt/lists/* var/log/apt var/log/*.log
 rm -rf usr/share/doc/* usr/share/man/* usr/share/info/* usr/share/locale/* usr/share/lintian
-rm -f etc/apt/apt.conf.d/99* etc/dpkg/dpkg.cfg.d/unsafe-io usr/sbin/policy-rc.d etc/resolv.conf etc/hostname
+[ -n "${keep:-}" ] || rm -f etc/apt/apt.conf.d/99*
+rm -f etc/dpkg/dpkg.cfg.d/unsafe-io usr/sbin/policy-rc.d etc/resolv.conf etc/hostname
 tar --numeric-owner --exclude='./dev/*' --exclude='./proc/*' -cf "$tar" .
 """
 
@@ -72,7 +74,7 @@ def cache_directory() -> Path:
 def build(names: Sequence[str]) -> dict[str, Path]:
     """The tars of `names`, built if they are not in the cache. Idempotent; concurrent callers wait for each other."""
     cache = cache_directory()
-    wanted = [RECIPES[name] for name in names]
+    wanted = [ALL[name] for name in names]
     if not all(tar_path(recipe).exists() for recipe in wanted):
         if os.geteuid() != 0:
             raise BuildError("test images cannot be built: debootstrap and chroot need root")
@@ -99,7 +101,7 @@ def _ensure(recipe: Recipe, scratch: Path) -> None:
         _in_namespaces('tree=$1 tar=$2\n[ -d "$tree" ]\n' + STRIP, str(_base_tree(scratch, copy=True)), str(partial))
     else:
         _grow(recipe, scratch, partial)
-    for older in tar.parent.glob(f"{recipe.name}-*.tar"):
+    for older in tar.parent.glob(f"{recipe.name}-{'[0-9a-f]' * 12}.tar"):
         older.unlink()
     partial.rename(tar)
 
@@ -172,7 +174,14 @@ def _grow(recipe: Recipe, scratch: Path, tar: Path) -> None:
     lines += [_write(path, content) for path, content in recipe.files.items()]
     lines.append(recipe.script)
     work = scratch / recipe.name
-    _in_namespaces(GROW + STRIP, str(_base_tree(scratch)), str(work), "\n".join(lines), str(tar))
+    _in_namespaces(
+        GROW + STRIP,
+        str(_base_tree(scratch)),
+        str(work),
+        "\n".join(lines),
+        str(tar),
+        "keep" if recipe.keep_settings else "",
+    )
 
 
 def _write(path: str, content: str) -> str:
@@ -225,18 +234,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; see the module docstring."""
     parser = argparse.ArgumentParser(prog="python -m tests.make.debian", description="Builds the test images' tars.")
     parser.add_argument("--commands", action="store_true", help="print the lines that import them")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=" ".join(RECIPES))
+    parser.add_argument("names", nargs="*", metavar="NAME", help=" ".join(ALL))
     options = parser.parse_args(arguments)
-    unknown = [name for name in options.names if name not in RECIPES]
+    unknown = [name for name in options.names if name not in ALL]
     if unknown:
-        parser.error(f"no such image: {' '.join(unknown)} (there are {' '.join(RECIPES)})")
+        parser.error(f"no such image: {' '.join(unknown)} (there are {' '.join(ALL)})")
     try:
         tars = build(options.names or list(RECIPES))
     except BuildError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
     for name, tar in tars.items():
-        line = shlex.join(["compose", *import_command(RECIPES[name], tar)]) if options.commands else str(tar)
+        line = shlex.join(["compose", *import_command(ALL[name], tar)]) if options.commands else str(tar)
         sys.stdout.write(line + "\n")
     return 0
 

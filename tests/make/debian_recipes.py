@@ -96,25 +96,28 @@ class Recipe:
     """Files added afterwards; those in a `bin` directory are executable."""
     script: str = ""
     """Shell commands run in the tree at the end."""
+    keep_settings: bool = False
+    """Whether apt's client settings stay, for images in which packages are to be installed later."""
 
     def key(self) -> str:
         """A digest of all that decides the content; a changed recipe is a different file in the cache."""
         parts = [SUITE, self.name, self.base, self.packages, sorted(self.before.items()), sorted(self.files.items())]
         inherited = RECIPES[self.base].key() if self.base else ""
-        return hashlib.sha256(json.dumps([*parts, self.script, inherited]).encode()).hexdigest()[:12]
+        kept = ("settings",) if self.keep_settings else ()
+        return hashlib.sha256(json.dumps([*parts, self.script, inherited, *kept]).encode()).hexdigest()[:12]
 
 
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
     for recipe in (
         Recipe("busybox", "busybox:1", ('CMD ["sh"]',), base=""),
-        Recipe("debian", "debian:12", (f"ENV PATH={_PATH}", 'CMD ["bash"]'), base=""),
+        Recipe("debian", "debian:12", (f"ENV PATH={PATH}", 'CMD ["bash"]'), base=""),
         Recipe(
             "python",
             "python:3",
-            (f"ENV PATH={_PATH}", 'CMD ["python3"]'),
+            (f"ENV PATH={PATH}", 'CMD ["python3"]'),
             packages=("python3", "python3-psycopg2", "python3-redis"),
             script="ln -s /usr/bin/python3 /usr/local/bin/python",
         ),
@@ -122,7 +125,7 @@ RECIPES: dict[str, Recipe] = {
             "redis",
             "redis:7",
             (
-                f"ENV PATH={_PATH}",
+                f"ENV PATH={PATH}",
                 "WORKDIR /data",
                 "VOLUME /data",
                 "EXPOSE 6379/tcp",
@@ -137,7 +140,7 @@ RECIPES: dict[str, Recipe] = {
             "postgres",
             "postgres:15",
             (
-                f"ENV PATH=/usr/lib/postgresql/15/bin:{_PATH}",
+                f"ENV PATH=/usr/lib/postgresql/15/bin:{PATH}",
                 "ENV PGDATA=/var/lib/postgresql/data",
                 "ENV LANG=C.UTF-8",
                 "VOLUME /var/lib/postgresql/data",

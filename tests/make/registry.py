@@ -66,7 +66,11 @@ def running_registry(
     configuration = {
         "version": 0.1,
         "log": {"level": "info" if within else "warn", "accesslog": {"disabled": True}},
-        "storage": {"filesystem": {"rootdirectory": str(directory / "data")}, "delete": {"enabled": True}},
+        "storage": {
+            "filesystem": {"rootdirectory": str(directory / "data")},
+            "delete": {"enabled": True},
+            **settings.pop("storage", {}),
+        },
         "http": http,
         **settings,
     }
