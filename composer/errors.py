@@ -2,6 +2,7 @@
 
 * ComposerError            message, hint, location, exit_code
   x ProjectError           the Compose file is wrong - the user can fix it; carries every diagnostic
+    + BuildError           a Dockerfile is wrong, or one of its instructions failed
   x UsageError             the command line asks for something that cannot be
   x ImageError             an image, layer or archive is missing, damaged or not what it says
   x RegistryError          a registry said no, or nothing at all            code (of the specification), status, retryable
@@ -101,6 +102,12 @@ class ProjectError(ComposerError):
         return {**super().to_wire(), "diagnostics": [asdict(diagnostic) for diagnostic in self.diagnostics]}
 
 
+class BuildError(ProjectError):
+    """A Dockerfile is wrong, or one of its instructions failed; `diagnostics` say where."""
+
+    exit_code = 17  # what Docker Compose exits with for a build that fails
+
+
 class UsageError(ComposerError):
     """The command line asks for something that cannot be."""
 
@@ -150,6 +157,7 @@ _KINDS: dict[str, type[ComposerError]] = {
     kind.__name__: kind
     for kind in (
         ComposerError,
+        BuildError,
         UsageError,
         ImageError,
         RegistryError,
@@ -164,7 +172,8 @@ _KINDS: dict[str, type[ComposerError]] = {
 def error_from_wire(data: Mapping[str, Any]) -> ComposerError:
     """The error that `to_wire` wrote; an unknown kind comes back as `EngineError`."""
     if diagnostics := data.get("diagnostics"):
-        failure = ProjectError([_diagnostic(diagnostic) for diagnostic in diagnostics])
+        kind_of_project = BuildError if data.get("kind") == BuildError.__name__ else ProjectError
+        failure = kind_of_project([_diagnostic(diagnostic) for diagnostic in diagnostics])
         failure.exit_code = int(data.get("exit_code", failure.exit_code))
         return failure
     kind = _KINDS.get(str(data.get("kind")), EngineError)

@@ -1,0 +1,35 @@
+"""What is wrong with a file, gathered; and the nearest of the words that would be right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from composer.errors import Diagnostic, Location, Severity
+
+MAX_PROBLEMS = 100
+
+
+class Problems:
+    """Diagnostics in file order; more than `MAX_PROBLEMS` are of no use to anybody."""
+
+    def __init__(self) -> None:
+        self.diagnostics: list[Diagnostic] = []
+
+    def add(self, message: str, place: Location, *, label: str = "", hint: str = "") -> None:
+        """Note one error."""
+        if len(self.diagnostics) < MAX_PROBLEMS:
+            self.diagnostics.append(Diagnostic(Severity.ERROR, message, place, label, hint))
+
+
+def did_you_mean(word: str, candidates: Iterable[str]) -> str:
+    """A hint naming the candidate that is most like `word`, empty if none is; case does not count."""
+    by_fold = {candidate.casefold(): candidate for candidate in candidates}
+    near = get_close_matches(word[:64].casefold(), list(by_fold), 1, 0.6)
+    return f"did you mean `{by_fold[near[0]]}`?" if near else ""
+
+
+def listing(words: Iterable[str]) -> str:
+    """`a`, `b` or `c`."""
+    *first, last = (f"`{word}`" for word in words)
+    return f"{', '.join(first)} or {last}" if first else last
