@@ -53,7 +53,7 @@ class ShellForm:
     @property
     def has_shebang(self) -> bool:
         """Whether the script is to be run as a file of its own, since it begins with `#!`."""
-        return self.document_only and self.heredocs[0].content.startswith("#!")
+        return self.document_only and self.heredocs[0].document.startswith("#!")
 
 
 @dataclass(frozen=True, slots=True)

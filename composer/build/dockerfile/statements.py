@@ -85,6 +85,7 @@ def statements(source: Source, first: int, escape: str, problems: Problems) -> I
             comment = stripped[1:].strip(SPACES)
             comments = (*comments, comment) if comment else ()
         if not stripped or stripped.startswith("#"):
+            comments = comments if stripped else ()
             at += 1
             continue
         text, pieces, at, has_empty_line = _joined(lines, at, _CONTINUED[escape])
