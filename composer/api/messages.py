@@ -78,6 +78,8 @@ class UpRequest:
     options: UpOptions = UpOptions()
     surroundings: dict[str, str] = field(default_factory=dict)
     """Of the client's environment what concerns registries: `registry.surroundings`."""
+    lock: dict[str, Any] = field(default_factory=dict)
+    """What the project's lock pins, as `lock.pins.Pins.to_wire()`; empty where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,7 @@ class PullRequest:
     ignore_failures: bool = False
     dry_run: bool = False
     surroundings: dict[str, str] = field(default_factory=dict)
+    lock: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +215,7 @@ class RunRequest:
     remove_orphans: bool = False
     pull: str = "policy"
     surroundings: dict[str, str] = field(default_factory=dict)
+    lock: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ _COMMANDS = {
     "image": "Pull, push, list, check and remove images",
     "images": "List the images that the containers use",
     "kill": "Send a signal to containers",
+    "lock": "Write down exact digests for everything the project gets from elsewhere",
     "login": "Log in to a registry",
     "logout": "Log out of a registry",
     "logs": "Show what containers wrote",
@@ -110,6 +111,9 @@ def root(
     progress: Annotated[
         str, typer.Option(metavar="MODE", help="How to show progress: auto, tty, plain, json, quiet")
     ] = "",
+    locked: Annotated[
+        bool, typer.Option("--locked", help="Fail where compose.lock lacks something, or is older than the files")
+    ] = False,
     ansi: Annotated[str, typer.Option(metavar="WHEN", help="When to use colours: never, always, auto")] = "",
     version: Annotated[bool, typer.Option("--version", "-v", help="Show the version")] = False,
 ) -> None:
@@ -130,6 +134,7 @@ def root(
             project_directory=project_directory,
             progress=progress,
             ansi=ansi,
+            locked=locked,
         )
     )
 

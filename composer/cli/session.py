@@ -34,6 +34,7 @@ class Globals:
     project_directory: str = ""
     progress: str = ""
     ansi: str = ""
+    locked: bool = False
 
 
 @dataclass

@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 import signal
 from dataclasses import dataclass, field
+from typing import Any
 
 from composer.api.messages import Event, LoadRequest, UpOptions, UpRequest, WatchRequest
 from composer.api.streams import EventStream
@@ -15,7 +16,9 @@ from composer.cli.terminal import Signals
 INTERRUPTED = 130
 
 
-def watch_request(session: Session, options: UpOptions, *, detach: bool = False, prune: bool = False) -> WatchRequest:
+def watch_request(
+    session: Session, options: UpOptions, lock: dict[str, Any], *, detach: bool = False, prune: bool = False
+) -> WatchRequest:
     """The request to watch the project of the command line.
 
     It carries the variables that reading the project took, those that say how to read it, and no others.
@@ -28,7 +31,7 @@ def watch_request(session: Session, options: UpOptions, *, detach: bool = False,
     }
     chosen = session.options
     return WatchRequest(
-        up=UpRequest(session.wire_project, session.loaded.origins.to_wire(), options, session.surroundings),
+        up=UpRequest(session.wire_project, session.loaded.origins.to_wire(), options, session.surroundings, lock),
         load=LoadRequest(
             directory=str(session.working_directory),
             files=chosen.files,

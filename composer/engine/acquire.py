@@ -13,6 +13,7 @@ from composer.engine.configure import Image
 from composer.engine.plan import CreateContainer, Node, Plan, PullImage, PushImage
 from composer.image.host import is_reserved
 from composer.image.image import Image as Stored
+from composer.lock.pins import Pins
 from composer.oci.config import Healthcheck, ImageConfig
 from composer.oci.descriptor import Platform
 from composer.oci.platform import parse_platform, rank
@@ -24,6 +25,8 @@ _REFRESH = {"daily": _DAY, "weekly": 7 * _DAY}
 
 Locate = Callable[[tuple[str, ...]], str]
 
+_NONE = Pins()
+
 
 def acquire(
     services: Sequence[Service],
@@ -32,15 +35,19 @@ def acquire(
     policy: str,
     now: float,
     locate: Locate,
+    pins: Pins = _NONE,
 ) -> Plan:
-    """What to pull before `services` can be brought up; `policy` is `--pull`, `images` what is there, by reference."""
+    """What to pull before `services` can be brought up; `policy` is `--pull`, `images` what is there, by reference.
+
+    What `pins` lock is pulled by its digest, and only if it is not there: it cannot get any newer.
+    """
 
     def cause(service: Service) -> str:
         asked = policy if policy != "policy" else service.pull_policy or "missing"
         why = f"`--pull {policy}`" if policy != "policy" else _written(service, "pull_policy", asked, locate)
-        return _cause(service, asked, why, images, now, locate)
+        return _cause(service, asked, why, images, now, locate, pins)
 
-    return _plan(services, cause)
+    return _plan(services, cause, pins)
 
 
 def acquire_anew(
@@ -52,6 +59,7 @@ def acquire_anew(
     ignore_failures: bool,
     now: float,
     locate: Locate,
+    pins: Pins = _NONE,
 ) -> Plan:
     """What `compose pull` pulls: everything, but for what the file's policies or `policy` leave as it is."""
 
@@ -60,9 +68,9 @@ def acquire_anew(
             return ""
         asked = policy or service.pull_policy or "always"
         why = f"`--policy {policy}`" if policy else "asked for"
-        return _cause(service, asked if asked not in _REFRESH else "always", why, images, now, locate)
+        return _cause(service, asked if asked not in _REFRESH else "always", why, images, now, locate, pins)
 
-    plan = _plan(services, cause)
+    plan = _plan(services, cause, pins)
     if not ignore_failures:
         return plan
     return Plan(tuple(replace(node, operation=_optional(node.operation)) for node in plan))
@@ -100,7 +108,7 @@ class _Unknown:
     config = ImageConfig("", "linux", cmd=("unknown",), healthcheck=Healthcheck(("CMD", "unknown")))
 
 
-def _plan(services: Sequence[Service], cause: Callable[[Service], str]) -> Plan:
+def _plan(services: Sequence[Service], cause: Callable[[Service], str], pins: Pins) -> Plan:
     nodes: dict[str, Node] = {}
     for service in services:
         if service.image is None or is_reserved(service.image):
@@ -109,22 +117,36 @@ def _plan(services: Sequence[Service], cause: Callable[[Service], str]) -> Plan:
             required = service.build is None
             known = nodes.get(service.image)
             if known is None or (required and not _is_required(known)):
-                pull = PullImage(service.image, service.platform or "", required)
+                pin = pins.image(service.image)
+                pull = PullImage(service.image, service.platform or "", required, str(pin.digest) if pin else "")
                 nodes[service.image] = Node(f"pull/{service.image}", pull, why)
     return Plan(tuple(nodes.values()))
 
 
-def _cause(service: Service, policy: str, why: str, images: Mapping[str, Stored], now: float, locate: Locate) -> str:
+def _cause(
+    service: Service,
+    policy: str,
+    why: str,
+    images: Mapping[str, Stored],
+    now: float,
+    locate: Locate,
+    pins: Pins,
+) -> str:
     """Why the service's image is to be pulled; empty where it is not."""
     if policy in ("never", "build"):
         return ""
     image = images.get(service.image or "")
+    pin = pins.image(service.image or "")
+    if image is None and pin is not None:
+        return f"missing {pin.digest.short}{f', {pin.place}' if pin.place else ''}"
     if image is None:
         return f"missing{_place(service, 'image', locate)}"
-    if policy == "always":
+    if policy == "always" and pin is None:
         return why
     if service.platform and not _runs_on(image, service.platform):
         return _written(service, "platform", service.platform, locate)
+    if pin is not None:
+        return ""
     age = _REFRESH.get(policy) or (parse_duration(policy.removeprefix("every_")) if policy.startswith("every_") else 0)
     if age and (image.origin is None or image.origin.time + age <= now):
         return why

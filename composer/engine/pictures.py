@@ -19,8 +19,11 @@ from composer.image.prune import Criteria, choose, used_bytes
 from composer.image.save import save
 from composer.image.store import Store as Images
 from composer.image.store import missing
+from composer.lock.pins import Pin, Pins
 from composer.project.model import Project, Service
 from composer.project.origins import Origins
+
+_NONE = Pins()
 
 
 class Pictures:
@@ -30,20 +33,24 @@ class Pictures:
         self._images = images
         self._store = store
 
-    async def found(self, project: Project, services: Sequence[Service]) -> Mapping[str, Image]:
-        """The images of these services that are there, by reference."""
-        return await asyncio.to_thread(self._find, project, services)
+    async def found(self, project: Project, services: Sequence[Service], pins: Pins = _NONE) -> Mapping[str, Image]:
+        """The images of these services that are there, by reference; of one that `pins` lock only that content counts."""
+        return await asyncio.to_thread(self._find, project, services, pins)
 
-    async def of(self, project: Project, services: Sequence[Service], origins: Origins) -> Mapping[str, Image]:
+    async def of(
+        self, project: Project, services: Sequence[Service], origins: Origins, pins: Pins = _NONE
+    ) -> Mapping[str, Image]:
         """The images of these services, by reference.
 
         Raises:
             ProjectError: some are missing; one diagnostic for each.
         """
-        found = await self.found(project, services)
+        found = await self.found(project, services, pins)
         lacking = {image_reference(project, service): service for service in reversed(services)}
         problems = [
-            _problem(service, reference, origins) for reference, service in lacking.items() if reference not in found
+            _problem(service, reference, origins, pins.image(reference))
+            for reference, service in lacking.items()
+            if reference not in found
         ]
         if problems:
             error = ProjectError(problems[::-1])
@@ -51,9 +58,18 @@ class Pictures:
             raise error
         return found
 
-    def _find(self, project: Project, services: Sequence[Service]) -> Mapping[str, Image]:
+    def _find(self, project: Project, services: Sequence[Service], pins: Pins) -> Mapping[str, Image]:
         references = dict.fromkeys(image_reference(project, service) for service in services)
-        return {reference: image for reference in references if (image := self._images.find(reference)) is not None}
+        found = ((reference, self._find_one(reference, pins)) for reference in references)
+        return {reference: image for reference, image in found if image is not None}
+
+    def _find_one(self, reference: str, pins: Pins) -> Image | None:
+        pin = pins.image(reference)
+        for spelling in pins.spellings(reference):
+            image = self._images.find(spelling)
+            if image is not None and (pin is None or pin.allows(image.manifest)):
+                return image
+        return None
 
     async def listing(self) -> tuple[ImageSummary, ...]:
         """Every image, by name."""
@@ -147,7 +163,7 @@ def _name(record: ImageRecord) -> str:
     return record.reference.familiar() if record.reference else record.id
 
 
-def _problem(service: Service, reference: str, origins: Origins) -> Diagnostic:
+def _problem(service: Service, reference: str, origins: Origins, pin: Pin | None) -> Diagnostic:
     if service.build is not None and service.image is None:
         return Diagnostic(
             Severity.ERROR,
@@ -161,6 +177,14 @@ def _problem(service: Service, reference: str, origins: Origins) -> Diagnostic:
             f"cannot start `{service.name}`: its image `{reference}` is not in the image store, and its pull policy is `never`",
             origins.near(("services", service.name, "pull_policy")),
             hint=f"`compose image pull {reference}`, or `compose image load` an archive of it",
+        )
+    if pin is not None:
+        return Diagnostic(
+            Severity.ERROR,
+            f"cannot start `{service.name}`: {pin.place} locks `{reference}` to {pin.digest}, "
+            "and the image store has no such image of a manifest that the lock knows",
+            origins.near(("services", service.name, "image")),
+            hint="`compose pull` gets it; if that is no help, the lock is wrong: `compose lock --update` makes it anew",
         )
     error: ImageError = missing(reference)
     return Diagnostic(Severity.ERROR, error.message, origins.near(("services", service.name, "image")), hint=error.hint)

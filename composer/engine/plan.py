@@ -22,6 +22,8 @@ class PullImage:
     """Empty is what suits this machine."""
     required: bool = True
     """One that can be built instead, or need not be had, only warns when it fails."""
+    digest: str = ""
+    """What the reference is locked to: this is pulled, whatever the registry means by the name now."""
 
 
 @dataclass(frozen=True, slots=True)

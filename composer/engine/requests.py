@@ -57,6 +57,7 @@ from composer.engine.turns import Turns
 from composer.engine.watching.watching import Watching
 from composer.engine.world import Desired, State
 from composer.errors import ContainerError, EngineError, UsageError
+from composer.lock.pins import Pins
 from composer.project.model import Project
 from composer.project.origins import Origins
 from composer.runtime import signals
@@ -98,7 +99,8 @@ class Requests:
         project = Project.model_validate(request.project)
         origins = Origins.from_wire(request.origins)
         async with self._turns.take(name, emit):
-            images, pulls = await self._images(project, request.options, origins, request.surroundings, emit)
+            pins = Pins.from_wire(request.lock)
+            images, pulls = await self._images(project, request.options, origins, request.surroundings, emit, pins)
             scope = services_in_scope(project, request.options.services, deps=not request.options.no_deps)
             contents = await asyncio.to_thread(read_contents, project, scope)
             desired = resolve(project, images, request.options, contents)
@@ -115,14 +117,16 @@ class Requests:
         """Pull the images of a project's services; nothing else of the project changes."""
         project = Project.model_validate(request.project)
         services = services_in_scope(project, request.services, deps=request.include_deps)
+        pins = Pins.from_wire(request.lock)
         plan = acquire_anew(
             services,
-            await self._pictures.found(project, services),
+            await self._pictures.found(project, services, pins),
             policy=request.policy,
             ignore_buildable=request.ignore_buildable,
             ignore_failures=request.ignore_failures,
             now=self._rooms.clock.now(),
             locate=_locate(Origins.from_wire(request.origins)),
+            pins=pins,
         )
         if request.dry_run:
             return Result(plan=str(plan))
@@ -173,7 +177,8 @@ class Requests:
             pull=request.pull,
         )
         async with self._turns.take(name, emit):
-            images, pulls = await self._images(project, options, origins, request.surroundings, emit)
+            pins = Pins.from_wire(request.lock)
+            images, pulls = await self._images(project, options, origins, request.surroundings, emit, pins)
             changed = len(pulls.nodes)
             scope = services_in_scope(project, options.services, deps=not options.no_deps)
             contents = await asyncio.to_thread(read_contents, project, scope)
@@ -378,7 +383,13 @@ class Requests:
     # -- how it is done -------------------------------------------------------------------------------------------
 
     async def _images(
-        self, project: Project, options: UpOptions, origins: Origins, surroundings: Mapping[str, str], emit: Emit
+        self,
+        project: Project,
+        options: UpOptions,
+        origins: Origins,
+        surroundings: Mapping[str, str],
+        emit: Emit,
+        pins: Pins,
     ) -> tuple[Mapping[str, Image], Plan]:
         """The images of the services in scope, by reference, and the pulls that it took.
 
@@ -389,17 +400,18 @@ class Requests:
             RegistryError: a registry did not give one.
         """
         services = services_in_scope(project, options.services, deps=not options.no_deps)
-        found = await self._pictures.found(project, services)
-        pulls = acquire(services, found, policy=options.pull, now=self._rooms.clock.now(), locate=_locate(origins))
+        found = await self._pictures.found(project, services, pins)
+        now = self._rooms.clock.now()
+        pulls = acquire(services, found, policy=options.pull, now=now, locate=_locate(origins), pins=pins)
         if options.dry_run:
             pulled = {node.operation.reference for node in pulls if isinstance(node.operation, PullImage)}
             rest = [service for service in services if image_reference(project, service) not in pulled]
-            known = await self._pictures.of(project, rest, origins)
+            known = await self._pictures.of(project, rest, origins, pins)
             return {**dict.fromkeys(pulled, unknown_image()), **known}, pulls
         if pulls:
             told = untold(emit) if options.quiet_pull else emit
             await self._carry_out(project.name, pulls, told, surroundings=surroundings)
-        return await self._pictures.of(project, services, origins), pulls
+        return await self._pictures.of(project, services, origins, pins), pulls
 
     def _machine(self, name: str, emit: Emit, surroundings: Mapping[str, str]) -> Machine:
         async def transfer(operation: PullImage | PushImage) -> None:

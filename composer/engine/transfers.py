@@ -36,7 +36,8 @@ class Transfers:
         match operation:
             case PullImage(name, platform):
                 report = Telling(name, "pulling", self._clock, emit).report
-                pulled = await self._puller.pull(reference, access, report, platform)
+                digest = Digest.parse(operation.digest) if operation.digest else None
+                pulled = await self._puller.pull(reference, access, report, platform, digest)
                 if pulled.warning:
                     emit(Event("project", "", "warning", detail=pulled.warning))
             case PushImage(name):

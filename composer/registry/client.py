@@ -31,9 +31,9 @@ class Client:
         self._clock = clock
         self._transport = transport
 
-    def sources(self, reference: Reference) -> tuple[Repository, ...]:
-        """Where an image may be pulled from, in the order to ask."""
-        what = f"cannot pull `{reference.familiar()}`"
+    def sources(self, reference: Reference, verb: str = "pull") -> tuple[Repository, ...]:
+        """Where an image may be pulled from, in the order to ask; `verb` is what errors say cannot be done."""
+        what = f"cannot {verb} `{reference.familiar()}`"
         endpoints = endpoints_for_pull(reference.registry, self._access.settings)
         hint = f"{_NETWORK}; {_OFFLINE}"
         return tuple(Repository(self._connection(endpoint, what, hint), reference) for endpoint in endpoints)

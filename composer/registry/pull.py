@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from composer.clock import Clock
-from composer.errors import ImageError, RegistryError
+from composer.errors import ImageError
 from composer.image.image import Image, Origin
 from composer.image.store import Store, refuse_reserved
 from composer.image.verify import check_layers
@@ -22,7 +22,6 @@ from composer.oci import media_types
 from composer.oci.config import ImageConfig, chain_ids
 from composer.oci.descriptor import Descriptor, Platform
 from composer.oci.digest import Digest
-from composer.oci.fields import MAX_DOCUMENT
 from composer.oci.manifest import Index, Manifest, choose
 from composer.oci.platform import parse_platform, rank, this_platform
 from composer.oci.reference import Reference
@@ -31,7 +30,6 @@ from composer.registry.client import Client, first_of
 from composer.registry.download import Download, Layer
 from composer.registry.progress import LayerProgress, Phase, Report
 from composer.registry.repository import Document, Repository
-from composer.registry.retry import persistently
 from composer.registry.shared import Shared
 from composer.registry.transport import HttpTransport
 
@@ -61,14 +59,27 @@ class Puller:
         self._download = Download(store, clock, PARALLEL)
         self._layers: Shared[None] = Shared()
 
-    async def pull(self, reference: Reference, access: Access, report: Report, platform: str = "") -> Pulled:
+    async def pull(
+        self,
+        reference: Reference,
+        access: Access,
+        report: Report,
+        platform: str = "",
+        digest: Digest | None = None,
+    ) -> Pulled:
         """Have the image that `reference` means at its registry, for `platform` or the one that suits this machine.
+
+        With `digest` it is that content, whatever the name means by now; the image gets the name if no other has it.
 
         Raises:
             RegistryError: the registry does not give it, or not what its digests say.
             ImageError: it cannot be used here, or not be stored.
         """
         refuse_reserved(str(reference))
+        if digest and digest != reference.digest:
+            pulled = await self.pull(replace(reference, digest=digest), access, report, platform)
+            await asyncio.to_thread(self._name_too, pulled.image, reference, Origin(digest, self._clock.now()))
+            return pulled
         asked = platform or access.environment.get("DOCKER_DEFAULT_PLATFORM", "")
         wanted = parse_platform(asked) if asked else this_platform()
         before = await asyncio.to_thread(self._whole, reference)
@@ -117,6 +128,12 @@ class Puller:
         await first_of(sources, ask)
         return told[-1] == before.origin.digest
 
+    def _name_too(self, image: Image, reference: Reference, origin: Origin) -> None:
+        """Give the image one more name, unless that is another's: who asked for a digest does not move a tag."""
+        with self._store.adding():
+            if self._store.entry(str(reference)) is None:
+                self._store.add(self._manifest_of(image), reference, origin)
+
     def _manifest_of(self, image: Image) -> bytes:
         assert image.manifest is not None
         return self._store.blobs.path(image.manifest).read_bytes()
@@ -134,7 +151,7 @@ class Puller:
         top = got[-1]
         document = await _for_platform(chosen, reference, top, wanted)
         manifest = Manifest.parse(document.data)
-        data = await _document(chosen, manifest.config)
+        data = await chosen.document(manifest.config)
         config = ImageConfig.parse(data)
         check_layers(manifest, config)
         warning = _check_platform(reference, config, wanted, explicit=explicit)
@@ -239,33 +256,6 @@ def _check_platform(reference: Reference, config: ImageConfig, wanted: Platform,
             f"cannot pull `{reference.familiar()}`: it does not exist for {wanted}", hint=f"there is {have}"
         )
     return f"`{reference.familiar()}` is for {have}, this machine is {wanted}"
-
-
-async def _document(source: Repository, descriptor: Descriptor) -> bytes:
-    """A config. Raises RegistryError where its content is not what its digest and size say."""
-    what, registry = source.connection.what, source.connection.endpoint.registry
-    if descriptor.size > MAX_DOCUMENT:
-        raise ImageError(f"{what}: its config would be larger than {MAX_DOCUMENT} bytes")
-
-    async def ask() -> bytes:
-        data = bytearray()
-        async with source.blob(descriptor.digest) as chunks:
-            async for chunk in chunks:
-                data += chunk
-                if len(data) > descriptor.size:
-                    break
-        if (
-            Descriptor.of(descriptor.media_type, bytes(data)).digest != descriptor.digest
-            or len(data) != descriptor.size
-        ):
-            raise RegistryError(
-                f"{what}: for config {descriptor.digest} `{registry}` sent something else",
-                code="DIGEST_INVALID",
-                retryable=True,
-            )
-        return bytes(data)
-
-    return await persistently(source.connection.clock, ask)
 
 
 @asynccontextmanager

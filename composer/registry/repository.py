@@ -118,6 +118,29 @@ class Repository:
                 )
             yield _skipping(answer.chunks(), start if answer.status == 200 else 0)
 
+    async def document(self, descriptor: Descriptor) -> bytes:
+        """A config. Raises RegistryError where its content is not what its digest and size say."""
+        what, registry = self.connection.what, self.connection.endpoint.registry
+        if descriptor.size > MAX_DOCUMENT:
+            raise ImageError(f"{what}: its config would be larger than {MAX_DOCUMENT} bytes")
+
+        async def ask() -> bytes:
+            data = bytearray()
+            async with self.blob(descriptor.digest) as chunks:
+                async for chunk in chunks:
+                    data += chunk
+                    if len(data) > descriptor.size:
+                        break
+            if Digest.of(bytes(data)) != descriptor.digest or len(data) != descriptor.size:
+                raise RegistryError(
+                    f"{what}: for config {descriptor.digest} `{registry}` sent something else",
+                    code="DIGEST_INVALID",
+                    retryable=True,
+                )
+            return bytes(data)
+
+        return await persistently(self.connection.clock, ask)
+
     def _manifest(self, reference: Reference) -> str:
         return self.path(f"manifests/{reference.digest or reference.tag}")
 

@@ -9,6 +9,7 @@ import typer
 from composer.api.messages import UpOptions, UpRequest
 from composer.cli.app import command_app
 from composer.cli.follow import follow
+from composer.cli.locking import Locked, locked_content
 from composer.cli.options import DryRun, Services, scale_of
 from composer.cli.policies import check_build, check_pull
 from composer.cli.render.answer import say_plan
@@ -31,6 +32,7 @@ def create(
     no_recreate: Annotated[bool, typer.Option("--no-recreate", help="Leave what exists as it is")] = False,
     remove_orphans: Annotated[bool, typer.Option("--remove-orphans", help="Remove what is not in the file")] = False,
     scale: Annotated[list[str] | None, typer.Option(metavar="SERVICE=NUMBER", help="How many replicas")] = None,
+    locked: Locked = False,
     dry_run: DryRun = False,
 ) -> int:
     """Create containers without starting them."""
@@ -52,7 +54,8 @@ def create(
         dry_run=dry_run,
         pull=pull,
     )
-    request = UpRequest(session.wire_project, session.loaded.origins.to_wire(), options, session.surroundings)
+    lock = locked_content(session, locked=locked)
+    request = UpRequest(session.wire_project, session.loaded.origins.to_wire(), options, session.surroundings, lock)
     result = follow(session.progress, session.client.up(session.name, request))
     if dry_run:
         say_plan(result.plan)

@@ -9,6 +9,7 @@ import typer
 from composer.api.messages import PullRequest
 from composer.cli.app import command_app
 from composer.cli.follow import follow
+from composer.cli.locking import Locked, locked_content
 from composer.cli.options import DryRun, Services
 from composer.cli.render.answer import say_plan
 from composer.cli.session import Session
@@ -30,6 +31,7 @@ def pull(
     ] = False,
     include_deps: Annotated[bool, typer.Option("--include-deps", help="Pull for dependencies too")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Do not show progress")] = False,
+    locked: Locked = False,
     dry_run: DryRun = False,
 ) -> int:
     """Pull the images of services."""
@@ -46,6 +48,7 @@ def pull(
         ignore_failures=ignore_pull_failures,
         dry_run=dry_run,
         surroundings=session.surroundings,
+        lock=locked_content(session, locked=locked),
     )
     result = follow(session.quiet if quiet else session.progress, session.client.pull(session.name, request))
     if dry_run:

@@ -11,6 +11,7 @@ from composer.api.messages import RunRequest
 from composer.cli.app import command_app
 from composer.cli.attach import Streams, converse, start_only
 from composer.cli.follow import follow
+from composer.cli.locking import Locked, locked_content
 from composer.cli.oneoff import entrypoint_of, mount_of, ports_of
 from composer.cli.options import Environment, variables
 from composer.cli.policies import check_build, check_pull
@@ -43,6 +44,7 @@ def run(
     remove_orphans: Annotated[bool, typer.Option("--remove-orphans", help="Remove what is not in the file")] = False,
     build: Annotated[bool, typer.Option("--build", help="Build the image first")] = False,
     pull: Annotated[str, typer.Option(metavar="POLICY", help="When to pull the image")] = "policy",
+    locked: Locked = False,
     _tty: Annotated[bool, typer.Option("--tty", "-t", hidden=True)] = False,
 ) -> int:
     """Run a one-off command on a service."""
@@ -74,6 +76,7 @@ def run(
         remove_orphans=remove_orphans,
         pull=pull,
         surroundings=session.surroundings,
+        lock=locked_content(session, locked=locked),
     )
     created = follow(session.progress, session.client.run(session.name, request)).container
     connection = session.client.attach(created, start=True, stdin=interactive and not detach, logs=not detach)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from composer.api.messages import UpOptions, UpRequest, WatchRequest
 from composer.cli.app import command_app
 from composer.cli.follow import follow
+from composer.cli.locking import Locked, locked_content
 from composer.cli.options import DryRun, Services, Timeout, scale_of
 from composer.cli.policies import check_build, check_pull
 from composer.cli.render.answer import say_plan
@@ -63,6 +64,7 @@ def up(
     no_color: Annotated[bool, typer.Option("--no-color", help="No colours in logs")] = False,
     timestamps: Annotated[bool, typer.Option("--timestamps", help="Show times of logs")] = False,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Keep containers up to date with the files")] = False,
+    locked: Locked = False,
     dry_run: DryRun = False,
     _yes: Annotated[bool, typer.Option("--yes", "-y", hidden=True)] = False,
 ) -> int:
@@ -95,13 +97,17 @@ def up(
         quiet_pull=quiet_pull,
     )
     session.mention_neighbour(session.name)
-    request = UpRequest(session.wire_project, session.loaded.origins.to_wire(), options, session.surroundings)
+    lock = locked_content(session, locked=locked)
+    request = UpRequest(session.wire_project, session.loaded.origins.to_wire(), options, session.surroundings, lock)
     if detach or wait or no_start or dry_run:
         result = follow(session.progress, session.client.up(session.name, request))
         if dry_run:
             say_plan(result.plan)
         elif watch and not no_start:
-            follow(session.progress, session.client.watch(session.name, _watch_request(session, options, detach=True)))
+            follow(
+                session.progress,
+                session.client.watch(session.name, _watch_request(session, options, lock, detach=True)),
+            )
         return 0
 
     from composer.cli.foreground import Foreground, ForegroundOptions
@@ -119,17 +125,17 @@ def up(
             timeout=timeout,
             prefix=not no_log_prefix,
             timestamps=timestamps,
-            watch=_watch_request(session, options) if watch else None,
+            watch=_watch_request(session, options, lock) if watch else None,
         ),
     ).run(request)
 
 
-def _watch_request(session: Session, options: UpOptions, *, detach: bool = False) -> WatchRequest:
+def _watch_request(session: Session, options: UpOptions, lock: dict[str, Any], *, detach: bool = False) -> WatchRequest:
     from composer.cli.watching import watch_request
 
     # What this once was told to do anew is not to be done anew for every change.
     once = replace(options, force_recreate=False, renew_anonymous_volumes=False, always_recreate_deps=False, wait=False)
-    return watch_request(session, replace(once, pull="policy"), detach=detach)
+    return watch_request(session, replace(once, pull="policy"), lock, detach=detach)
 
 
 def _check(*, detach: bool, stays: bool, force_recreate: bool, no_recreate: bool) -> None:

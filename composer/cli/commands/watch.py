@@ -43,14 +43,16 @@ def watch(
     if verify:
         return _verify(session)
 
+    from composer.cli.locking import locked_content
     from composer.cli.watching import follow_watch, watch_request
 
     named = session.check_services(services)
     options = UpOptions(services=named)
     progress = session.quiet if quiet else session.progress
-    request = watch_request(session, options, detach=detach, prune=prune)
+    lock = locked_content(session)
+    request = watch_request(session, options, lock, detach=detach, prune=prune)
     if not no_up:
-        up = UpRequest(session.wire_project, session.loaded.origins.to_wire(), options, session.surroundings)
+        up = UpRequest(session.wire_project, session.loaded.origins.to_wire(), options, session.surroundings, lock)
         follow(progress, session.client.up(session.name, up))
     if detach:
         follow(progress, session.client.watch(session.name, request))

@@ -8,7 +8,7 @@ from composer.cli.render.terminal import clean
 
 _GOING_ON = frozenset(
     {"creating", "recreating", "starting", "waiting", "stopping", "removing", "restarting", "killing"}
-    | {"pulling", "downloading", "unpacking", "pushing", "uploading"}
+    | {"resolving", "pulling", "downloading", "unpacking", "pushing", "uploading"}
 )
 
 

@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from composer.api.messages import Event, Result, UpOptions, UpRequest, WatchedService, WatchRequest, WatchStatus
 from composer.engine.confinement import Confinement
@@ -29,6 +30,8 @@ from composer.engine.watching.service import Deeds, ServiceWatch
 from composer.engine.world import Generation
 from composer.errors import ComposerError, ContainerError, EngineError, ProjectError
 from composer.kernel import process
+from composer.lock.file import lock_path
+from composer.lock.pins import pins_beside
 from composer.project import LoadOptions, load
 from composer.project.model import Project
 from composer.project.origins import Origins
@@ -72,10 +75,13 @@ class Loaded:
     project: Project
     origins: Origins
     files: tuple[str, ...]
+    lock: dict[str, Any]
+    """What its lock pins."""
 
     def request(self, options: UpOptions, surroundings: dict[str, str]) -> UpRequest:
         """The `up` of it."""
-        return UpRequest(self.project.model_dump(mode="json"), self.origins.to_wire(), options, surroundings)
+        project, origins = self.project.model_dump(mode="json"), self.origins.to_wire()
+        return UpRequest(project, origins, options, surroundings, self.lock)
 
 
 class Session:
@@ -90,7 +96,8 @@ class Session:
         self.error: ComposerError | None = None
         """Why it ended by itself."""
         self._tools = tools
-        self._loaded = Loaded(Project.model_validate(request.up.project), Origins.from_wire(request.up.origins), ())
+        up = request.up
+        self._loaded = Loaded(Project.model_validate(up.project), Origins.from_wire(up.origins), (), up.lock)
         self._services: dict[str, ServiceWatch] = {}
         self._known: dict[str, dict[str, Entry]] = {}
         """Entries by root: what was hashed once is not hashed again when the rules are read anew."""
@@ -251,7 +258,11 @@ class Session:
         )
         with recorded() as files:
             loaded = load(options, asked.variables)
-        return Loaded(loaded.project, loaded.origins, tuple(dict.fromkeys(str(Path(path).resolve()) for path in files)))
+        strict = bool(self.request.up.lock.get("strict"))
+        pins = replace(pins_beside(loaded.project), strict=strict)
+        names = (*files, lock_path(loaded.project))
+        paths = tuple(dict.fromkeys(str(Path(path).resolve()) for path in names))
+        return Loaded(loaded.project, loaded.origins, paths, pins.to_wire())
 
     async def _read_again(self) -> bool:
         """Read the project, show what its change means, and carry that out; False when it cannot be read."""
