@@ -156,7 +156,7 @@ def test_a_lock_is_replaced_whole_and_keeps_its_mode(tmp_path: Path) -> None:
         save("new", tmp_path / "nowhere/compose.lock")
 
 
-TEXTS = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=20)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
 
 
 @given(st.dictionaries(TEXTS, st.lists(TEXTS, min_size=1, max_size=3).map(tuple), max_size=5), st.lists(TEXTS))
