@@ -2,55 +2,128 @@
 
 The last pattern that matches a path, or a directory above it, decides; `!` makes it an exception. `*` and `?` stay within
 a name, `**` is any number of directories. See <https://docs.docker.com/build/concepts/context/#dockerignore-files>.
-
-A pattern that matches a directory matches what is below it, so each becomes one regular expression that may end at a slash.
 """
 
 from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import zip_longest
+from typing import NamedTuple
 
-_AT_BOUNDARY = r"(?:/|\Z)"
+
+class Decision(NamedTuple):
+    """What the patterns say of one path; given back when asking about what is below it."""
+
+    ignored: bool = False
+    matched: tuple[bool, ...] = ()
+    """Which of the patterns matched it or something above it, as far as each was asked."""
+
+
+NOTHING_ABOVE = Decision()
+"""Where a walk begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A pattern as it stands in its file."""
+
+    text: str
+    line: int
+    """Counted from 1; 0 where the patterns came from no file."""
 
 
 class DockerPatterns:
     """An ordered list of patterns, compiled."""
 
-    def __init__(self, patterns: Iterable[str]) -> None:
+    def __init__(self, patterns: Iterable[str], lines: Sequence[int] = ()) -> None:
         """`patterns` as they stand in the file, without comments. Raises ValueError, naming the one that is malformed."""
-        self._patterns = [pattern for text in patterns if (pattern := _cleaned(text))]
+        given = [(text, line) for text, line in zip_longest(patterns, lines, fillvalue=0) if isinstance(text, str)]
+        known = [(pattern, Rule(text.strip(), line)) for text, line in given if (pattern := _cleaned(text))]
+        self._rules = [rule for _, rule in known]
+        self._patterns = [pattern for pattern, _ in known]
         self._exceptions = [pattern[1:].split("/") for pattern in self._patterns if pattern.startswith("!")]
-        if self._exceptions:
-            self._ordered = [(p.startswith("!"), _compiled([p.removeprefix("!")])) for p in self._patterns]
-        else:  # order does not matter: one search answers for all
-            self._ordered = [(False, _compiled(self._patterns))] if self._patterns else []
+        self._ordered = [
+            (pattern.startswith("!"), _alone(pattern.removeprefix("!"), rule.line)) for pattern, rule in known
+        ]
+        # Without exceptions order does not matter: one search answers for all.
+        self._any = None if self._exceptions else _compiled(self._patterns)
 
     @classmethod
     def parse(cls, text: str) -> DockerPatterns:
         """The patterns of a `.dockerignore` file. Raises ValueError as the constructor does."""
-        lines = text.removeprefix("\ufeff").splitlines()
-        return cls(line for line in lines if not line.startswith("#"))
+        numbered = [
+            (line, number)
+            for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), 1)
+            if not line.startswith("#")
+        ]
+        return cls([line for line, _ in numbered], [number for _, number in numbered])
 
     def __bool__(self) -> bool:
         return bool(self._patterns)
 
+    def decide(self, path: str, above: Decision = NOTHING_ABOVE) -> Decision:
+        """About `path`, after what was decided `above` it; a walk from the top asks about each path once.
+
+        As moby/patternmatcher's `MatchesUsingParentResults`: a pattern that matched a directory matches all below it, but
+        one that had nothing to say there is not asked about that directory again.
+        """
+        if self._any:
+            return above if above.ignored or not self._any.match(path) else _IGNORED
+        ignored, matched = False, []
+        for index, (exception, pattern) in enumerate(self._ordered):
+            hit = above.matched[index] if above.matched else False
+            if not hit and exception == ignored:
+                hit = pattern.match(path) is not None
+            matched.append(hit)
+            if hit:
+                ignored = not exception
+        return Decision(ignored, tuple(matched))
+
     def matches(self, path: str) -> bool:
         """Whether the patterns leave `path` out."""
-        matched = False
-        for exception, pattern in self._ordered:
-            if exception == matched and pattern.match(path):
-                matched = not exception
-        return matched
+        return self.decision(path).ignored
 
-    def prunes(self, directory: str) -> bool:
+    def rule(self, path: str) -> Rule | None:
+        """The pattern because of which `path` is left out, None where it is not."""
+        decision = self.decision(path)
+        if not decision.ignored:
+            return None
+        if self._any:
+            places = _places(path)
+            return next(r for r, (_, p) in zip(self._rules, self._ordered, strict=True) if any(map(p.match, places)))
+        last = max(i for i, hit in enumerate(decision.matched) if hit and not self._ordered[i][0])
+        return self._rules[last]
+
+    def prunes(self, directory: str, decision: Decision | None = None) -> bool:
         """Whether they leave out `directory` and all that can be below it, exceptions included."""
-        if not self.matches(directory):
+        if not (decision or self.decision(directory)).ignored:
             return False
         parts = directory.split("/")
         return not any(_may_be_below(exception, parts) for exception in self._exceptions)
+
+    def reaches_below(self, directory: str) -> bool:
+        """Whether something below `directory` may match a pattern that is no exception; yes in doubt."""
+        parts = directory.split("/")
+        return any(_may_be_below(p.split("/"), parts) for p in self._patterns if not p.startswith("!"))
+
+    def decision(self, path: str) -> Decision:
+        """What a walk from the top decides about `path`."""
+        decision = NOTHING_ABOVE
+        for place in _places(path):
+            decision = self.decide(place, decision)
+        return decision
+
+
+_IGNORED = Decision(ignored=True)
+
+
+def _places(path: str) -> list[str]:
+    """`path` and the directories above it, from the top."""
+    parts = path.split("/")
+    return ["/".join(parts[:end]) for end in range(1, len(parts) + 1)]
 
 
 def _cleaned(text: str) -> str:
@@ -69,9 +142,16 @@ def _cleaned(text: str) -> str:
     return f"!{cleaned}" if exception else cleaned
 
 
+def _alone(pattern: str, line: int) -> re.Pattern[str]:
+    try:
+        return _compiled([pattern])
+    except ValueError as error:
+        raise ValueError(f"line {line}: {error}" if line else str(error)) from error
+
+
 def _compiled(patterns: list[str]) -> re.Pattern[str]:
     expressions = [_expression(pattern) for pattern in patterns]
-    return re.compile(f"(?:{'|'.join(expressions)}){_AT_BOUNDARY}", re.DOTALL)
+    return re.compile(f"(?:{'|'.join(expressions)})\\Z", re.DOTALL)
 
 
 def _expression(pattern: str) -> str:
@@ -95,7 +175,7 @@ def _expression(pattern: str) -> str:
             parts.append("[^/]")
         elif character == "[":
             end = _end_of_class(pattern, position)
-            parts.append(f"[{pattern[position:end]}]")
+            parts.append(f"[{_SPECIAL_IN_CLASS.sub(_escaped, pattern[position:end])}]")
             position = end + 1
         elif character == "\\":
             if position >= length:
@@ -110,6 +190,14 @@ def _expression(pattern: str) -> str:
     except re.error as error:
         raise ValueError(f"`{pattern}` is no pattern: {error}") from error
     return expression
+
+
+_SPECIAL_IN_CLASS = re.compile(r"\\.|[\[&~|]", re.DOTALL)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    """`[` and `&&` mean nothing in Go's classes, and would in those of Python."""
+    return found[0] if len(found[0]) == 2 else f"\\{found[0]}"
 
 
 def _end_of_class(pattern: str, position: int) -> int:

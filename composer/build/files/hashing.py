@@ -1,0 +1,51 @@
+"""Contents of files as SHA-256, and the attributes that go with them."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+
+from composer.build.files.entry import Attributes
+from composer.image.merged import READ
+
+_CHUNK = 1 << 20
+_SMALL = 1 << 16
+_NO_ATTRIBUTES = (errno.ENOTSUP, errno.ENODATA, errno.EPERM)
+
+
+def hash_file(name: str, directory: int) -> tuple[bytes, Attributes, int]:
+    """The digest of a regular file's content, the attributes that belong to it, and how long it was. Raises OSError."""
+    descriptor = os.open(name, READ, dir_fd=directory)
+    try:
+        data = os.read(descriptor, _SMALL)
+        length = len(data)
+        hashed = hashlib.sha256(data)
+        if length == _SMALL:  # of a regular file the kernel gives less only at its end
+            while data := os.read(descriptor, _CHUNK):
+                hashed.update(data)
+                length += len(data)
+        return hashed.digest(), read_attributes(descriptor), length
+    finally:
+        os.close(descriptor)
+
+
+def read_attributes(descriptor: int) -> Attributes:
+    """The extended attributes that mean something inside a container, as layers keep them."""
+    try:
+        names = os.listxattr(descriptor)
+        if not names:
+            return ()
+        wanted = sorted(name for name in names if _belongs(name))
+        return tuple((name, os.getxattr(descriptor, name)) for name in wanted)
+    except OSError as error:
+        if error.errno in _NO_ATTRIBUTES:
+            return ()
+        raise
+
+
+def _belongs(attribute: str) -> bool:
+    """Whether an attribute goes into an image: labels of SELinux and overlay's own marks are the host's."""
+    return attribute == "security.capability" or (
+        attribute.startswith("user.") and not attribute.startswith("user.overlay.")
+    )
