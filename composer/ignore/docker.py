@@ -64,6 +64,11 @@ class DockerPatterns:
     def __bool__(self) -> bool:
         return bool(self._patterns)
 
+    @property
+    def has_exceptions(self) -> bool:
+        """Whether any pattern begins with `!`."""
+        return bool(self._exceptions)
+
     def decide(self, path: str, above: Decision = NOTHING_ABOVE) -> Decision:
         """About `path`, after what was decided `above` it; a walk from the top asks about each path once.
 

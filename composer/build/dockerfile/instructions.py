@@ -335,8 +335,8 @@ class Dockerfile:
     stages: tuple[Stage, ...]
     warnings: tuple[Diagnostic, ...] = ()
     """What does not stop a build, apart from lint rules."""
-    empty_continuations: tuple[Span, ...] = ()
-    """Statements with an empty line inside a continuation."""
+    empty_continuations: tuple[int, ...] = ()
+    """The lines where statements end that have an empty line inside a continuation."""
 
     @property
     def escape(self) -> str:

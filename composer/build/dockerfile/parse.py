@@ -8,7 +8,7 @@ from composer.build.dockerfile.problems import Problems
 from composer.build.dockerfile.read import read
 from composer.build.dockerfile.reading import Reading, UnreadableError
 from composer.build.dockerfile.source import source_of
-from composer.build.dockerfile.statements import Statement, statements
+from composer.build.dockerfile.statements import statements
 from composer.errors import BuildError
 
 
@@ -23,11 +23,11 @@ def parse(text: str | bytes, filename: str = "Dockerfile") -> Dockerfile:
     directives, first = read_directives(source, problems)
     global_args: list[Arg] = []
     stages: list[tuple[From, list[Instruction]]] = []
-    empty: list[Statement] = []
+    empty: list[int] = []
     lost = False
     for statement in statements(source, first, directives.escape, problems):
         if statement.has_empty_line:
-            empty.append(statement)
+            empty.append(statement.joined_end)
         try:
             instruction = read(Reading(statement, directives.escape, problems))
         except UnreadableError:
@@ -57,7 +57,7 @@ def parse(text: str | bytes, filename: str = "Dockerfile") -> Dockerfile:
         tuple(global_args),
         tuple(Stage(index, base, tuple(body)) for index, (base, body) in enumerate(stages)),
         foreign_frontend(source, directives),
-        tuple(statement.span for statement in empty),
+        tuple(empty),
     )
 
 

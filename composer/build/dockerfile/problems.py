@@ -33,3 +33,22 @@ def listing(words: Iterable[str]) -> str:
     """`a`, `b` or `c`."""
     *first, last = (f"`{word}`" for word in words)
     return f"{', '.join(first)} or {last}" if first else last
+
+
+def nearest(word: str, candidates: Iterable[str]) -> str:
+    """The candidate at most two letters away from `word`, as BuildKit's own suggestions go; empty if none is."""
+    best, least = "", 3
+    for candidate in candidates if len(word) <= 100 else ():
+        if abs(len(candidate) - len(word)) < least and (distance := _distance(word, candidate)) < least:
+            best, least = candidate, distance
+    return best
+
+
+def _distance(left: str, right: str) -> int:
+    """Levenshtein's."""
+    row = list(range(len(right) + 1))
+    for index, character in enumerate(left, 1):
+        before, row[0] = row[0], index
+        for column, other in enumerate(right, 1):
+            before, row[column] = row[column], min(row[column] + 1, row[column - 1] + 1, before + (character != other))
+    return row[-1]

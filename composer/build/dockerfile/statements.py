@@ -42,6 +42,11 @@ class Statement:
     has_empty_line: bool = False
 
     @property
+    def joined_end(self) -> int:
+        """The line on which it ends, heredocs aside."""
+        return self.pieces[-1][1]
+
+    @property
     def name(self) -> str:
         """The keyword in capitals."""
         return self.keyword.upper()
