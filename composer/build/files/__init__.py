@@ -23,6 +23,7 @@ from composer.build.files.permissions import Permissions, parse_permissions
 from composer.build.files.select import select
 from composer.build.files.selection import Item, Selection, inline
 from composer.build.files.tree import Tree
+from composer.build.files.workdir import make_directory
 
 __all__ = [
     "ContentCache",
@@ -37,6 +38,7 @@ __all__ = [
     "copy",
     "destination",
     "inline",
+    "make_directory",
     "needs_base",
     "open_chain",
     "open_context",
