@@ -11,6 +11,9 @@ own (`COMPOSER_CONFIG`, else `/etc/composer` for root and `$XDG_CONFIG_HOME/comp
     data/images/composer.json       the version of what the store keeps beside that layout
     data/snapshots/<chain id>/fs    one unpacked layer each, named by its ChainID
     data/host-image/                the layer of the embedded image `host`
+    data/build/cache.db             SQLite: which snapshot each step of a build made
+    data/build/steps/<id>/          a step at work: what it writes, and what it needs for that
+    data/build/mounts/<name>/       cache mounts of RUN steps
     data/volumes/<name>/_data       named and anonymous volumes
     data/containers/<id>/           upper/ work/ (overlay), etc/ (hosts hostname resolv.conf), log/ (log index)
     configuration/registries.toml   mirrors, certificates and plain HTTP, by registry; the user writes it
@@ -86,6 +89,10 @@ class Paths:
     @property
     def volumes(self) -> Path:
         return self.data / "volumes"
+
+    @property
+    def build(self) -> Path:
+        return self.data / "build"
 
     def container(self, container_id: str) -> Path:
         return self.data / "containers" / container_id

@@ -4,6 +4,11 @@
 
 * `dockerfile`  the language: text → instructions, variables, stages, what a build needs from outside, lint rules; pure
 * `files`       what COPY and ADD read and write
+* `builder`     `Builder.build(BuildOptions, report)`; `options` and `events` are its words, `bases` the images it stands on
+* `lower`       instructions → `operations`: a graph, and the configuration to be (`stage`, `mounts`, `history`); pure
+* `keys`        what enters a step's cache key and what does not; pure. `cache` keeps what each step made
+* `solve`       finds or runs what a target needs, each step once (`flights`); `perform` one of them, `layers` what it leaves
+* `worker`      the port for RUN; `inputs` what steps read; `cachemounts` directories that last; `commit` the image at the end
 
 Follows the Dockerfile reference <https://docs.docker.com/reference/dockerfile/> (BuildKit's syntax 1.x). This room knows
 images and registries; it knows no Compose and no engine: running a step is a port that the engine fills.

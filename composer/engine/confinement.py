@@ -65,11 +65,18 @@ class Confinement:
         if profile == "unconfined" or not facts.seccomp:
             return b""
         own = "" if profile in ("", "builtin") else profile
-        async with self._compiling:
-            if own:
+        if own:
+            async with self._compiling:
                 # Read at each start: whoever edits a profile wants it to count.
                 wanted = user_filter(_text(own), bounding, facts.architecture, facts.kernel, name=own)
                 return await asyncio.to_thread(seccomp.program, wanted, self._rooms.paths.data / "seccomp")
+        return await self.default_filter(bounding)
+
+    async def default_filter(self, bounding: tuple[str, ...]) -> bytes:
+        """Docker's own filter for these capabilities as a BPF program, empty where the kernel has none."""
+        if not self._rooms.facts.seccomp:
+            return b""
+        async with self._compiling:
             if bounding not in self._filters:
                 cache = self._rooms.paths.data / "seccomp"
                 wanted = seccomp.default_filter(bounding)

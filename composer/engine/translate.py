@@ -81,10 +81,10 @@ def container_spec(config: ContainerConfig, placement: Placement) -> Spec:
         sysctl=config.sysctls,
         shm_size=config.shm_size or SHM_SIZE,
     )
-    return _privileged(spec) if config.privileged else spec
+    return privileged(spec) if config.privileged else spec
 
 
-def _privileged(spec: Spec) -> Spec:
+def privileged(spec: Spec) -> Spec:
     """Nothing hidden, nothing read-only below /proc and /sys, as `docker run --privileged`."""
     mounts = tuple(
         replace(mount, options=tuple(option for option in mount.options if option != "ro"))

@@ -14,7 +14,7 @@ from composer.oci.manifest import Index, Manifest
 
 
 def collect(entries: Iterable[Descriptor], blobs: Blobs, snapshots: Snapshots) -> None:
-    """Delete the blobs and snapshots that no entry of the index leads to.
+    """Delete the blobs and snapshots that no entry of the index leads to, but for snapshots that are kept.
 
     To be called while nobody adds content. Raises ImageError, before anything is deleted, where an entry cannot be
     followed: what it leads to is unknown then.
@@ -31,7 +31,8 @@ def collect(entries: Iterable[Descriptor], blobs: Blobs, snapshots: Snapshots) -
             )
             chains.update(chain_ids(config.diff_ids))
     for chain in set(snapshots.all()) - chains:
-        snapshots.remove(chain)
+        if not snapshots.is_kept(chain):
+            snapshots.remove(chain)
     for digest in set(blobs.all()) - digests:
         blobs.remove(digest)
 

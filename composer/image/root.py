@@ -46,6 +46,34 @@ def is_directory(layers: Sequence[Path], path: str) -> bool:
         return found is not None and bool(found.directories)
 
 
+def resolve(layers: Sequence[Path], path: str) -> str:
+    """`path`, absolute, with symlinks followed as far as anything is there; what is missing stays as it is written."""
+    with ExitStack() as stack:
+        trail: list[tuple[str, Directories]] = [("", open_layers(layers, stack))]
+        pending, links = deque(PurePosixPath(path).parts), 0
+        while pending:
+            name = pending.popleft()
+            if name in ("/", ".", ""):
+                continue
+            if name == "..":
+                trail = trail[:-1] or trail
+                continue
+            here = trail[-1][1]
+            found = look_up(here, name)
+            if found is not None and stat.S_ISLNK(found.status.st_mode) and links < _MAX_LINKS:
+                links += 1
+                parent = next(descriptor for layer, descriptor in here if layer == found.layers[0])
+                target = os.readlink(name, dir_fd=parent)
+                trail = trail[:1] if target.startswith("/") else trail
+                pending.extendleft(reversed(target.split("/")))
+                continue
+            inside: Directories = ()
+            if found is not None and found.is_directory:
+                inside = enter(here, name, found, lambda descriptor: _close_later(descriptor, stack))
+            trail.append((name, inside))
+    return "/" + "/".join(name for name, _directories in trail[1:])
+
+
 def _find(layers: Sequence[Path], path: str, stack: ExitStack) -> _Found | None:
     top = open_layers(layers, stack)
     trail, links = [top], 0

@@ -1,7 +1,7 @@
 """Unpacked layers: `<ChainID>/fs`, one directory each, from which overlay stacks a root file system.
 
 A layer is unpacked beside its place and renamed, so what is there is whole. `<ChainID>/size` holds the bytes of the
-uncompressed layer.
+uncompressed layer. A file `<ChainID>/kept` keeps a snapshot that no image needs: a build may go on from there.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from composer.oci.config import chain_id, chain_ids
 from composer.oci.digest import Digest
 
 _CHUNK = 1 << 20
+_KEPT = "kept"
 
 
 class Snapshots:
@@ -80,13 +81,47 @@ class Snapshots:
 
         It is moved, and its bytes are not written a second time: `archive` reads as its layer. Raises OSError.
         """
-        diff_id, size = _measure(TreeArchive(tree, self._ownership.overlay_attributes))
+        diff_id, size = self.measure(tree)
         with staging(self._root) as directory:
             made = directory / "layer"
             made.mkdir(mode=0o755)
             tree.rename(made / "fs")
             self._show(made, chain_id(below, diff_id), size)
         return diff_id
+
+    def measure(self, tree: Path) -> tuple[Digest, int]:
+        """The DiffID of the layer that overlay wrote to `tree`, and its bytes. Raises OSError."""
+        return _measure(TreeArchive(tree, self._ownership.overlay_attributes))
+
+    def place(self, made: Path, chain: Digest, size: int) -> bool:
+        """Move `made`, whose `fs` is a measured layer, to its place, to be kept; False where there is one already.
+
+        One rename, nothing is synchronised: after a crash of the machine the layer may be damaged. Raises OSError.
+        """
+        (made / "size").write_text(str(size))
+        (made / _KEPT).touch()
+        try:
+            made.rename(self._root / chain.hex)
+        except OSError:
+            if not self.has(chain):
+                self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+                made.rename(self._root / chain.hex)
+                return True
+            self.keep(chain)
+            return False
+        return True
+
+    def keep(self, chain: Digest) -> None:
+        """Have a snapshot stay, even if no image needs it."""
+        (self._root / chain.hex / _KEPT).touch()
+
+    def release(self, chain: Digest) -> None:
+        """Let a snapshot go with the last image that needs it; one that is gone is fine."""
+        (self._root / chain.hex / _KEPT).unlink(missing_ok=True)
+
+    def is_kept(self, chain: Digest) -> bool:
+        """Whether it stays for its own sake."""
+        return (self._root / chain.hex / _KEPT).exists()
 
     def archive(self, chain: Digest) -> TreeArchive:
         """Reads as the uncompressed layer of a snapshot; that of an adopted one has its very DiffID."""

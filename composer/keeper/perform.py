@@ -32,6 +32,7 @@ from composer.keeper.steps import (
     ResourceLimit,
     Root,
     Seccomp,
+    Stack,
     Step,
     Symlink,
     Sysctl,
@@ -49,7 +50,18 @@ def perform(context: Context, step: Step) -> None:
         unshare(CLONE_NEWCGROUP)
         context.unshare_cgroup = False
     match step:
-        case Propagation() | Overlay() | Root() | Mount() | Bind() | Files() | PivotRoot() | Mask() | ReadOnly():
+        case (
+            Propagation()
+            | Overlay()
+            | Root()
+            | Mount()
+            | Bind()
+            | Stack()
+            | Files()
+            | PivotRoot()
+            | Mask()
+            | ReadOnly()
+        ):
             perform_mounts.perform(context, step)
         case Device() | Symlink() | Directory() | CopyTree():
             perform_files.perform(context, step)
@@ -81,7 +93,7 @@ def describe(step: Step) -> str:
             return f"mount overlay on {rootfs}"
         case Mount(filesystem, target):
             return f"mount {filesystem} on `{target}`"
-        case Bind(source, target) | Root(target, source):
+        case Bind(source, target) | Root(target, source) | Stack(target, path=source):
             return f"bind `{source}` on `{target}`"
         case Files(_, files):
             return f"give {', '.join(f'`{file[0]}`' for file in files)}"

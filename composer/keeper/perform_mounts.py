@@ -13,12 +13,23 @@ from typing import assert_never
 from composer.keeper import inside, overlay
 from composer.keeper.context import Context
 from composer.keeper.copytree import copy_tree
-from composer.keeper.steps import Bind, Files, Mask, Mount, Overlay, PivotRoot, Propagation, ReadOnly, Root
+from composer.keeper.steps import (
+    Bind,
+    Files,
+    Mask,
+    Mount,
+    Overlay,
+    PivotRoot,
+    Propagation,
+    ReadOnly,
+    Root,
+    Stack,
+)
 from composer.kernel import mount
 from composer.kernel.filesystem import new_filesystem, parse_options
 from composer.kernel.libc import AT_FDCWD
 
-MountStep = Propagation | Overlay | Root | Mount | Bind | Files | PivotRoot | Mask | ReadOnly
+MountStep = Propagation | Overlay | Root | Mount | Bind | Stack | Files | PivotRoot | Mask | ReadOnly
 
 _DEV_NULL = os.makedev(1, 3)
 
@@ -38,6 +49,8 @@ def perform(context: Context, step: MountStep) -> None:
             _mount(context, step)
         case Bind():
             _bind(context, step)
+        case Stack():
+            _stack(context, step)
         case Files():
             _give(context, step)
         case PivotRoot():
@@ -72,6 +85,19 @@ def _bind(context: Context, step: Bind) -> None:
         mount.mount_setattr(tree, attr_set=attributes, recursive=step.recursive)
         mount.mount_setattr(tree, propagation=spread, recursive=deep)
     os.close(_appear(tree, inside.make_like(context.root, step.target, tree)))
+
+
+def _stack(context: Context, step: Stack) -> None:
+    """Mount the layers out of the way, show the part of them that is wanted, and take them out of sight again."""
+    layers = overlay.new_overlay(Overlay(step.place, step.lower, step.upper, step.work, step.options))
+    place = _appear(layers, os.open(step.place, os.O_PATH | os.O_DIRECTORY))
+    wanted = inside.find(place, step.path)
+    tree = mount.open_tree(wanted, recursive=False)
+    mount.mount_setattr(tree, propagation=mount.MS_PRIVATE, attr_set=0 if step.upper else mount.MOUNT_ATTR_RDONLY)
+    os.close(wanted)
+    os.close(_appear(tree, inside.make_like(context.root, step.target, tree)))
+    os.close(place)
+    mount.umount2(step.place)
 
 
 def _give(context: Context, step: Files) -> None:

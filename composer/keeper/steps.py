@@ -148,6 +148,24 @@ class Bind:
 
 
 @dataclass(frozen=True, slots=True)
+class Stack:
+    """Show what `path` is in an overlay of these layers at `target`, made if missing like it.
+
+    `lower` is topmost first; what is written goes to `upper`, and without one nothing can be. `place` is an empty
+    directory of the host, used while it is made.
+    """
+
+    target: str
+    place: str
+    lower: tuple[str, ...]
+    upper: str = ""
+    work: str = ""
+    path: str = "/"
+    """Inside the layers, resolved there."""
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Files:
     """Give the container files that are nowhere on disk: each on a tmpfs of the container's own, read-only.
 
@@ -330,6 +348,7 @@ Step = (
     | Root
     | Mount
     | Bind
+    | Stack
     | Files
     | Device
     | Symlink

@@ -1,7 +1,9 @@
 """Image configuration: how to run an image, and which layers it consists of.
 
 <https://github.com/opencontainers/image-spec/blob/main/config.md>, with the fields that Docker adds to `config`:
-`Healthcheck` and `Shell`. The bytes of a config are its identity (its digest is the image id), so a config that was
+`Healthcheck`, `Shell`, `OnBuild` and `ArgsEscaped`.
+
+The bytes of a config are its identity (its digest is the image id), so a config that was
 read is stored as it came; `to_bytes` is for those made here.
 """
 
@@ -106,6 +108,11 @@ class ImageConfig:
     stop_signal: str = ""
     healthcheck: Healthcheck | None = None
     shell: tuple[str, ...] = ()
+    on_build: tuple[str, ...] = ()
+    """Docker's `OnBuild`: instructions for images built on this one."""
+    args_escaped: bool = False
+    """Docker's `ArgsEscaped`: of no meaning on Linux, but builders write it."""
+    author: str = ""
     history: tuple[History, ...] = ()
 
     @classmethod
@@ -134,6 +141,9 @@ class ImageConfig:
             stop_signal=fields.text(run, "StopSignal", ""),
             healthcheck=Healthcheck.from_json(healthcheck) if healthcheck else None,
             shell=fields.texts(run, "Shell"),
+            on_build=fields.texts(run, "OnBuild"),
+            args_escaped=fields.boolean(run, "ArgsEscaped"),
+            author=fields.text(document, "author", ""),
             history=tuple(History.from_json(entry) for entry in fields.objects(document, "history")),
         )
 
@@ -151,9 +161,12 @@ class ImageConfig:
             "StopSignal": self.stop_signal,
             "Healthcheck": self.healthcheck.to_json() if self.healthcheck else None,
             "Shell": list(self.shell),
+            "OnBuild": list(self.on_build),
+            "ArgsEscaped": self.args_escaped,
         }
         about = {
             "created": self.created,
+            "author": self.author,
             "architecture": self.architecture,
             "variant": self.variant,
             "os": self.os,

@@ -83,7 +83,7 @@ class Puller:
         asked = platform or access.environment.get("DOCKER_DEFAULT_PLATFORM", "")
         wanted = parse_platform(asked) if asked else this_platform()
         before = await asyncio.to_thread(self._whole, reference)
-        async with self._connected(), _adding(self._store):
+        async with self._connected(), adding(self._store):
             sources = Client(access, self._clock, self._transport).sources(reference)
             if before and before.origin and await self._is_current(sources, reference, before, wanted):
                 manifest = await asyncio.to_thread(self._manifest_of, before)
@@ -259,7 +259,7 @@ def _check_platform(reference: Reference, config: ImageConfig, wanted: Platform,
 
 
 @asynccontextmanager
-async def _adding(store: Store) -> AsyncIterator[None]:
+async def adding(store: Store) -> AsyncIterator[None]:
     """`Store.adding`, whose waiting and cleaning up is done in a thread."""
     stack = ExitStack()
     await asyncio.to_thread(stack.enter_context, store.adding())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from composer.keeper.steps import Step
 from composer.runtime.cgroup import NO_CGROUP, Cgroup
 
 
@@ -26,6 +27,8 @@ class Bundle:
     """(path in the container, content, permissions, uid, gid) of files that must be on no disk."""
     files_place: str = ""
     """An empty directory of the host for making them."""
+    mounted: tuple[Step, ...] = ()
+    """What else is mounted, after the spec's own mounts: stacks of layers, which OCI has no word for."""
     devices: tuple[tuple[str, str], ...] = ()
     """(path in the container, the host's node): shown instead where no node can be made."""
     seeds: tuple[str, ...] = ()

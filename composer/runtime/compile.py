@@ -92,6 +92,7 @@ def _container(spec: Spec, bundle: Bundle, host: HostFacts, network: tuple[Step,
         host_nodes = dict(bundle.devices)
         yield from (_device(device, host_nodes.get(device.path, "")) for device in (*DEVICES, *linux.devices))
         yield from (steps.Symlink(target, text) for target, text in DEVICE_LINKS)
+    yield from bundle.mounted
     # Last, or a volume over /etc would hide them; a file the user mounted there himself is left to him.
     yield from (steps.Bind(source, target) for target, source in bundle.etc if target not in sources)
     if bundle.files:

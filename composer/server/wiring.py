@@ -8,7 +8,10 @@ import os
 import subprocess
 from dataclasses import dataclass
 
+from composer.build.builder import Builder
 from composer.clock import SystemClock
+from composer.engine.building.runner import Runner
+from composer.engine.building.uplink import Uplink
 from composer.engine.bus import Bus
 from composer.engine.confinement import Confinement
 from composer.engine.containers import Containers
@@ -52,10 +55,12 @@ class Engine:
     loop: Loop
     logs: Logs
     requests: Requests
+    builder: Builder
 
     async def recover(self) -> None:
         """Take up what is there; afterwards requests may come."""
         await recover(self.rooms, self.loop)
+        await asyncio.to_thread(self.builder.sweep)
         await self.requests.watching.resume()
 
     def busy(self) -> bool:
@@ -67,6 +72,7 @@ class Engine:
         await self.requests.watching.close()
         self.loop.close()
         self.logs.close()
+        await self.builder.close()
         if everything:
             try:
                 await self.rooms.networks.dismantle()
@@ -115,12 +121,14 @@ async def build(paths: Paths) -> Engine:
 
     await keeping.connect(adopt)
     keeping.on_exit = loop.exited
-    transfers = Transfers(Puller(rooms.images, rooms.clock), Pusher(rooms.images, rooms.clock), rooms.clock)
+    puller = Puller(rooms.images, rooms.clock)
+    builder = Builder(paths, rooms.images, puller, Runner(rooms, confinement, Uplink(rooms)), rooms.clock)
+    transfers = Transfers(puller, Pusher(rooms.images, rooms.clock), rooms.clock)
     requests = Requests(rooms, containers, loop, processes, logs, Pictures(rooms.images, store), transfers)
     requests.watching = Watching(
         Tools(rooms, confinement, processes, Ledger(paths.watch_ledger), requests.up, containers.signal)
     )
-    return Engine(rooms, loop, logs, requests)
+    return Engine(rooms, loop, logs, requests, builder)
 
 
 def spawn_keeper(paths: Paths) -> None:

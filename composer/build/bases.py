@@ -1,0 +1,113 @@
+"""Images that a build stands on: those of the store, and those that a registry has to give first."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from composer.build.dockerfile.source import Source
+from composer.build.events import Report, StepEvent, StepStatus
+from composer.build.lower import Wanted
+from composer.build.options import BuildOptions
+from composer.errors import BuildError, ComposerError, Diagnostic, ImageError, Severity
+from composer.image.host import is_reserved
+from composer.image.image import Image
+from composer.image.load import load
+from composer.image.store import Store
+from composer.oci.descriptor import Platform
+from composer.oci.digest import Digest
+from composer.oci.platform import parse_platform, rank
+from composer.oci.reference import parse
+from composer.registry.access import Access
+from composer.registry.progress import LayerProgress, Phase
+from composer.registry.pull import Puller
+
+_IMAGE = "docker-image://"
+_LAYOUT = "oci-layout://"
+
+
+class Bases:
+    """Finds and pulls base images; one for the whole engine."""
+
+    def __init__(self, store: Store, puller: Puller) -> None:
+        self._store = store
+        self._puller = puller
+
+    async def resolve(
+        self, wanted: Wanted, number: int, options: BuildOptions, platform: Platform, source: Source, report: Report
+    ) -> Image:
+        """The image, in the store. Raises BuildError with the place of the instruction that asks for it."""
+        try:
+            return await self._resolve(wanted, number, options, platform, report)
+        except ComposerError as error:
+            if isinstance(error, BuildError):
+                raise
+            line = source.excerpt(wanted.span)[0]
+            place = source.location(wanted.span.first, len(line) - len(line.lstrip()) + 1, len(line.strip()))
+            raise BuildError([Diagnostic(Severity.ERROR, error.message, place, hint=error.hint)]) from error
+
+    async def _resolve(
+        self, wanted: Wanted, number: int, options: BuildOptions, platform: Platform, report: Report
+    ) -> Image:
+        reference = wanted.reference.removeprefix(_IMAGE)
+        if reference.startswith(_LAYOUT):
+            return await asyncio.to_thread(self._from_layout, reference.removeprefix(_LAYOUT))
+        if is_reserved(reference):
+            raise ImageError(
+                "cannot build on `host`: it is made of this machine's own programs and has no layers",
+                hint="build on a real image such as `debian`, and use `host` only in `image:`",
+            )
+        needed = parse_platform(wanted.platform) if wanted.platform else platform
+        found = await asyncio.to_thread(self._store.find, reference)
+        by_id = found is not None and found.reference is None
+        if found is not None and (by_id or (not options.pull and _runs(found, needed))):
+            return found
+        access = await asyncio.to_thread(Access.of, options.surroundings)
+        name = f"FROM {wanted.reference}"
+        asked = wanted.platform or options.platform
+        report(StepEvent(number, name, StepStatus.STARTED))
+        try:
+            pulled = await self._puller.pull(parse(reference), access, _telling(number, name, report), asked)
+        except ComposerError as error:
+            report(StepEvent(number, name, StepStatus.FAILED, detail=error.message))
+            raise
+        report(StepEvent(number, name, StepStatus.DONE))
+        if pulled.warning:
+            report(StepEvent(-1, "", StepStatus.WARNING, detail=pulled.warning))
+        return pulled.image
+
+    def _from_layout(self, place: str) -> Image:
+        """An image of an OCI layout directory: `/path[:tag][@digest]`."""
+        path, _, digest = place.partition("@")
+        directory, tag = Path(path), ""
+        if not directory.exists() and ":" in directory.name:
+            head, _, tag = path.rpartition(":")
+            directory = Path(head)
+        images = load(self._store, directory)
+        for image in images:
+            if digest and str(image.manifest) != digest:
+                continue
+            if tag and (image.reference is None or image.reference.tag != tag):
+                continue
+            return image
+        raise ImageError(f"cannot use `oci-layout://{place}`: no such image is in that layout")
+
+
+def _runs(image: Image, platform: Platform) -> bool:
+    config = image.config
+    have = Platform(config.architecture, config.os, config.variant)
+    return not config.architecture or rank(have, platform) is not None
+
+
+def _telling(number: int, name: str, report: Report) -> Callable[[LayerProgress], None]:
+    layers: dict[Digest, LayerProgress] = {}
+
+    def tell(progress: LayerProgress) -> None:
+        layers[progress.digest] = progress
+        if progress.phase in (Phase.DOWNLOADING, Phase.UNPACKING, Phase.PULLED):
+            current = sum(layer.current for layer in layers.values())
+            total = sum(layer.total for layer in layers.values())
+            report(StepEvent(number, name, StepStatus.PROGRESS, current=current, total=total))
+
+    return tell

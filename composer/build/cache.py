@@ -1,0 +1,122 @@
+"""Which snapshot each step made, by the step's key: SQLite under the data directory.
+
+A record is written when the snapshot is in its place and says on which chain it lies. What it names may be gone by then:
+whoever looks up checks that the snapshot is there, and that the chain below is the one at hand. An alias leads from a key
+that is quick to find to the one by content. A damaged file, or one of another version, is a cache that is empty.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import astuple, dataclass, replace
+from pathlib import Path
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What one step made; the fields are the table's columns."""
+
+    key: str
+    chain: str
+    """ChainID of the root file system after the step; that before it where the step changed nothing."""
+    diff_id: str
+    """"" where the step changed nothing."""
+    size: int
+    """Bytes of the uncompressed layer."""
+    created: int
+    """When, in nanoseconds since the epoch."""
+    used: float
+    """When it was last of use, in seconds since the epoch."""
+    name: str
+    """For people."""
+    seconds: float
+    """How long the step took."""
+
+
+class Cache:
+    """The records; every change is on the disk when the call returns, as far as the death of this process goes."""
+
+    def __init__(self, path: Path) -> None:
+        """`path` is the database, made if missing."""
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            self._connection = _connect(path)
+        except sqlite3.DatabaseError:
+            for suffix in ("", "-wal", "-shm"):
+                path.with_name(path.name + suffix).unlink(missing_ok=True)
+            self._connection = _connect(path)
+
+    def close(self) -> None:
+        """Idempotent."""
+        self._connection.close()
+
+    def get(self, key: str) -> Record | None:
+        """What the step with this key made last."""
+        row = self._connection.execute("SELECT * FROM records WHERE key = ?", (key,)).fetchone()
+        return Record(*row) if row else None
+
+    def put(self, record: Record) -> None:
+        """Keep a record, in place of what had the key. A disk that does not take it only makes the next build slower."""
+        with suppress(sqlite3.OperationalError):
+            self._connection.execute("INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?)", astuple(record))
+
+    def use(self, records: Iterable[Record], now: float) -> None:
+        """Say that these are of use now."""
+        stale = [(now, record.key) for record in records if now - record.used > _PRECISE]
+        if stale:
+            with suppress(sqlite3.OperationalError):
+                self._connection.executemany("UPDATE records SET used = ? WHERE key = ?", stale)
+
+    def alias(self, quick: str) -> str:
+        """The key that stands behind `quick`, "" if none is known."""
+        row = self._connection.execute("SELECT key FROM aliases WHERE quick = ?", (quick,)).fetchone()
+        return str(row[0]) if row else ""
+
+    def put_alias(self, quick: str, key: str) -> None:
+        """From now on `quick` leads to `key`."""
+        with suppress(sqlite3.OperationalError):
+            self._connection.execute("INSERT OR REPLACE INTO aliases VALUES (?, ?)", (quick, key))
+
+    def all(self) -> Iterator[Record]:
+        """Every record, least lately used first."""
+        for row in self._connection.execute("SELECT * FROM records ORDER BY used").fetchall():
+            yield Record(*row)
+
+    def remove(self, keys: Iterable[str]) -> None:
+        """Forget these, and what leads to them."""
+        gone = [(key,) for key in keys]
+        self._connection.executemany("DELETE FROM records WHERE key = ?", gone)
+        self._connection.executemany("DELETE FROM aliases WHERE key = ?", gone)
+
+
+_PRECISE = 60.0
+"""Seconds by which `used` may lag, so that a build that is cached writes nothing."""
+
+
+def touched(record: Record, now: float) -> Record:
+    """The record as of now."""
+    return replace(record, used=now)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+        if connection.execute("PRAGMA user_version").fetchone()[0] != VERSION:
+            connection.executescript(
+                "BEGIN; DROP TABLE IF EXISTS records; DROP TABLE IF EXISTS aliases;"
+                "CREATE TABLE records (key TEXT PRIMARY KEY, chain TEXT, diff_id TEXT, size INTEGER, created INTEGER, "
+                "used REAL, name TEXT, seconds REAL) WITHOUT ROWID;"
+                "CREATE TABLE aliases (quick TEXT PRIMARY KEY, key TEXT) WITHOUT ROWID;"
+                f"PRAGMA user_version = {VERSION}; COMMIT;"
+            )
+        connection.execute("SELECT count(*) FROM records").fetchone()
+    except BaseException:
+        connection.close()
+        raise
+    return connection

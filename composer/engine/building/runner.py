@@ -1,0 +1,264 @@
+"""RUN steps: processes as containers have them, on the layers of a build.
+
+The difference to a container: nothing is on record, since a step that nobody waits for is worth nothing. Whatever a step
+had is gone when `run` returns or raises; what an engine that died had is cleared away by the next one, which finds the
+control group of a step on no record.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from composer.build.worker import Agent, Directory, File, Memory, RunTask, Tree
+from composer.engine.building import ground
+from composer.engine.building.agents import forwarded
+from composer.engine.building.uplink import Place, Uplink
+from composer.engine.confinement import Confinement
+from composer.engine.networking import host_resolv_conf
+from composer.engine.rooms import Rooms
+from composer.engine.sessions import chunks
+from composer.engine.translate import privileged
+from composer.errors import ComposerError, HostError
+from composer.image.root import read_file
+from composer.keeper import steps
+from composer.keeper.client import Run, Started
+from composer.keeper.steps import Step
+from composer.oci.runtime_spec import Rlimit, Spec, User
+from composer.runtime import capabilities, etc, mount_options, user
+from composer.runtime.bundle import Bundle
+from composer.runtime.cgroup import Cgroup
+from composer.runtime.compile import clone_namespaces, container_steps
+from composer.runtime.defaults import PATH, SHM_SIZE, default_process, default_spec
+from composer.runtime.user import Identity
+
+HOSTNAME = "buildkitsandbox"
+"""What BuildKit calls the machine of a step; configure scripts write it into what they build."""
+
+_LATE_OUTPUT_SECONDS = 1.0
+"""How long what is left in the pipe is read after the process is gone."""
+
+_DEAD_WITHIN = 10.0
+"""Seconds that a step's process may take to disappear after SIGKILL."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Network:
+    """Where a step is: on the network of builds, on this machine's, or nowhere."""
+
+    place: Place | None
+    host: bool
+
+
+class Runner:
+    """Implements `build.worker.Worker`; one instance an engine."""
+
+    def __init__(self, rooms: Rooms, confinement: Confinement, uplink: Uplink) -> None:
+        self._rooms = rooms
+        self._confinement = confinement
+        self._uplink = uplink
+
+    async def run(self, task: RunTask, started: Callable[[], None], output: Callable[[bytes], None]) -> int:
+        """See `build.worker.Worker.run`."""
+        async with contextlib.AsyncExitStack() as stack:
+            network = await self._network(task, stack)
+            cgroup = await self._cgroup(task, stack)
+            agents = {
+                item.target: await stack.enter_async_context(forwarded(item, task.scratch / f"agent{number}"))
+                for number, item in enumerate(task.attached)
+                if isinstance(item, Agent)
+            }
+            spec = self._spec(task, self._identity(task), network)
+            bundle = await self._bundle(task, spec, network, cgroup, agents)
+            fds = network.place.fds if network.place else {}
+            network_steps = network.place.steps if network.place else ()
+            reading, writing = os.pipe2(os.O_CLOEXEC)
+            try:
+                running = await self._start(
+                    Run(
+                        id=task.id,
+                        steps=container_steps(spec, bundle, self._rooms.facts, network_steps),
+                        clone=clone_namespaces(spec),
+                        fds={**fds, "output": writing},
+                        stdout="output",
+                        stderr="output",
+                        journal=False,
+                    )
+                )
+            except BaseException:
+                os.close(reading)
+                raise
+            finally:
+                os.close(writing)
+            try:
+                started()
+                if network.place:
+                    await self._rooms.networks.announce(network.place.record, running.reported)
+                return await self._outcome(task, running, reading, output)
+            finally:
+                for fd in (running.pidfd, *running.reported.values()):
+                    os.close(fd)
+
+    async def _start(self, request: Run) -> Started:
+        """Start a process; whoever gives up meanwhile leaves none behind."""
+        starting = asyncio.ensure_future(self._rooms.keeping.run(request))
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            with contextlib.suppress(ComposerError):
+                running = await starting
+                await self._end(request.id, running)
+                for fd in (running.pidfd, *running.reported.values()):
+                    os.close(fd)
+            raise
+
+    async def _network(self, task: RunTask, stack: contextlib.AsyncExitStack) -> _Network:
+        wanted = task.operation.network
+        # An engine without privileges has no uplinks: its steps reach the outside as the user himself does.
+        if wanted == "host" or (wanted == "default" and self._rooms.facts.rootless):
+            return _Network(None, host=True)
+        if wanted == "none":
+            return _Network(None, host=False)
+        return _Network(await stack.enter_async_context(self._uplink.place(task.id)), host=False)
+
+    async def _cgroup(self, task: RunTask, stack: contextlib.AsyncExitStack) -> Cgroup:
+        cgroup = await asyncio.to_thread(self._rooms.cgroups.create, task.id, None)
+
+        async def clear() -> None:
+            with contextlib.suppress(ComposerError):
+                await asyncio.to_thread(self._clear, task.id)
+
+        stack.push_async_callback(clear)
+        return cgroup
+
+    def _clear(self, name: str) -> None:
+        self._rooms.cgroups.kill(name)
+        self._rooms.cgroups.remove(name)
+
+    def _identity(self, task: RunTask) -> Identity:
+        passwd, group = (
+            (read_file(task.lower, name) or b"").decode("utf-8", "replace") for name in ("/etc/passwd", "/etc/group")
+        )
+        return user.resolve(task.operation.user, passwd, group)
+
+    def _spec(self, task: RunTask, identity: Identity, network: _Network) -> Spec:
+        operation = task.operation
+        environment = {"PATH": PATH, **dict(task.environment)}
+        environment.setdefault("HOME", identity.home)
+        process = default_process(
+            operation.argv,
+            env=tuple(f"{name}={value}" for name, value in environment.items()),
+            cwd=operation.cwd,
+            user=User(identity.uid, identity.gid, additional_gids=identity.groups),
+            rlimits=tuple(Rlimit(f"RLIMIT_{one.name.upper()}", one.soft, one.hard) for one in operation.ulimits),
+            capabilities=capabilities.NAMES if operation.insecure else capabilities.DEFAULT,
+        )
+        spec = default_spec(
+            process,
+            hostname=operation.hostname or HOSTNAME,
+            shared=frozenset({"network"} if network.host else ()),
+            shm_size=operation.shm_size or SHM_SIZE,
+        )
+        return privileged(spec) if operation.insecure else spec
+
+    async def _bundle(
+        self, task: RunTask, spec: Spec, network: _Network, cgroup: Cgroup, agents: dict[str, Path]
+    ) -> Bundle:
+        rooms, held = self._rooms, spec.process.capabilities
+        if not rooms.facts.overlay:
+            raise HostError(
+                "cannot run a build step: overlay is missing here, or does not work in the data directory",
+                hint="move the data directory to a local disk with COMPOSER_DATA, or load the `overlay` kernel module",
+            )
+        files = [item for item in task.attached if isinstance(item, File)]
+        lowest = task.scratch / "ground"
+        etc_files = self._etc(task, network)
+        ground.lay(
+            lowest,
+            task.lower,
+            [item.target for item in task.attached if isinstance(item, Directory | Memory | Tree)],
+            [*(target for target, _source in etc_files), *(item.target for item in files), *agents],
+        )
+        work = task.scratch / "work"
+        work.mkdir()
+        options = ("userxattr",) if rooms.facts.userxattr else ()
+        return Bundle(
+            rootfs=str(rooms.paths.rootfs),
+            lower=(*map(str, task.lower), str(lowest)),
+            upper=str(task.upper),
+            work=str(work),
+            etc=etc_files,
+            mounted=tuple(_mounts(task, str(rooms.paths.files), agents, options)),
+            files=tuple((item.target, item.content, item.mode, item.uid, item.gid) for item in files),
+            files_place=str(rooms.paths.files),
+            cgroup=cgroup,
+            seccomp=b""
+            if task.operation.insecure
+            else await self._confinement.default_filter(held.bounding if held else ()),
+        )
+
+    def _etc(self, task: RunTask, network: _Network) -> tuple[tuple[str, str], ...]:
+        place = network.place
+        addresses = [one.address for one in place.record.endpoints.values()] if place else ["127.0.0.1"]
+        if network.host:
+            resolv = host_resolv_conf()
+        elif place:
+            resolv = etc.resolv_conf(etc.searched(host_resolv_conf()), ("ndots:0",))
+        else:
+            resolv = etc.resolv_conf(nameservers=())
+        gateway = "127.0.0.1" if network.host else place.gateway if place else ""
+        hosts = etc.hosts(task.operation.hostname or HOSTNAME, addresses, task.operation.extra_hosts, gateway=gateway)
+        for name, text in (("hosts", hosts), ("resolv.conf", resolv)):
+            (task.scratch / name).write_text(text)
+        return tuple((f"/etc/{name}", str(task.scratch / name)) for name in ("hosts", "resolv.conf"))
+
+    async def _outcome(self, task: RunTask, running: Started, reading: int, output: Callable[[bytes], None]) -> int:
+        async def read() -> None:
+            async for data in chunks(reading):
+                output(data)
+
+        reader = asyncio.create_task(read())
+        try:
+            status = await self._rooms.keeping.keeper.wait(task.id)
+            await asyncio.wait([reader], timeout=_LATE_OUTPUT_SECONDS)
+            return status
+        except asyncio.CancelledError:
+            await self._end(task.id, running)
+            raise
+        finally:
+            reader.cancel()
+            await asyncio.gather(reader, return_exceptions=True)
+
+    async def _end(self, step: str, running: Started) -> None:
+        """Kill a step: its first process takes all others of its pid namespace along."""
+        with contextlib.suppress(ProcessLookupError, OSError):
+            signal.pidfd_send_signal(running.pidfd, signal.SIGKILL)
+        with contextlib.suppress(TimeoutError, ComposerError):
+            async with asyncio.timeout(_DEAD_WITHIN):
+                await self._rooms.keeping.keeper.wait(step)
+
+
+def _mounts(task: RunTask, place: str, agents: dict[str, Path], options: tuple[str, ...]) -> Iterator[Step]:
+    for number, item in enumerate(task.attached):
+        match item:
+            case Tree(target, lower, path, read_only):
+                upper = work = ""
+                if not read_only:
+                    upper, work = (str(task.scratch / f"{name}{number}") for name in ("discard", "discard-work"))
+                    for directory in (upper, work):
+                        Path(directory).mkdir()
+                yield steps.Stack(target, place, tuple(map(str, lower)), upper, work, path, options)
+            case Directory(target, source, read_only):
+                yield steps.Bind(str(source), target, read_only=read_only)
+            case Memory(target, size):
+                flags = mount_options.MS_NOSUID | mount_options.MS_NODEV
+                yield steps.Mount("tmpfs", target, flags, f"size={size}" if size else "")
+            case Agent(target):
+                yield steps.Bind(str(agents[target]), target)
+            case File():
+                continue

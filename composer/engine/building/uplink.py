@@ -1,0 +1,92 @@
+"""The network of RUN steps: like a service's, with an uplink; it is there while builds run and shortly after.
+
+A step has an address of its own on it for as long as it runs. Its name answers to nobody: steps do not find each other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+from composer.engine.plan import CreateNetwork
+from composer.engine.records import ContainerRecord
+from composer.engine.rooms import Rooms
+from composer.engine.world import Attachment, ContainerConfig, DesiredNetwork
+from composer.errors import ComposerError
+from composer.keeper.steps import Step
+
+log = logging.getLogger("composer.engine")
+
+NAME = "composer_build"
+_KEPT = 10.0
+"""Seconds that the network stays for the next build: making one takes longer than a step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A step's place on the network: what its start needs."""
+
+    record: ContainerRecord
+    fds: dict[str, int]
+    steps: tuple[Step, ...]
+    gateway: str
+    """How it reaches this machine."""
+
+
+@dataclass(slots=True)
+class Uplink:
+    """Gives places; one for the whole engine."""
+
+    rooms: Rooms
+    _users: int = 0
+    _leaving: asyncio.TimerHandle | None = None
+    _changing: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @contextlib.asynccontextmanager
+    async def place(self, step: str) -> AsyncIterator[Place]:
+        """A place for the step with this id; given back at the end. Raises HostError where there is no network."""
+        networks = self.rooms.networks
+        async with self._present():
+            config = ContainerConfig(image="", image_id="", arguments=(), networks=(Attachment(NAME),))
+            record = ContainerRecord(step, step, "", "build", 0, config, "", one_off=True)
+            record = ContainerRecord(
+                step, step, "", "build", 0, config, "", one_off=True, endpoints=networks.lease(record)
+            )
+            try:
+                fds, steps, _ours = networks.attach(record)
+                yield Place(record, fds, steps, networks.host_gateway(record))
+            finally:
+                networks.release(record)
+                with contextlib.suppress(ComposerError):
+                    await networks.withdraw(record)
+
+    @contextlib.asynccontextmanager
+    async def _present(self) -> AsyncIterator[None]:
+        self._users += 1
+        if self._leaving is not None:
+            self._leaving.cancel()
+            self._leaving = None
+        try:
+            async with self._changing:
+                await self.rooms.networks.create(CreateNetwork(DesiredNetwork(NAME, NAME)), "")
+            yield
+        finally:
+            self._users -= 1
+            if not self._users:
+                self._leaving = asyncio.get_running_loop().call_later(_KEPT, self._leave)
+
+    def _leave(self) -> None:
+        task = asyncio.create_task(self._remove())
+        self.rooms.background.append(task)
+        task.add_done_callback(self.rooms.background.remove)
+
+    async def _remove(self) -> None:
+        async with self._changing:
+            if not self._users:
+                try:
+                    await self.rooms.networks.remove(NAME)
+                except ComposerError as error:
+                    log.warning("cannot remove the network of builds: %s", error.message)

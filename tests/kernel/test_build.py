@@ -1,0 +1,172 @@
+"""Builds with real processes: what a RUN sees and leaves, what is run again and what is not."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from composer.build.options import BuildOptions
+from composer.errors import BuildError
+from composer.image.root import is_directory
+from tests.kernel.builders import Yard, content, run
+from tests.kernel.keepers import House
+
+pytestmark = pytest.mark.kernel
+
+SIMPLE = """FROM busybox
+ENV NAME=world
+WORKDIR /app
+COPY hello.txt .
+RUN echo "hello $NAME" > out && cat hello.txt
+CMD ["cat", "out"]
+"""
+
+
+@pytest.fixture
+def yard(tmp_path: Path, house: House) -> Yard:
+    return Yard(tmp_path, house)
+
+
+def test_a_dockerfile_becomes_an_image(yard: Yard) -> None:
+    async def scenario(yard: Yard) -> None:
+        yard.write({"hello.txt": "from the context\n"})
+
+        image = await yard.build(SIMPLE)
+
+        assert content(image, "/app/out") == "hello world\n"
+        assert content(image, "/app/hello.txt") == "from the context\n"
+        assert (image.config.cmd, image.config.working_dir) == (("cat", "out"), "/app")
+        assert yard.output == "from the context\n"
+        assert yard.engine.rooms.images.find("built:1") == image
+
+    run(yard, scenario)
+
+
+def test_a_second_build_runs_nothing_and_gives_the_same_image(yard: Yard) -> None:
+    async def scenario(yard: Yard) -> None:
+        yard.write({"hello.txt": "one\n"})
+        first = await yard.build(SIMPLE)
+        (yard.context / "hello.txt").touch()  # a new time is no change
+
+        second = await yard.build(SIMPLE)
+
+        assert (second.id, yard.ran()) == (first.id, [])
+
+    run(yard, scenario)
+
+
+def test_a_changed_file_runs_what_follows_it_and_nothing_before(yard: Yard) -> None:
+    async def scenario(yard: Yard) -> None:
+        yard.write({"hello.txt": "one\n"})
+        await yard.build(SIMPLE)
+        yard.write({"hello.txt": "two\n"})
+
+        image = await yard.build(SIMPLE)
+
+        assert yard.ran() == ["COPY hello.txt .", 'RUN echo "hello $NAME" > out && cat hello.txt']
+        assert content(image, "/app/hello.txt") == "two\n"
+
+    run(yard, scenario)
+
+
+def test_a_step_leaves_no_trace_of_what_was_mounted_for_it(yard: Yard) -> None:
+    async def scenario(yard: Yard) -> None:
+        image = await yard.build(
+            "FROM busybox\n"
+            "RUN --mount=type=cache,target=/root/.cache/tool --mount=type=tmpfs,target=/scratch "
+            "touch /root/.cache/tool/x /scratch/y /made && cat /etc/resolv.conf /etc/hosts\n"
+        )
+
+        layer = image.layers[0]
+        assert sorted(path.name for path in layer.rglob("*")) == ["made"]
+        assert "nameserver" in yard.output
+
+    run(yard, scenario)
+
+
+def test_stages_are_built_only_as_far_as_the_target_needs_them(yard: Yard) -> None:
+    async def scenario(yard: Yard) -> None:
+        image = await yard.build(
+            "FROM busybox AS unused\nRUN exit 1\n"
+            "FROM busybox AS maker\nRUN mkdir /out && echo made > /out/thing\n"
+            "FROM scratch\nCOPY --from=maker /out/thing /thing\n"
+        )
+
+        assert content(image, "/thing") == "made\n"
+        assert not is_directory(image.layers, "/bin")
+
+    run(yard, scenario)
+
+
+def test_a_failing_step_says_where_and_what(yard: Yard) -> None:
+    async def scenario(yard: Yard) -> None:
+        with pytest.raises(BuildError) as caught:
+            await yard.build("FROM busybox\nRUN echo so far so good; \\\n  exit 3\n")
+
+        (problem,) = caught.value.diagnostics
+        assert "exit status 3" in problem.message
+        assert "so far so good" in problem.hint
+        assert problem.location is not None
+        assert problem.location.line == 2
+
+    run(yard, scenario)
+
+
+def test_an_interrupted_build_ends_its_step(yard: Yard) -> None:
+    async def scenario(yard: Yard) -> None:
+        task = asyncio.create_task(yard.build("FROM busybox\nRUN echo begun; sleep 1000\n"))
+        await yard.until("begun")
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+        assert yard.engine.rooms.cgroups.names() == ()
+        assert list((yard.paths.build / "steps").iterdir()) == []
+
+    run(yard, scenario)
+
+
+def test_what_two_builds_want_at_once_is_run_once(yard: Yard) -> None:
+    async def scenario(yard: Yard) -> None:
+        dockerfile = "FROM busybox\nRUN sleep 0.3; cat /proc/sys/kernel/random/uuid > /id\n"
+        builder, options = yard.engine.builder, BuildOptions(str(yard.context), dockerfile_text=dockerfile)
+
+        one, other = await asyncio.gather(
+            builder.build(options, yard.events.append), builder.build(options, lambda event: None)
+        )
+
+        assert one.id == other.id
+
+    run(yard, scenario)
+
+
+def test_a_cache_mount_lasts_from_build_to_build(yard: Yard) -> None:
+    async def scenario(yard: Yard) -> None:
+        step = "RUN --mount=type=cache,target=/cache {}\n"
+        await yard.build("FROM busybox\n" + step.format("echo kept > /cache/file"))
+
+        image = await yard.build("FROM busybox\n" + step.format("cp /cache/file /copied"))
+
+        assert content(image, "/copied") == "kept\n"
+
+    run(yard, scenario)
+
+
+def test_a_secret_is_seen_by_its_step_alone(yard: Yard) -> None:
+    async def scenario(yard: Yard) -> None:
+        image = await yard.build(
+            "FROM busybox\n"
+            "RUN --mount=type=secret,id=token --mount=type=secret,id=word,env=WORD "
+            "cut -c1 /run/secrets/token > /ok && echo ${WORD#?} >> /ok\n",
+            secrets={"token": lambda: b"s3cret", "word": lambda: b"w0rd"},
+        )
+
+        assert content(image, "/ok") == "s\n0rd\n"
+        kept = image.config.to_bytes() + b"".join(path.read_bytes() for path in yard.paths.build.glob("cache.db*"))
+        assert b"s3cret" not in kept
+        assert b"w0rd" not in kept
+        assert not is_directory(image.layers, "/run/secrets")
+
+    run(yard, scenario)
