@@ -50,9 +50,9 @@ def locked_content(session: Session, *, locked: bool = False) -> dict[str, Any]:
 
 def _problems(session: Session, lock: Any, *, strict: bool) -> list[Diagnostic]:
     from composer.lock.compare import compare
-    from composer.lock.gather import uses_of_enabled
+    from composer.lock.gather import uses_to_run
 
     path = lock_path(session.project)
-    uses = uses_of_enabled(session.project, session.loaded.origins, path.parent, dockerfiles=strict)
+    uses = uses_to_run(session.project, session.loaded.origins, path.parent, dockerfiles=strict)
     severity = Severity.ERROR if strict else Severity.WARNING
     return [each.diagnostic(severity) for each in compare(lock, uses, "", path) if each.breaks]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
+from composer.lock.dockerfiles import dockerfile_uses
 from composer.lock.uses import Collector, Uses, service_images
-from composer.project.model import Project, Service
+from composer.project.model import Project
 from composer.project.origins import Origins
 
 
@@ -14,27 +14,28 @@ def uses_of(project: Project, origins: Origins, directory: Path) -> Uses:
     """What all services need, those of profiles that are off too; `directory` is the lock's.
 
     Raises:
-        ProjectError: something can not be locked, or a Dockerfile cannot be read; carries every problem.
+        ProjectError: something cannot be locked, or a Dockerfile cannot be read; carries every problem.
     """
-    services = [*project.services.values(), *project.disabled.values()]
-    return _uses(project, services, origins, directory, Collector(), dockerfiles=True).uses()
+    return _gather(project, origins, directory, disabled=True).uses()
 
 
-def uses_of_enabled(project: Project, origins: Origins, directory: Path, *, dockerfiles: bool) -> Uses:
-    """What the services that can run now need, and can be locked; Dockerfiles are read if asked."""
+def uses_to_run(project: Project, origins: Origins, directory: Path, *, dockerfiles: bool) -> Uses:
+    """What the services need that can run now; with `dockerfiles` also to build them.
+
+    Raises:
+        ProjectError: only with `dockerfiles`, as `uses_of` does.
+    """
+    if dockerfiles:
+        return _gather(project, origins, directory, disabled=False).uses()
     collector = Collector()
-    _uses(project, tuple(project.services.values()), origins, directory, collector, dockerfiles=dockerfiles)
-    return Uses(collector.images, collector.downloads, collector.commits)
+    service_images(project, tuple(project.services.values()), origins, collector)
+    return Uses(collector.images)
 
 
-def _uses(
-    project: Project,
-    services: Sequence[Service],
-    origins: Origins,
-    directory: Path,
-    collector: Collector,
-    *,
-    dockerfiles: bool,
-) -> Collector:
+def _gather(project: Project, origins: Origins, directory: Path, *, disabled: bool) -> Collector:
+    services = [*project.services.values(), *(project.disabled.values() if disabled else ())]
+    collector = Collector()
     service_images(project, services, origins, collector)
+    for service in services:
+        dockerfile_uses(project, service, origins, directory, collector)
     return collector

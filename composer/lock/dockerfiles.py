@@ -1,0 +1,128 @@
+"""What the Dockerfiles of a project begin with and fetch, as far as the files themselves tell.
+
+A Dockerfile of a remote context lies where nobody has been yet: its context is locked, what it names in turn is not, which
+a warning says. What ONBUILD instructions of base images fetch is not known before these are there.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from composer.build.dockerfile.instructions import Dockerfile
+from composer.build.dockerfile.parse import parse
+from composer.build.dockerfile.references import is_git, is_remote, references, remote_sources
+from composer.build.dockerfile.source import MAX_SIZE
+from composer.build.dockerfile.stages import Stages, link
+from composer.errors import BuildError, ComposerError, Diagnostic, ImageError, Severity
+from composer.lock.uses import Collector, Use, built_here
+from composer.oci.digest import Digest
+from composer.oci.platform import parse_platform, this_platform
+from composer.project.model import Build, Project, Service
+from composer.project.origins import Origins
+
+_IMAGE = "docker-image://"
+_SERVICE = "service:"
+
+
+@dataclass(frozen=True, slots=True)
+class _Recipe:
+    """The Dockerfile of one service."""
+
+    service: str
+    build: Build
+    dockerfile: Dockerfile
+    by: str
+    inline: Use | None
+    """The place of a Dockerfile that stands in the Compose file; None for one with lines of its own."""
+
+    def use(self, line: int, checksum: Digest | None = None) -> Use:
+        place = self.inline.location if self.inline else self.dockerfile.source.location(line)
+        return Use(self.by, self.service, place, checksum)
+
+
+def dockerfile_uses(project: Project, service: Service, origins: Origins, directory: Path, into: Collector) -> None:
+    """Gather what the build of `service` needs; `directory` is the lock's. Problems are gathered too."""
+    build = service.build
+    if build is None:
+        return
+    here = Use(service.name, service.name, origins.near(("services", service.name, "build")))
+    _contexts(build, here, into)
+    if build.dockerfile_inline is None and is_remote(build.context):
+        _remote(build.context, here, into)
+        into.warn(
+            f"what the Dockerfile in `{build.context}` builds upon is not locked: it is not here to be read", here
+        )
+        return
+    try:
+        recipe = _read(service.name, build, here, directory)
+        for stages in _linked(recipe, service):
+            _gather(recipe, stages, built_here(project), into)
+    except BuildError as error:
+        into.problems += error.diagnostics
+    except ComposerError as error:
+        into.problems.append(Diagnostic(Severity.ERROR, error.message, here.location, hint=error.hint))
+
+
+def _contexts(build: Build, use: Use, into: Collector) -> None:
+    for value in build.additional_contexts.values():
+        if value.startswith(_IMAGE):
+            into.image(value.removeprefix(_IMAGE), use)
+        elif not value.startswith(_SERVICE) and is_remote(value):
+            _remote(value, use, into)
+
+
+def _remote(url: str, use: Use, into: Collector) -> None:
+    (into.commits if is_git(url) else into.downloads).setdefault(url, []).append(use)
+
+
+def _read(service: str, build: Build, here: Use, directory: Path) -> _Recipe:
+    if build.dockerfile_inline is not None:
+        return _Recipe(service, build, parse(build.dockerfile_inline, "dockerfile_inline"), f"{service} (inline)", here)
+    path = Path(build.context, build.dockerfile or "Dockerfile")
+    try:
+        with path.open("rb") as file:
+            text = file.read(MAX_SIZE + 1)  # one byte more than it may be: the parser says so
+    except OSError as error:
+        why = (error.strerror or "error").lower()
+        raise ImageError(
+            f"cannot lock what `{service}` is built from: `{path}`: {why}",
+            hint="see `build.context` and `build.dockerfile`",
+        ) from error
+    return _Recipe(service, build, parse(text, str(path)), Path(os.path.relpath(path, directory)).as_posix(), None)
+
+
+def _linked(recipe: _Recipe, service: Service) -> Iterator[Stages]:
+    """The stages for each platform that is built for: a base may be named by it."""
+    names = recipe.build.platforms or ((service.platform,) if service.platform else ())
+    for platform in [parse_platform(name) for name in names] or [this_platform()]:
+        yield link(
+            recipe.dockerfile,
+            args=recipe.build.args,
+            build=this_platform(),
+            platform=platform,
+            target=recipe.build.target or "",
+            contexts=tuple(recipe.build.additional_contexts),
+        )
+
+
+def _gather(recipe: _Recipe, stages: Stages, built: frozenset[str], into: Collector) -> None:
+    target = recipe.build.target or ""
+    for base in references(stages, target):
+        if base.reference not in built:
+            into.image(base.reference, recipe.use(base.span.first))
+    for source in remote_sources(stages, recipe.build.args, target):
+        if source.is_git:
+            into.commits.setdefault(source.url, []).append(recipe.use(source.span.first))
+        else:
+            checksum = _checksum(source.checksum)
+            into.downloads.setdefault(source.url, []).append(recipe.use(source.span.first, checksum))
+
+
+def _checksum(text: str) -> Digest | None:
+    try:
+        return Digest.parse(text)
+    except ImageError:
+        return None
