@@ -170,6 +170,16 @@ class Client:
         answer = self._call("POST", "/images/inspect", {"references": references})["images"]
         return [decoded(messages.ImageDetails, each) for each in answer]
 
+    def image_software(self, references: list[str]) -> list[messages.ImageSoftware]:
+        """What is installed in images of the store."""
+        answer = self._call("POST", "/images/software", {"references": references})["images"]
+        return [decoded(messages.ImageSoftware, each) for each in answer]
+
+    def toolchain(self, project: str, request: messages.ToolchainRequest) -> list[messages.ContainerSoftware]:
+        """The project's containers, compared with its lock."""
+        answer = self._call("POST", f"{project_target(project)}/toolchain", request)["containers"]
+        return [decoded(messages.ContainerSoftware, each) for each in answer]
+
     def disk_usage(self) -> list[messages.DiskUsage]:
         """What images, containers, volumes and logs take on the disk."""
         return self._list(messages.DiskUsage, "/disk")

@@ -17,6 +17,7 @@
     POST /projects/NAME/exec     ExecRequest        101, then frames of `api.stream`
     POST /projects/NAME/pull     PullRequest        events
     POST /projects/NAME/push     PushRequest        events
+    POST /projects/NAME/toolchain ToolchainRequest  {"containers": [ContainerSoftware]}
     POST /projects/NAME/run      RunRequest         events; the Result's `container` is the created one-off
     POST /containers/ID/attach   {"start": bool, "stdin": bool, "logs": bool}    101, then frames
     POST /containers/ID/remove   {"force": bool, "volumes": bool}       Result
@@ -31,6 +32,7 @@
     POST /images/verify          {"references": [], "repair": bool}     {"damage": [{"image", "problem", "hint"}]}
     POST /images/prune           PruneRequest                           PruneResult
     POST /images/inspect         {"references": []}                     {"images": [ImageDetails]}
+    POST /images/software        {"references": []}                     {"images": [ImageSoftware]}
     GET  /disk                                                          [DiskUsage]
 
 A request that cannot be answered: status 4xx or 5xx with {"error": ComposerError.to_wire()}. In a stream: a Result with `error`.
@@ -387,6 +389,41 @@ class ImageDetails:
     layers: tuple[int, ...]
     """Bytes of each layer, from the bottom up."""
     config: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSoftware:
+    """What is installed in an image: ecosystem -> name -> versions."""
+
+    reference: str
+    manifest: str
+    platform: str
+    packages: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolchainRequest:
+    """`compose toolchain`: the containers of services (empty: all), compared with the lock."""
+
+    services: tuple[str, ...] = ()
+    packages: bool = False
+    """Also read what is installed in them."""
+    lock: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerSoftware:
+    """What a container was made from and has installed now."""
+
+    container: str
+    service: str
+    image: str
+    manifest: str
+    """Empty for what has none: the embedded image, one that is gone."""
+    platform: str
+    state: str
+    """`same` as locked, `other`, or `unlocked`."""
+    packages: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

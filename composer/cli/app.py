@@ -40,6 +40,7 @@ _COMMANDS = {
     "start": "Start containers that exist",
     "stop": "Stop containers",
     "system": "See and reduce what is taken on the disk",
+    "toolchain": "Show the locked software and check this machine's containers",
     "top": "Show the processes of containers",
     "up": "Create and start containers",
     "version": "Show the version",

@@ -60,10 +60,11 @@ class Pictures:
 
     def _find(self, project: Project, services: Sequence[Service], pins: Pins) -> Mapping[str, Image]:
         references = dict.fromkeys(image_reference(project, service) for service in services)
-        found = ((reference, self._find_one(reference, pins)) for reference in references)
+        found = ((reference, self.find_one(reference, pins)) for reference in references)
         return {reference: image for reference, image in found if image is not None}
 
-    def _find_one(self, reference: str, pins: Pins) -> Image | None:
+    def find_one(self, reference: str, pins: Pins) -> Image | None:
+        """The image that a reference means: where `pins` lock it that content, under whichever name. Blocks."""
         pin = pins.image(reference)
         for spelling in pins.spellings(reference):
             image = self._images.find(spelling)

@@ -51,6 +51,7 @@ from composer.engine.resolve import resolve, resolve_one_off
 from composer.engine.rooms import Rooms
 from composer.engine.scope import dependencies, services_in_scope
 from composer.engine.sessions import AttachSession, DetachedSession, ProcessSession
+from composer.engine.software import Software
 from composer.engine.summaries import container_summary, project_summary
 from composer.engine.transfers import Transfers, untold
 from composer.engine.turns import Turns
@@ -85,6 +86,7 @@ class Requests:
         self._processes = processes
         self._logs = logs
         self._pictures = pictures
+        self.software = Software(rooms, pictures)
         self._turns = Turns()
         self._since = time.monotonic()
         logs.at_work = self._turns.at_work

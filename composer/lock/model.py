@@ -7,11 +7,11 @@ the file. What did not move keeps its time, so that a lock made again is the sam
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from composer.oci.digest import Digest
-from composer.oci.reference import Reference
+from composer.oci.reference import Reference, parse
 
 VERSION = 1
 
@@ -81,6 +81,11 @@ def name_of(reference: Reference) -> str:
     """How the lock file calls an image: every spelling of a reference gives the same, always with tag or digest."""
     name = reference.familiar()
     return f"{name}:latest" if reference.tag == "latest" and not reference.digest else name
+
+
+def exactly(name: str, image: LockedImage) -> str:
+    """The reference that means exactly what an image is locked to."""
+    return str(replace(parse(name), digest=image.digest))
 
 
 def measured_platform(platforms: Mapping[str, Digest]) -> str:

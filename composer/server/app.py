@@ -30,6 +30,7 @@ from composer.api.messages import (
     Result,
     RunRequest,
     ServicesRequest,
+    ToolchainRequest,
     UpRequest,
     WatchRequest,
 )
@@ -66,6 +67,7 @@ def make_app(requests: Requests, stop: Callable[[], None]) -> web.Application:
             web.post(f"{project}/exec", _exec),
             web.post(f"{project}/pull", _pull),
             web.post(f"{project}/push", _push),
+            web.post(f"{project}/toolchain", _toolchain),
             web.post(f"{project}/run", _run),
             web.post(f"{project}/watch", _watch),
             web.get(f"{project}/watch", _watch_status),
@@ -85,6 +87,7 @@ def make_app(requests: Requests, stop: Callable[[], None]) -> web.Application:
             web.post("/images/verify", _image_verify),
             web.post("/images/prune", _image_prune),
             web.post("/images/inspect", _image_inspect),
+            web.post("/images/software", _image_software),
             web.get("/disk", _disk),
         ]
     )
@@ -348,6 +351,17 @@ async def _image_prune(request: web.Request) -> web.Response:
 async def _image_inspect(request: web.Request) -> web.Response:
     references = tuple((await _body(request))["references"])
     return web.json_response({"images": encode(await request.app[_requests].pictures.details(references))})
+
+
+async def _image_software(request: web.Request) -> web.Response:
+    references = tuple((await _body(request))["references"])
+    return web.json_response({"images": encode(await request.app[_requests].software.of_images(references))})
+
+
+async def _toolchain(request: web.Request) -> web.Response:
+    body = decode(ToolchainRequest, await _body(request))
+    found = await request.app[_requests].software.of_project(request.match_info["project"], body)
+    return web.json_response({"containers": encode(found)})
 
 
 async def _disk(request: web.Request) -> web.Response:

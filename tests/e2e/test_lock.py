@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import subprocess
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 
 from tests.e2e.harness import Engine, Project
 from tests.e2e.registries import busybox_image
+from tests.make.image import Made, entry, tar
 from tests.make.registry import Registry, running_registry
 
 
@@ -178,3 +181,101 @@ def test_what_a_registry_does_not_have_is_told_all_at_once(engine: Engine, regis
     assert f"cannot lock `{registry.name}/a:1`" in refused.stderr
     assert f"cannot lock `{registry.name}/b:1`" in refused.stderr
     assert not (shop.directory / "compose.lock").exists()
+
+
+def with_packages(scratch: Path, openssl: str, greeting: str = "hello") -> Made:
+    """A busybox image with what dpkg and npm would have left in it."""
+    status = f"Package: openssl\nStatus: install ok installed\nArchitecture: amd64\nVersion: {openssl}\n"
+    layer = tar(
+        entry("var/lib/dpkg/status", status.encode()),
+        entry("app/node_modules/semver/package.json", b'{"name": "semver", "version": "7.5.4"}'),
+    )
+    return busybox_image(scratch, layer, greeting=greeting)
+
+
+def git(project: Project, *arguments: str) -> None:
+    identity = ["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false"]
+    subprocess.run(["git", "-C", str(project.directory), *identity, *arguments], check=True, capture_output=True)
+
+
+def test_a_review_shows_which_packages_moved(engine: Engine, registry: Registry, tmp_path: Path) -> None:
+    reference = registry.push(with_packages(tmp_path, "3.0.15-1"), "web:1")
+    shop = one_service(engine, reference)
+    shop.compose("lock", "--packages", check=True)
+    assert 'openssl = "3.0.15-1"' in (shop.directory / "compose.lock").read_text()
+    assert shop.compose("lock", check=True).stdout == "compose.lock is up to date\n"
+    git(shop, "init", "-q")
+    git(shop, "add", ".")
+    git(shop, "commit", "-qm", "lock")
+    registry.push(with_packages(tmp_path, "3.0.17-1", "again"), "web:1")
+
+    shop.compose("lock", "--update", check=True)  # packages are recorded on, once they were
+    diff = shop.compose("lock", "--diff", check=True)
+
+    assert diff.stdout.startswith(f"~ {reference}  sha256:")
+    assert "→" in diff.stdout.splitlines()[0]
+    assert "    debian  openssl  3.0.15-1 → 3.0.17-1\n" in diff.stdout
+    assert "semver" not in diff.stdout
+    assert shop.compose("lock", "--diff", "HEAD~1").code == 1
+    assert shop.compose("lock", "--check").code == 0
+    git(shop, "commit", "-qam", "update")
+    assert shop.compose("lock", "--diff", check=True).stdout == ""
+    assert "- openssl" not in shop.compose("lock", "--no-packages", check=True).stdout
+    assert "packages" not in (shop.directory / "compose.lock").read_text()
+
+
+def test_the_toolchain_is_what_the_lock_says_until_somebody_changes_it(
+    engine: Engine, registry: Registry, tmp_path: Path
+) -> None:
+    reference = registry.push(with_packages(tmp_path, "3.0.15-1"), "web:1")
+    shop = one_service(engine, reference)
+    assert "there is no `compose.lock`" in shop.compose("toolchain").stderr
+    shop.compose("lock", "--packages", check=True)
+    shop.up()
+
+    same = shop.compose("toolchain", check=True)
+    shop.exec("web", "sed", "-i", "s/3.0.15/3.0.99/", "/var/lib/dpkg/status")
+    changed = shop.compose("toolchain", "--quiet")
+    registry.push(busybox_image(tmp_path, greeting="again"), "web:1")
+    shop.compose("lock", "--update", check=True)
+    other = shop.compose("toolchain", "--format", "json")
+
+    assert "debian  openssl  3.0.15-1\n" in same.stdout
+    assert "as locked" in same.stdout
+    assert changed.code == other.code == 1
+    assert "changed inside" in changed.stdout
+    assert "debian  openssl  3.0.15-1 → 3.0.99-1\n" in changed.stdout
+    assert json.loads(other.stdout)["containers"][0]["state"] == "another image"
+
+
+def test_a_dockerfiles_bases_are_locked_and_locked_tells_what_is_new(
+    engine: Engine, registry: Registry, tmp_path: Path
+) -> None:
+    base = registry.push(busybox_image(tmp_path), "base:1")
+    shop = engine.project(
+        "services:\n  web:\n    build: {context: web, args: {TAG: '1'}}\n",
+        files={"web/Dockerfile": f"ARG TAG\nFROM {registry.name}/base:$TAG\n"},
+    )
+    shop.compose("lock", check=True)
+    assert locked(shop)[base]["used_by"] == ["web/Dockerfile"]
+    assert shop.compose("lock", "--check").code == 0
+    (shop.directory / "web/Dockerfile").write_text(f"FROM {base}\nCOPY --from={registry.name}/tools:2 / /\n")
+
+    check = shop.compose("lock", "--check")
+
+    assert check.code == 1
+    assert f"compose.lock has nothing for `{registry.name}/tools:2`, which `web/Dockerfile` needs" in check.stderr
+    assert "web/Dockerfile:2:1" in check.stderr
+
+
+def test_what_is_not_locked_yet_is_pulled_with_a_warning(engine: Engine, registry: Registry, tmp_path: Path) -> None:
+    reference = registry.push(busybox_image(tmp_path), "web:1")
+    other = registry.push(busybox_image(tmp_path, greeting="other"), "other:1")
+    shop = one_service(engine, reference)
+    shop.compose("lock", check=True)
+    shop.write(f"services:\n  web:\n    image: {other}\n")
+
+    up = shop.up()
+
+    assert f"warning: compose.lock has nothing for `{other}`, which `web` needs" in up.stderr
+    assert shop.container("web")["State"] == "running"

@@ -118,6 +118,7 @@ def _write(
 
     before = _before(path, anew=update and not services)
     after = _asked(session, before, uses, update=update, services=services)
+    after = _with_packages(session, after, wanted=bool(before.packages) if packages is None else packages)
     text = write(after)
     unchanged = path.exists() and path.read_text(encoding="utf-8", errors="replace") == text
     session.progress.finish()
@@ -166,3 +167,28 @@ def _asked(session: Session, before: Lock, uses: Uses, *, update: bool, services
         )
     )
     return updated(before, uses, found, datetime.now(UTC).replace(microsecond=0))
+
+
+def _with_packages(session: Session, lock: Lock, *, wanted: bool) -> Lock:
+    """The lock with the packages of its images, which are pulled where they are not here; without any if not wanted."""
+    from dataclasses import replace
+
+    from composer.api.messages import ImagesRequest
+    from composer.cli.follow import follow
+    from composer.lock.model import LockedPackages, exactly
+    from composer.oci.digest import Digest
+
+    if not wanted:
+        return replace(lock, packages={})
+    lacking = {exactly(name, image): name for name, image in lock.images.items() if name not in lock.packages}
+    if not lacking:
+        return lock
+    request = ImagesRequest(tuple(lacking), surroundings=session.surroundings)
+    follow(session.progress, session.client.pull_images(request))
+    found = {
+        lacking[each.reference]: LockedPackages(
+            Digest.parse(each.manifest), each.platform, {key: dict(value) for key, value in each.packages.items()}
+        )
+        for each in session.client.image_software(list(lacking))
+    }
+    return replace(lock, packages={**lock.packages, **found})

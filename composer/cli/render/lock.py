@@ -30,7 +30,7 @@ def _paragraph(screen: Screen, change: Change) -> list[str]:
     lines = [f"{screen.paint(sign, colour)} {screen.paint(clean(change.name), BOLD)}  {shown}"]
     if about := _about(change.before, change.after):
         lines.append(f"    {about}")
-    lines += [f"    {line}" for line in _versions(change.versions)]
+    lines += [f"    {line}" for line in version_lines(change.versions)]
     return lines
 
 
@@ -47,7 +47,8 @@ def _about(before: LockedImage | None, after: LockedImage | None) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _versions(versions: Sequence[Version]) -> list[str]:
+def version_lines(versions: Sequence[Version]) -> list[str]:
+    """`debian  openssl  3.0.15 → 3.0.17`, in columns."""
     widths = [max((len(getattr(each, key)) for each in versions), default=0) for key in ("ecosystem", "name")]
     return [
         f"{each.ecosystem:{widths[0]}}  {clean(each.name):{widths[1]}}  {_version(each.old)}{_ARROW}{_version(each.new)}"
