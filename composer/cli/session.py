@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from composer.cli.render.terminal import Screen
-from composer.errors import UsageError
+from composer.errors import ProjectError, UsageError
 
 if TYPE_CHECKING:
     from composer.api.client import Client
@@ -95,6 +95,8 @@ class Session:
         from composer.cli.render.errors import show_diagnostics
 
         loaded = self.load()
+        if loaded.obstacles:
+            raise ProjectError(loaded.obstacles)
         show_diagnostics(self.err, loaded.warnings)
         return loaded
 

@@ -51,12 +51,18 @@ class Assembler:
         self._lookup = lookup
         self._shown_from = shown_from
         self._report = report
+        self._containers: dict[str, str] = {}
+        """Services by the name of their container."""
 
     def project(
         self, tree: Mapping, directory: Path, files: tuple[str, ...], profiles: frozenset[str], used: Dict[str, str]
     ) -> Project | None:
         """The project; `None` if that brought up problems, which are in the report."""
-        every = {name: self.service(name, node, directory) for name, node in services_of(tree).items()}
+        services = services_of(tree)
+        self._containers = {
+            named: name for name, node in services.items() if (named := text_of(node, "container_name"))
+        }
+        every = {name: self.service(name, node, directory) for name, node in services.items()}
         networks = {key: self.network(key, node) for key, node in section(tree, "networks").items()}
         if "default" not in networks and any("default" in service.networks for service in every.values()):
             networks["default"] = self.network("default", None)
@@ -96,7 +102,7 @@ class Assembler:
             "ports": [_port(item) for item in items_of(node, "ports") if isinstance(item, Mapping)],
             "volumes": [_mount(item) for item in items_of(node, "volumes") if isinstance(item, Mapping)],
             "depends_on": _depends_on(node),
-            "network_mode": None if mode == "bridge" else mode,
+            "network_mode": self._network_mode(mode),
             "networks": _attachments(node),
             "replicas": replicas_of(node),
             "security_opt": [_security_option(plain(item), directory) for item in items_of(node, "security_opt")],
@@ -114,7 +120,7 @@ class Assembler:
         if isinstance(develop, Mapping):
             fields["develop"] = {"watch": [_trigger(item) for item in items_of(develop, "watch")]}
         if isinstance(build, Mapping):
-            fields["build"] = self._build(build)
+            fields["build"] = self._build(build, directory)
         if isinstance(healthcheck, Mapping):
             fields["healthcheck"] = _healthcheck(healthcheck)
         if restart is not None:
@@ -128,17 +134,24 @@ class Assembler:
                 fields.setdefault(field, plain(value))
         return Service.model_validate(fields)
 
-    def _build(self, node: Mapping) -> dict[str, Any]:
+    def _network_mode(self, mode: str | None) -> str | None:
+        """A container that is called by its name may be one of a service here."""
+        kind, _, other = (mode or "").partition(":")
+        if kind == "container" and other in self._containers:
+            return f"service:{self._containers[other]}"
+        return None if mode == "bridge" else mode
+
+    def _build(self, node: Mapping, directory: Path) -> dict[str, Any]:
         fields: dict[str, Any] = {
             key: plain(value) for key, value in node.entries.items() if not key.startswith("x-") and not is_null(value)
         }
         known = {"dockerfile", "dockerfile_inline", "target", "cache_from", "cache_to", "no_cache", "pull", "network",
                  "shm_size", "platforms", "tags", "no_cache_filter", "ulimits", "privileged", "entitlements"}  # fmt: skip
-        default = {} if "dockerfile_inline" in fields else {"dockerfile": "Dockerfile"}
+        if not fields.get("dockerfile"):
+            fields["dockerfile"] = None if "dockerfile_inline" in fields else "Dockerfile"
         return {
-            **default,
             **{key: value for key, value in fields.items() if key in known},
-            "context": text_of(node, "context") or str(self._shown_from),
+            "context": text_of(node, "context") or str(directory),
             "args": self._arguments(node),
             "secrets": _grants(node, "secrets", "/run/secrets/"),
             "ssh": pairs(node, "ssh"),
@@ -247,8 +260,8 @@ def _depends_on(node: Mapping) -> dict[str, Any]:
             fields = {} if is_null(entry) else plain(entry)
             found[other] = {key: value for key, value in fields.items() if not key.startswith("x-")}
         else:
-            # A container that shares something of another's is recreated and restarted with it.
-            found.setdefault(other, {"restart": True})
+            # A container that shares something of another's that ends with it is restarted with it.
+            found.setdefault(other, {"restart": attribute != "volumes_from"})
     return found
 
 

@@ -5,18 +5,35 @@ What is about many machines is read, printed and otherwise without effect, as in
 
 from __future__ import annotations
 
-from composer.project import forms
-from composer.project.records import Attribute, ListOf, Record
-from composer.project.rows import DURATION, LABELS, PAIRS, SIZE, STRINGS, of, unheard
-from composer.project.shapes import Parsed, Real, Text, Whole
+from dataclasses import replace
 
-DEVICE_REQUEST: dict[str, Attribute] = {
-    "capabilities": of(STRINGS, "What the device can do: `gpu`, `compute`."),
+from composer.project import forms
+from composer.project.document import Mapping, Node, Path
+from composer.project.records import Attribute, ListOf, Record
+from composer.project.report import Report
+from composer.project.rows import DURATION, LABELS, PAIRS, SIZE, STRINGS, of, unheard
+from composer.project.shapes import Parsed, Real, Text, Whole, derived
+
+_DEVICE_REQUEST: dict[str, Attribute] = {
+    "capabilities": of(STRINGS, "What the device can do: `gpu`, `compute`.", required=True),
     "driver": of(Text(), "Whose device it is."),
     "count": of(Parsed("a number or `all`", forms.parse_count, ("all",)), "How many, or `all`."),
     "device_ids": of(STRINGS, "Which ones."),
     "options": of(PAIRS, "Options of the driver."),
 }
+
+
+class _DeviceRequest(Record):
+    """A request that says neither how many nor which is for all there are."""
+
+    def read(self, node: Node, path: Path, report: Report) -> Node | None:
+        read = super().read(node, path, report)
+        if isinstance(read, Mapping) and not {"count", "device_ids"} & read.keys.keys():
+            return replace(read, entries={**read.entries, "count": derived(-1, read.mark)})
+        return read
+
+
+DEVICE_REQUESTS = ListOf(_DeviceRequest(_DEVICE_REQUEST))
 
 _LIMITS = Record(
     {
@@ -29,7 +46,14 @@ _LIMITS = Record(
 _GENERIC = Record(
     {
         "discrete_resource_spec": of(
-            Record({"kind": of(Text(), "What."), "value": of(Whole(), "How many.")}), "A countable resource."
+            Record(
+                {
+                    "kind": of(Text(), "What.", required=True),
+                    "value": of(Whole(), "How many.", required=True, always=True),
+                }
+            ),
+            "A countable resource.",
+            always=True,
         )
     }
 )
@@ -39,7 +63,7 @@ _RESERVATIONS = Record(
         "cpus": unheard(Real(), "CPU time that must be free; for a cluster to plan with."),
         "memory": of(SIZE, "Memory to keep for it under pressure."),
         "generic_resources": unheard(ListOf(_GENERIC), "Resources of a cluster's machines."),
-        "devices": unheard(ListOf(Record(DEVICE_REQUEST)), "Devices such as GPUs."),
+        "devices": unheard(DEVICE_REQUESTS, "Devices such as GPUs."),
     }
 )
 
@@ -80,15 +104,15 @@ DEPLOY = Record(
         "resources": of(
             Record(
                 {
-                    "limits": of(_LIMITS, "The most it may use."),
-                    "reservations": of(_RESERVATIONS, "What it needs at least."),
+                    "limits": of(_LIMITS, "The most it may use.", always=True),
+                    "reservations": of(_RESERVATIONS, "What it needs at least.", always=True),
                 }
             ),
             "Limits.",
         ),
-        "restart_policy": of(_RESTART, "When to start it again; `restart` goes before it."),
+        "restart_policy": of(_RESTART, "When to start it again; `restart` goes before it.", always=True),
         "placement": unheard(_PLACEMENT, "On which machines; there is one."),
-        "update_config": unheard(_UPDATE, "How a change is rolled out."),
-        "rollback_config": unheard(_UPDATE, "How a change is taken back."),
+        "update_config": unheard(_UPDATE, "How a change is rolled out.", always=True),
+        "rollback_config": unheard(_UPDATE, "How a change is taken back.", always=True),
     }
 )

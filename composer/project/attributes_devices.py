@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from composer.project.attributes_deploy import DEVICE_REQUEST
+from composer.project.attributes_deploy import DEVICE_REQUESTS
 from composer.project.document import Mapping, Node, Path, Scalar
 from composer.project.records import ListOf, Record
 from composer.project.report import Report
@@ -71,24 +71,38 @@ class Gpus:
     def read(self, node: Node, path: Path, report: Report) -> Node | None:
         if isinstance(node, Scalar):
             return Text(choices=("all",)).read(node, path, report)
-        return ListOf(Record(DEVICE_REQUEST)).read(node, path, report)
+        return DEVICE_REQUESTS.read(node, path, report)
 
     def show(self, node: Node) -> Any:
-        return [{"count": -1}] if isinstance(node, Scalar) else ListOf(Record(DEVICE_REQUEST)).show(node)
+        return [{"count": -1}] if isinstance(node, Scalar) else DEVICE_REQUESTS.show(node)
 
     def schema(self) -> Schema:
-        return {"oneOf": [{"const": "all"}, ListOf(Record(DEVICE_REQUEST)).schema()]}
+        return {"oneOf": [{"const": "all"}, DEVICE_REQUESTS.schema()]}
 
 
 def _rates(shape: Any) -> ListOf:
-    return ListOf(Record({"path": of(Text(), "The device.", required=True), "rate": of(shape, "A second.")}))
+    return ListOf(
+        Record(
+            {
+                "path": of(Text(), "The device.", required=True),
+                "rate": of(shape, "A second.", required=True, always=True),
+            }
+        )
+    )
 
 
 BLKIO = Record(
     {
         "weight": unheard(Whole(0), "Its share of input and output against others, 10 to 1000."),
         "weight_device": unheard(
-            ListOf(Record({"path": of(Text(), "The device."), "weight": of(Whole(0), "The share.")})),
+            ListOf(
+                Record(
+                    {
+                        "path": of(Text(), "The device.", required=True),
+                        "weight": of(Whole(0), "The share.", required=True, always=True),
+                    }
+                )
+            ),
             "The same by device.",
         ),
         "device_read_bps": unheard(_rates(SIZE), "The most bytes read a second."),

@@ -32,7 +32,14 @@ def canonical(tree: Mapping, project: Project) -> Shown:
         "services": {name: _service(services[name], service) for name, service in sorted(project.services.items())},
     }
     for section in _SECTIONS:
-        if parts := sorted(getattr(project, section).items()):
+        parts = sorted(getattr(project, section).items())
+        if (
+            section == "networks"
+            and section not in shown
+            and not any("networks" in s for s in data["services"].values())
+        ):
+            parts = []  # `network_mode: bridge` is the default network here, and none of the project's elsewhere.
+        if parts:
             written = shown.get(section, {})
             data[section] = {key: _named(written.get(key) or {}, part) for key, part in parts}
     data |= {key: value for key, value in shown.items() if key == "models" or key.startswith("x-")}
@@ -77,7 +84,11 @@ def _service(written: Shown, service: Service) -> Shown:
         "depends_on": lambda _, s: {other: _dependency(entry) for other, entry in sorted(s.depends_on.items())},
         "environment": lambda said, s: _environment(said.get("environment", {}), s),
         "labels": lambda _, s: dict(sorted(s.labels.items())),
-        "networks": lambda said, s: {key: said.get("networks", {}).get(key) or None for key in sorted(s.networks)},
+        "networks": lambda said, s: (
+            {key: said.get("networks", {}).get(key) for key in sorted(s.networks)}
+            if "network_mode" not in said
+            else None
+        ),
         "secrets": lambda said, _: (
             [{"target": f"/run/secrets/{one['source']}"} | one for one in said["secrets"]]
             if "secrets" in said

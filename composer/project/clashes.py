@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 
-from composer.project.document import Mapping, Scalar
+from composer.project.document import Mapping, Scalar, plain
 from composer.project.merged import (
     entries_of,
     items_of,
@@ -21,7 +21,7 @@ from composer.project.report import Report
 def has_services(tree: Mapping, report: Report) -> None:
     """There must be something to start."""
     if "services" not in tree.keys and "services" not in tree.entries:
-        report.error("the project has no `services`", tree.mark, hint="services stand below a top-level `services:`")
+        report.refuse("the project has no `services`", tree.mark, hint="services stand below a top-level `services:`")
 
 
 def images(tree: Mapping, report: Report) -> None:
@@ -33,6 +33,13 @@ def images(tree: Mapping, report: Report) -> None:
             message = f"services.{name} has neither an image nor a build context"
             report.error(message, key_mark(tree, "services", name), hint="add `image:` or `build:`")
         build = service.get("build")
+        platform, platforms = (
+            service.get("platform"),
+            items_of(build, "platforms") if isinstance(build, Mapping) else (),
+        )
+        if platforms and isinstance(platform, Scalar) and platform.value not in [plain(item) for item in platforms]:
+            message = f"services.{name}: `build.platforms` leaves out the service's own platform `{platform.value}`"
+            report.error(message, platform.mark, hint=f"add `{platform.value}` to `build.platforms`")
         if isinstance(build, Mapping) and {"dockerfile", "dockerfile_inline"} <= build.entries.keys():
             message = f"services.{name}.build has both `dockerfile` and `dockerfile_inline`"
             report.error(message, build.key("dockerfile_inline"))
@@ -57,7 +64,7 @@ def replicas(tree: Mapping, report: Report) -> None:
             if published and "-" not in published:
                 message = f"services.{name}.ports: {count} replicas cannot all publish port {published}"
                 hint = "leave the host's port out, or give a range to choose from"
-                report.error(message, port.mark.part(published), hint=hint)
+                report.refuse(message, port.mark.part(published), hint=hint)
 
 
 def container_names(tree: Mapping, report: Report) -> None:
@@ -69,12 +76,13 @@ def container_names(tree: Mapping, report: Report) -> None:
             continue
         if wanted in seen:
             message = f"services.{name}.container_name: `{wanted}` is also the name of `{seen[wanted]}`'s container"
-            report.error(message, service.entries["container_name"].mark)
+            report.refuse(message, service.entries["container_name"].mark)
         seen.setdefault(wanted, name)
 
 
 def network_modes(tree: Mapping, report: Report) -> None:
     """`network_mode` replaces networks, and with them the ports."""
+    names = {text_of(service, "container_name") for service in services_of(tree).values()}
     for name, service in services_of(tree).items():
         mode = text_of(service, "network_mode")
         if mode is None:
@@ -83,8 +91,11 @@ def network_modes(tree: Mapping, report: Report) -> None:
         if service.get("networks") is not None:
             report.error(f"services.{name} has both `network_mode` and `networks`", mark, hint="keep one of them")
         if mode.startswith("container:"):
-            message = f"services.{name}.network_mode: `{mode}` is not supported"
-            report.error(message, mark, hint="share a service's network with `service:NAME`")
+            if mode.partition(":")[2] not in names:
+                message = (
+                    f"services.{name}.network_mode: no service here has a container called `{mode.partition(':')[2]}`"
+                )
+                report.refuse(message, mark, hint="share a service's network with `service:NAME`")
         elif mode == "bridge":
             message = (
                 f"services.{name}.network_mode: there is no common bridge here, the project's default network is used"
@@ -96,7 +107,42 @@ def network_modes(tree: Mapping, report: Report) -> None:
                 report.warn(f"services.{name}.ports have no effect with `network_mode: host`", place)
             else:
                 hint = f"publish them in `{mode.partition(':')[2]}`" if mode.startswith("service:") else ""
-                report.error(f"services.{name} cannot publish ports with `network_mode: {mode}`", place, hint=hint)
+                report.refuse(f"services.{name} cannot publish ports with `network_mode: {mode}`", place, hint=hint)
+
+
+def protocols(tree: Mapping, report: Report) -> None:
+    """Only what the relay of published ports can carry."""
+    for name, service in services_of(tree).items():
+        for port in items_of(service, "ports"):
+            if isinstance(port, Mapping) and text_of(port, "protocol") == "sctp":
+                report.refuse(f"services.{name}.ports: `sctp` ports cannot be published here", port.mark.part("sctp"))
+
+
+def limits(tree: Mapping, report: Report) -> None:
+    """What can be said in two places must be the same in both."""
+    pairs = (("limits", "cpus", "cpus"), ("limits", "memory", "mem_limit"), ("limits", "pids", "pids_limit"),
+             ("reservations", "memory", "mem_reservation"))  # fmt: skip
+    for name, service in services_of(tree).items():
+        for kind, limit, attribute in pairs:
+            deploy = service.get("deploy")
+            resources = deploy.get("resources") if isinstance(deploy, Mapping) else None
+            deployed = entries_of(resources, kind).get(limit) if isinstance(resources, Mapping) else None
+            own = service.get(attribute)
+            if isinstance(own, Scalar) and isinstance(deployed, Scalar) and own.value != deployed.value:
+                message = f"services.{name}: `{attribute}` and `deploy.resources.{kind}.{limit}` say different things"
+                report.error(message, own.mark, hint="keep one of them")
+
+
+def watches(tree: Mapping, report: Report) -> None:
+    """What is synchronised goes somewhere."""
+    for name, service in services_of(tree).items():
+        develop = service.get("develop")
+        for index, trigger in enumerate(items_of(develop, "watch") if isinstance(develop, Mapping) else ()):
+            action = trigger.get("action") if isinstance(trigger, Mapping) else None
+            is_copied = isinstance(action, Scalar) and str(action.value).startswith("sync")
+            if is_copied and isinstance(trigger, Mapping) and "target" not in trigger.keys:
+                message = f"services.{name}.develop.watch[{index}] has no `target`"
+                report.error(message, trigger.mark, hint="say where in the container changed files go")
 
 
 def log_drivers(tree: Mapping, report: Report) -> None:
@@ -136,7 +182,7 @@ def healthchecks(tree: Mapping, report: Report) -> None:
             off = isinstance(disable, Scalar) and disable.value is True
             if off or any(isinstance(item, Scalar) and item.value == "NONE" for item in test):
                 message = f"services.{name}.depends_on: `{other}` can never be healthy, its healthcheck is switched off"
-                report.error(message, entry.entries["condition"].mark)
+                report.refuse(message, entry.entries["condition"].mark)
 
 
 def addresses(tree: Mapping, report: Report) -> None:
@@ -154,11 +200,11 @@ def addresses(tree: Mapping, report: Report) -> None:
             external = key in networks and "external" in networks[key].entries
             if subnet is None and not external:
                 hint = f"give networks.{key} an `ipam` with a `subnet`"
-                report.error(f"{where}: a fixed address needs a subnet", mark, hint=hint)
+                report.refuse(f"{where}: a fixed address needs a subnet", mark, hint=hint)
             elif subnet is not None and ipaddress.ip_address(address) not in ipaddress.ip_network(subnet):
-                report.error(f"{where}: `{address}` is not in the network's subnet `{subnet}`", mark)
+                report.refuse(f"{where}: `{address}` is not in the network's subnet `{subnet}`", mark)
             if (key, address) in taken:
-                report.error(f"{where}: `{address}` is also `{taken[key, address]}`'s", mark)
+                report.refuse(f"{where}: `{address}` is also `{taken[key, address]}`'s", mark)
             taken.setdefault((key, address), name)
 
 
@@ -170,10 +216,11 @@ def networks(tree: Mapping, report: Report) -> None:
         if driver not in (None, "", "bridge", "default"):
             message = f"{where}.driver: there is no network driver `{driver}` here"
             hint = "use `network_mode` in the services" if driver in ("host", "none") else "leave `driver` out"
-            report.error(message, network.entries["driver"].mark, hint=hint)
-        subnet, ipam = subnet_of(network), network.get("ipam")
+            report.refuse(message, network.entries["driver"].mark, hint=hint)
+        ipam = network.get("ipam")
         for entry in items_of(ipam, "config") if isinstance(ipam, Mapping) else ():
             gateway = text_of(entry, "gateway") if isinstance(entry, Mapping) else None
+            subnet = text_of(entry, "subnet") if isinstance(entry, Mapping) else None
             if (
                 gateway
                 and subnet
@@ -181,7 +228,7 @@ def networks(tree: Mapping, report: Report) -> None:
                 and ipaddress.ip_address(gateway) not in ipaddress.ip_network(subnet)
             ):
                 message = f"{where}.ipam: the gateway `{gateway}` is not in the subnet `{subnet}`"
-                report.error(message, entry.entries["gateway"].mark if isinstance(entry, Mapping) else entry.mark)
+                report.refuse(message, entry.entries["gateway"].mark if isinstance(entry, Mapping) else entry.mark)
 
 
 def volumes(tree: Mapping, report: Report) -> None:
@@ -190,7 +237,7 @@ def volumes(tree: Mapping, report: Report) -> None:
         driver = text_of(volume, "driver")
         if driver not in (None, "", "local"):
             message = f"volumes.{key}.driver: there is no volume driver `{driver}` here"
-            report.error(message, volume.entries["driver"].mark, hint="leave `driver` out")
+            report.refuse(message, volume.entries["driver"].mark, hint="leave `driver` out")
 
 
 def external(tree: Mapping, report: Report) -> None:

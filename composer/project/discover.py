@@ -165,7 +165,8 @@ def project_name(
         ProjectError: the name given has characters that a project's cannot have, or nothing is left of it.
     """
     given = options.project_name or sources.variables.get("COMPOSE_PROJECT_NAME")
-    name = given or written or normalise_name(sources.directory.name) or normalise_name(options.directory.name)
+    name = given or (normalise_name(written) or written if written else "")
+    name = name or normalise_name(sources.directory.name) or normalise_name(options.directory.name)
     if name and name == normalise_name(name):
         return name
     message = (

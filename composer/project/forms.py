@@ -117,6 +117,14 @@ class Pairs:
 
 
 @dataclass(frozen=True)
+class Labels(Pairs):
+    """Pairs where a name alone has the empty value."""
+
+    def show(self, node: Node) -> Any:
+        return {name: "" if value is None else value for name, value in super().show(node).items()}
+
+
+@dataclass(frozen=True)
 class Keys(Pairs):
     """Pairs that are shown as a list again: `ssh`."""
 
@@ -194,7 +202,9 @@ class UlimitForm:
 
     def show(self, node: Node) -> Any:
         limits = plain(node)
-        return limits["soft"] if limits["soft"] == limits["hard"] else limits
+        both = node.entries if isinstance(node, Mapping) else {}
+        # One number for both stands at one place.
+        return limits["soft"] if limits["soft"] and both["soft"].mark == both["hard"].mark else limits
 
     def schema(self) -> Schema:
         number = Whole(-1).schema()

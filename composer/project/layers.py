@@ -90,8 +90,11 @@ class Layers:
     def _canonical(self, document: Node, scope: Scope) -> Mapping | None:
         read = COMPOSE.read(scope.interpolator.interpolate(document), (), self._report)
         if read is not None and self._options.resolve_paths:
-            read = Rebaser(scope.directory, scope.variables.get("HOME", "/")).tree(read)
+            read = self._rebaser(scope).tree(read)
         return read if isinstance(read, Mapping) else None
+
+    def _rebaser(self, scope: Scope) -> Rebaser:
+        return Rebaser(scope.directory, scope.variables.get("HOME", "/"))
 
     def _open(self, path: Path, scope: Scope) -> Mapping | None:
         """Another file as `extends` needs it: canonical, its paths relative to its own directory."""
@@ -120,6 +123,8 @@ class Layers:
             return tree
         inner = Scope(included.directory, variables, scope.interpolator.within(variables), scope.trail)
         theirs = self.merge(sources, inner)
+        if theirs is not None and self._options.resolve_paths:
+            theirs = self._rebaser(inner).with_contexts(theirs)
         return tree if theirs is None else adopt(tree, theirs, self._show(included.files[0]), self._report)
 
     def _show(self, path: Path) -> str:

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from composer.errors import Diagnostic, ProjectError, Severity
 from composer.project.assemble import Assembler
 from composer.project.check import check
-from composer.project.discover import discover, project_name
+from composer.project.discover import discover, normalise_name, project_name
 from composer.project.document import Mapping, Scalar
 from composer.project.interpolate import Interpolator, TemplateError, substitute
 from composer.project.layers import Layers, Scope, written_name
@@ -38,6 +38,8 @@ class Loaded:
     project: Project
     warnings: tuple[Diagnostic, ...]
     """What is worth telling, in file order."""
+    obstacles: tuple[Diagnostic, ...]
+    """What cannot be brought up here although it can be read; whoever would run the project is refused with them."""
     origins: Origins
     tree: Mapping
     """What the files say, merged: canonical nodes with their places."""
@@ -64,6 +66,12 @@ def load_project(options: LoadOptions, environment: Dict[str, str]) -> Loaded:
     report.raise_errors()
     written = written_name(sources)
     name = project_name(options, found, _name(written, found.variables), written.mark.location if written else None)
+    if (
+        written is not None
+        and isinstance(written.value, str)
+        and normalise_name(written.value) == name != written.value
+    ):
+        report.warn(f"the project `{written.value}` is called `{name}`", written.mark, hint=f"write `name: {name}`")
     variables = {**found.variables, "COMPOSE_PROJECT_NAME": name}
     interpolator = Interpolator(variables, report, raw=not options.interpolate)
     tree = layers.merge(sources, Scope(found.directory, variables, interpolator))
@@ -87,7 +95,7 @@ def load_project(options: LoadOptions, environment: Dict[str, str]) -> Loaded:
         # A variable where a number belongs fits in no model: there is only the tree.
         report.raise_errors()
         bare = Project(name=name, working_dir=str(found.directory), compose_files=files)
-        return Loaded(bare, report.warnings, Origins.of(tree), tree, named, layers.trace, found.files_of)
+        return Loaded(bare, report.warnings, (), Origins.of(tree), tree, named, layers.trace, found.files_of)
     profiles = options.profiles or _listed(variables.get("COMPOSE_PROFILES", ""))
     assembler = Assembler(name, interpolator.lookup, options.directory, report)
     try:
@@ -97,7 +105,9 @@ def load_project(options: LoadOptions, environment: Dict[str, str]) -> Loaded:
         raise _unforeseen(error) from error
     report.raise_errors()
     assert project is not None, "the assembler gives up only with a report"
-    return Loaded(project, report.warnings, Origins.of(tree), tree, named, layers.trace, found.files_of)
+    return Loaded(
+        project, report.warnings, report.obstacles, Origins.of(tree), tree, named, layers.trace, found.files_of
+    )
 
 
 def _name(written: Scalar | None, variables: Dict[str, str]) -> str | None:

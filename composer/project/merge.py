@@ -7,6 +7,7 @@ different. `!reset` takes away what stood before, `!override` replaces it whole.
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable, Hashable
 from dataclasses import replace
 
@@ -98,6 +99,32 @@ def once(node: Sequence, identity: Callable[[Node], Hashable]) -> Sequence:
     return replace(node, items=tuple(items.values()))
 
 
+def _merge_logging(base: Node, over: Node, path: Path) -> Node:
+    """Options belong to their driver: with another one, none of the old are left."""
+    if not isinstance(base, Mapping) or not isinstance(over, Mapping):
+        return base if is_null(over) else settle(over, path)
+    drivers = [node.value for node in (base.get("driver"), over.get("driver")) if isinstance(node, Scalar)]
+    is_other = len(drivers) == 2 and drivers[0] != drivers[1]
+    return settle(over, path) if is_other else merge_mappings(base, over, path)
+
+
+def _merge_pools(base: Node, over: Node, path: Path) -> Node:
+    """Address pools are the same if their subnets are; a new one comes after those before."""
+    if not isinstance(base, Sequence) or not isinstance(over, Sequence):
+        return base if is_null(over) else settle(over, path)
+    pools = {_fields("subnet")(item): item for item in base.items}
+    for item in over.items:
+        subnet = _fields("subnet")(item)
+        pools[subnet] = merge(pools[subnet], item, (*path, 0)) if subnet in pools else settle(item, path)
+    return replace(base, items=tuple(pools.values()))
+
+
+def _target(node: Node) -> Hashable:
+    """Where a mount appears, however its path is spelled."""
+    target = node.get("target") if isinstance(node, Mapping) else None
+    return posixpath.normpath(str(target.value)) if isinstance(target, Scalar) else id(node)
+
+
 def _value(node: Node) -> Hashable:
     return node.value if isinstance(node, Scalar) else id(node)
 
@@ -112,22 +139,43 @@ def _fields(*names: str) -> Callable[[Node], Hashable]:
     return identity
 
 
+def _granted(directory: str) -> Callable[[Node], Hashable]:
+    """The target of a grant of a secret or config, as it is written."""
+
+    def identity(node: Node) -> Hashable:
+        target, source = (
+            (node.get(name) for name in ("target", "source")) if isinstance(node, Mapping) else (None, None)
+        )
+        if isinstance(target, Scalar):
+            return target.value
+        return f"{directory}{source.value}" if isinstance(source, Scalar) else id(node)
+
+    return identity
+
+
 MERGE_RULES: dict[Pattern, Rule] = {
     ("services", "*", "command"): _replace,
     ("services", "*", "entrypoint"): _replace,
     ("services", "*", "healthcheck", "test"): _replace,
     ("services", "*", "build", "context"): _replace,
+    ("services", "*", "logging"): _merge_logging,
+    ("networks", "*", "ipam", "config"): _merge_pools,
 }
 
 UNIQUE: dict[Pattern, Callable[[Node], Hashable]] = {
     ("services", "*", "ports"): _fields("host_ip", "target", "published", "protocol"),
-    ("services", "*", "volumes"): _fields("target"),
+    ("services", "*", "volumes"): _target,
     ("services", "*", "env_file"): _fields("path"),
+    ("services", "*", "devices"): _fields("target"),
+    ("services", "*", "secrets"): _granted("/run/secrets/"),
+    ("services", "*", "configs"): _granted("/"),
+    ("services", "*", "networks", "*", "link_local_ips"): _value,
+    ("services", "*", "build", "tags"): _value,
     ("services", "*", "networks", "*", "aliases"): _value,
     **{
         ("services", "*", name): _value
         for name in (
-            "cap_add", "cap_drop", "devices", "dns", "dns_opt", "dns_search", "expose", "extra_hosts", "group_add",
+            "cap_add", "cap_drop", "dns", "dns_opt", "dns_search", "expose", "extra_hosts", "group_add",
             "links", "profiles", "security_opt", "tmpfs", "volumes_from",
         )
     },

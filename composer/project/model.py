@@ -97,7 +97,8 @@ class Port(Frozen):
     published_range: tuple[int, int] | None = None
     """First and last host port to choose from, as in `8000-9000:80`."""
     host_ip: str | None = None
-    protocol: Literal["tcp", "udp"] = "tcp"
+    protocol: Literal["tcp", "udp", "sctp"] = "tcp"
+    """`sctp` is read, and refused where it would be published."""
     name: str | None = None
     mode: str = "ingress"
     app_protocol: str | None = None

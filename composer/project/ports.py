@@ -19,7 +19,7 @@ from composer.project.scalars import as_text
 from composer.project.shapes import FormError, Parsed, Schema, Text, derived, did_you_mean, failed, mismatch
 
 _SHORT = re.compile(r"(?:(?P<ip>\[[^\]]*\]|[^:]*):)??(?:(?P<host>[^:]*):)?(?P<container>[^:]*)")
-_PROTOCOLS = ("tcp", "udp")
+_PROTOCOLS = ("tcp", "udp", "sctp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +65,7 @@ def check_protocol(text: str) -> str:
     """
     if text.lower() in _PROTOCOLS:
         return text.lower()
-    label = "expected `tcp` or `udp`"
-    if text.lower() == "sctp":
-        raise FormError("`sctp` ports cannot be published here", part=text, label=label)
+    label = "expected `tcp`, `udp` or `sctp`"
     raise FormError(f"`{text}` is an unknown protocol", part=text, label=label, hint=did_you_mean(text, _PROTOCOLS))
 
 
@@ -92,7 +90,7 @@ def _short(text: str) -> list[dict[str, str | int]]:
         try:
             check_protocol(protocol)
         except FormError as error:
-            message = error.message if protocol.lower() == "sctp" else f"`{text}` has an unknown protocol"
+            message = f"`{text}` has an unknown protocol"
             raise FormError(message, part=protocol, label=error.label, hint=error.hint) from None
     common: dict[str, str | int] = {"protocol": protocol.lower() if slash else "tcp", "mode": "ingress"}
     if found["ip"]:
@@ -132,7 +130,10 @@ LONG_PORT = Record(
             ),
             "The host's port, or a range to choose from; any free one if it is left out.",
         ),
-        "protocol": Attribute(Parsed("a protocol", check_protocol, _PROTOCOLS), "`tcp` or `udp`."),
+        "protocol": Attribute(
+            Parsed("a protocol", check_protocol, _PROTOCOLS),
+            "`tcp` or `udp`; `sctp` is read, and cannot be published here.",
+        ),
         "name": Attribute(Text(), "A name for people."),
         "app_protocol": Attribute(Text(), "What is spoken on this port, for people and tools."),
     }

@@ -9,8 +9,12 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from composer.project.document import Mapping, Node, Scalar, Sequence
+from composer.project.shapes import derived
+
+N = TypeVar("N", bound=Node)
 
 _REMOTE = re.compile(r"[a-z][a-z0-9+.-]*://|git@|github\.com/")
 
@@ -37,9 +41,21 @@ class Rebaser:
     def tree(self, tree: Node) -> Node:
         """The whole file with its paths absolute."""
         tree = _at(tree, "services", lambda services: _each(services, self._service))
+        tree = _at(tree, "volumes", lambda volumes: _each(volumes, self._volume))
         for name in ("secrets", "configs"):
             tree = _at(tree, name, lambda entries: _each(entries, lambda entry: _at(entry, "file", self._scalar)))
         return _at(tree, "include", lambda entries: _items(entries, self._include))
+
+    def with_contexts(self, tree: Mapping) -> Mapping:
+        """The whole project with its own directory as the context of builds that name none."""
+        return _at(
+            tree, "services", lambda services: _each(services, lambda one: _at(one, "build", self._with_context))
+        )
+
+    def _with_context(self, build: Node) -> Node:
+        if not isinstance(build, Mapping) or "context" in build.entries:
+            return build
+        return replace(build, entries={"context": derived(str(self._directory), build.mark), **build.entries})
 
     def _service(self, service: Node) -> Node:
         service = _at(service, "volumes", lambda volumes: _items(volumes, self._mount))
@@ -51,6 +67,7 @@ class Rebaser:
 
     def _build(self, build: Node) -> Node:
         build = _at(build, "context", self._local)
+        build = _at(build, "ssh", lambda keys: _each(keys, self._scalar))
         return _at(build, "additional_contexts", lambda contexts: _each(contexts, self._local))
 
     def _triggers(self, triggers: Node) -> Node:
@@ -60,6 +77,17 @@ class Rebaser:
         kind = mount.get("type") if isinstance(mount, Mapping) else None
         is_bind = isinstance(kind, Scalar) and kind.value == "bind"
         return _at(mount, "source", self._scalar) if is_bind else mount
+
+    def _volume(self, volume: Node) -> Node:
+        """A volume that is a bind mount in truth: its device is a path."""
+        options = volume.get("driver_opts") if isinstance(volume, Mapping) else None
+        kind, driver = (
+            node.get(name) if isinstance(node, Mapping) else None for node, name in ((options, "o"), (volume, "driver"))
+        )
+        is_local = isinstance(driver, Scalar) and driver.value == "local"
+        if not is_local or not isinstance(kind, Scalar) or kind.value != "bind":
+            return volume
+        return _at(volume, "driver_opts", lambda found: _at(found, "device", self._scalar))
 
     def _include(self, entry: Node) -> Node:
         entry = _at(entry, "path", lambda paths: _items(paths, self._scalar))
@@ -77,7 +105,7 @@ class Rebaser:
         return node if is_elsewhere else self._scalar(node)
 
 
-def _at(node: Node, key: str, change: Callable[[Node], Node]) -> Node:
+def _at(node: N, key: str, change: Callable[[Node], Node]) -> N | Mapping:
     if not isinstance(node, Mapping) or node.get(key) is None:
         return node
     return replace(node, entries={**node.entries, key: change(node.entries[key])})

@@ -112,6 +112,22 @@ def known_files(tree: Mapping, report: Report) -> None:
                 report.error(f"{section_name}.{key} {found}", key_mark(tree, section_name, key), hint=hint)
 
 
+def known_contexts(tree: Mapping, report: Report) -> None:
+    """A build can start from another service's image only if that is built."""
+    services = services_of(tree)
+    for name, service in services.items():
+        build = service.get("build")
+        for context, node in entries_of(build, "additional_contexts").items() if isinstance(build, Mapping) else ():
+            kind, _, other = str(node.value).partition(":") if isinstance(node, Scalar) else ("", "", "")
+            if kind != "service":
+                continue
+            where = f"services.{name}.build.additional_contexts.{context}"
+            if other not in services:
+                report.error(f"{where}: there is no service `{other}`", node.mark, hint=did_you_mean(other, services))
+            elif services[other].get("build") is None:
+                report.error(f"{where}: `{other}` is not built", node.mark, hint=f"give `{other}` a `build`")
+
+
 def _is_said(entry: Mapping, name: str) -> bool:
     value = entry.get(name)
     return value is not None and not (isinstance(value, Scalar) and value.value in (None, False))

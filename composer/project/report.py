@@ -26,6 +26,10 @@ class Report:
         """Note something to tell that does not stop the command."""
         self._add(Severity.WARNING, message, mark, label, hint, about_running)
 
+    def refuse(self, message: str, mark: Mark | None, *, label: str = "", hint: str = "") -> None:
+        """Note what can be read, merged and printed, but not brought up here: an error for whoever tries."""
+        self._add(Severity.ERROR, message, mark, label, hint, about_running=True)
+
     def _add(
         self, severity: Severity, message: str, mark: Mark | None, label: str, hint: str, about_running: bool = False
     ) -> None:
@@ -42,8 +46,12 @@ class Report:
             place = (order, found.location.line, found.location.column) if found.location else _NOWHERE
             self._said.setdefault((found.severity, found.message, *place), (place, found))
 
-    def _of(self, severity: Severity) -> tuple[Diagnostic, ...]:
-        said = [entry for entry in self._said.values() if entry[1].severity is severity]
+    def _of(self, severity: Severity, about_running: bool | None = None) -> tuple[Diagnostic, ...]:
+        said = [
+            entry
+            for entry in self._said.values()
+            if entry[1].severity is severity and about_running in (None, entry[1].about_running)
+        ]
         return tuple(diagnostic for _, diagnostic in sorted(said, key=lambda entry: entry[0]))
 
     @property
@@ -54,7 +62,12 @@ class Report:
     @property
     def errors(self) -> tuple[Diagnostic, ...]:
         """The problems so far, in file order."""
-        return self._of(Severity.ERROR)
+        return self._of(Severity.ERROR, about_running=False)
+
+    @property
+    def obstacles(self) -> tuple[Diagnostic, ...]:
+        """What stands against bringing the project up, in file order."""
+        return self._of(Severity.ERROR, about_running=True)
 
     def raise_errors(self) -> None:
         """Raise `ProjectError` with every problem noted; return if there is none."""

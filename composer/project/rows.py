@@ -26,5 +26,5 @@ SIZE = Parsed("a size", parse_size, ("64m", "1gb"), format=str)
 ADDRESS = Parsed("an address", forms.parse_address)
 NUMBERED = Text(numbers=True)
 PAIRS = forms.Pairs()
-LABELS = of(PAIRS, "Metadata: a mapping, or a list of `NAME=VALUE`.")
+LABELS = of(forms.Labels(), "Metadata: a mapping, or a list of `NAME=VALUE`.")
 ULIMITS_DOC = "Resource limits, see getrlimit(2)."

@@ -152,6 +152,7 @@ class Whole(Plain):
     """A whole number, or a string that spells one (as interpolation leaves it)."""
 
     minimum: int | None = None
+    maximum: int | None = None
 
     def read(self, node: Node, path: Path, report: Report) -> Node | None:
         value = node.value if isinstance(node, Scalar) else None
@@ -163,10 +164,14 @@ class Whole(Plain):
         if self.minimum is not None and value < self.minimum:
             report.error(f"{say(path)} must be at least {self.minimum}, found {value}", node.mark)
             return None
+        if self.maximum is not None and value > self.maximum:
+            report.error(f"{say(path)} must be at most {self.maximum}, found {value}", node.mark)
+            return None
         return replace(node, value=value)
 
     def schema(self) -> Schema:
-        return {"type": ["integer", "string"]} | ({"minimum": self.minimum} if self.minimum is not None else {})
+        bounds = {"minimum": self.minimum, "maximum": self.maximum}
+        return {"type": ["integer", "string"]} | {key: bound for key, bound in bounds.items() if bound is not None}
 
 
 @dataclass(frozen=True)

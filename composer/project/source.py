@@ -268,6 +268,8 @@ def _syntax(error: yaml.YAMLError, text: Text) -> ProjectError:
     position = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     if position is None:
         return _problem(f"the file is not YAML: {str(error).splitlines()[0]}", Mark(text, 1, 1))
+    if "maximum nesting depth" in str(getattr(error, "problem", "")):  # libyaml's own bound, on long flow lines
+        return _problem(f"the file is nested more than {MAX_DEPTH} levels deep", Mark(text, position.line + 1, 1))
     line = min(position.line, max(len(text.lines) - 1, 0))
     mark = Mark(text, line + 1, position.column + 1 if line == position.line else 1)
     problem = getattr(error, "problem", None) or "it cannot be read"

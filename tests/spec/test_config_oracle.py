@@ -12,15 +12,19 @@ import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 import yaml
+from hypothesis import HealthCheck, assume, given, settings
 
 from composer.errors import ProjectError
 from composer.project import LoadOptions, load
 from composer.project.canonical import canonical, with_nulls
 from composer.project.select import select
+from composer.project.source import dump_yaml
+from tests.property.strategies_attributes import files
 from tests.spec.oracle import oracle
 
 CASES = Path(__file__).parent / "compose"
@@ -29,18 +33,18 @@ OVERRIDES = sorted(path for path in CASES.glob("*.override.yaml"))
 FILES = sorted(path for path in CASES.glob("*.yaml") if path not in OVERRIDES)
 
 
-def docker(files: list[Path], *arguments: str) -> subprocess.CompletedProcess[str]:
+def docker(paths: list[Path], *arguments: str) -> subprocess.CompletedProcess[str]:
     program = oracle()
     if program is None:
         pytest.skip("docker-compose cannot be had here")
-    named = [word for path in files for word in ("-f", str(path))]
+    named = [word for path in paths for word in ("-f", str(path))]
     command = [str(program), "-p", "proj", "--profile", "*", *named, "config", *arguments]
     environment = {"PATH": os.environ["PATH"], **VARIABLES}
-    return subprocess.run(command, env=environment, cwd=CASES, capture_output=True, text=True, check=False)
+    return subprocess.run(command, env=environment, cwd=paths[0].parent, capture_output=True, text=True, check=False)
 
 
-def ours(files: list[Path]) -> dict[str, Any]:
-    options = LoadOptions(files=tuple(map(str, files)), project_name="proj", profiles=("*",), directory=files[0].parent)
+def ours(paths: list[Path]) -> dict[str, Any]:
+    options = LoadOptions(files=tuple(map(str, paths)), project_name="proj", profiles=("*",), directory=paths[0].parent)
     loaded = load(options, VARIABLES)
     return canonical(loaded.tree, select(loaded.project))
 
@@ -63,14 +67,38 @@ def differences(theirs: Any, our: Any, path: str = "") -> Iterator[str]:
                 yield f"{path}: {our!r} should be {theirs!r}"
 
 
+def judged_and_ours(directory: Path, *files: dict[str, Any]) -> tuple[Any, Any]:
+    """What both make of generated files; nothing where Docker Compose refuses them."""
+    paths = [directory / f"{number}.yaml" for number in range(len(files))]
+    for path, data in zip(paths, files, strict=True):
+        path.write_text(dump_yaml(data))
+    judged = docker(paths)
+    assume(judged.returncode == 0)
+    return yaml.safe_load(judged.stdout), ours(paths)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(files())
+def test_a_file_of_any_attributes_means_what_docker_compose_says(data: dict[str, Any]) -> None:
+    with TemporaryDirectory() as directory:
+        assert list(differences(*judged_and_ours(Path(directory), data))) == []
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(files(names=("web",)), files(names=("web",), whole=False))
+def test_merged_files_mean_what_docker_compose_says(data: dict[str, Any], over: dict[str, Any]) -> None:
+    with TemporaryDirectory() as directory:
+        assert list(differences(*judged_and_ours(Path(directory), data, over))) == []
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda path: path.stem)
 def test_a_file_means_what_docker_compose_says(file: Path) -> None:
     override = file.with_suffix(".override.yaml")
-    files = [file, override] if override in OVERRIDES else [file]
-    judged = docker(files)
+    paths = [file, override] if override in OVERRIDES else [file]
+    judged = docker(paths)
     assert judged.returncode == 0, judged.stderr
 
-    assert list(differences(yaml.safe_load(judged.stdout), ours(files))) == []
+    assert list(differences(yaml.safe_load(judged.stdout), ours(paths))) == []
 
 
 def test_json_says_what_docker_composes_json_says() -> None:

@@ -10,6 +10,7 @@ from composer.cli.app import command_app
 from composer.cli.options import check_format
 from composer.cli.render.answer import say
 from composer.cli.session import Session
+from composer.errors import ProjectError
 
 if TYPE_CHECKING:
     from composer.project.lint.finding import Finding, Rule
@@ -29,7 +30,10 @@ def check(
 
     session: Session = ctx.obj
     check_format(format_, "text", "json", "sarif", "github")
-    found = findings(session.load())
+    loaded = session.load()
+    if loaded.obstacles:
+        raise ProjectError(loaded.obstacles)
+    found = findings(loaded)
     match format_:
         case "text":
             _show(session, found)

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from composer.errors import Diagnostic, ProjectError
 from composer.project import LoadOptions, load
 from composer.project.loader import Loaded
@@ -49,11 +47,14 @@ def service(
 
 
 def problems(directory: Path, text: str, environment: Mapping[str, str] | None = None) -> list[Diagnostic]:
-    """What is wrong with a compose.yaml."""
+    """What is wrong with a compose.yaml, or stands against bringing it up."""
     write(directory, {"compose.yaml": text})
-    with pytest.raises(ProjectError) as caught:
-        load_in(directory, environment)
-    return list(caught.value.diagnostics)
+    try:
+        found = load_in(directory, environment).obstacles
+    except ProjectError as error:
+        found = tuple(error.diagnostics)
+    assert found, "nothing is wrong with it"
+    return list(found)
 
 
 def problem(directory: Path, attributes: str, services: str = "", rest: str = "") -> Diagnostic:

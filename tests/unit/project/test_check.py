@@ -66,7 +66,7 @@ BAD = [
     ("network_mode: host\nnetworks: [back]", "has both `network_mode` and `networks`", "host", "keep one"),
     ("network_mode: none\nports: ['80:80']", "cannot publish ports with `network_mode: none`", "ports", ""),
     ("network_mode: service:db\nports: ['80:80']", "cannot publish ports", "ports", "publish them in `db`"),
-    ("network_mode: container:x", "`container:x` is not supported", "container:x", "`service:NAME`"),
+    ("network_mode: container:x", "no service here has a container called `x`", "container:x", "`service:NAME`"),
     ("networks: {back: {ipv4_address: 10.1.0.5}}", "a fixed address needs a subnet", "10.1.0.5", "`ipam`"),
     ("networks: {net: {ipv4_address: 10.1.0.5}}", "`10.1.0.5` is not in the network's subnet `10.9.0.0/24`", "10.1.0.5", ""),
     ("build: {dockerfile: a, dockerfile_inline: b}", "both `dockerfile` and `dockerfile_inline`", "dockerfile_inline", ""),
@@ -99,7 +99,7 @@ def test_a_mistake_is_explained_where_it_is(tmp_path: Path, attributes: str, sai
         ("volumes: {v: {driver: nfs}}", "there is no volume driver `nfs` here"),
         ("volumes: [v]", "volumes must be a mapping, found a list"),
         ("volume: {v: }", "`volume` is not an attribute of a Compose file"),
-        ("name: Not_A_Name", "`Not_A_Name` cannot be a project's name"),
+        ("name: '%!'", "`%!` cannot be a project's name"),
     ],
 )
 def test_a_mistake_beside_the_services_is_explained(tmp_path: Path, section: str, said: str) -> None:
@@ -169,9 +169,16 @@ def test_a_namespace_of_another_container_is_warned_about(tmp_path: Path) -> Non
 
 
 def test_a_wrong_name_is_shown_in_the_file(tmp_path: Path) -> None:
-    found = problem(tmp_path, "", rest="name: Not_A_Name")
-    assert marked(found) == "Not_A_Name"
-    assert "did you mean `not_a_name`?" in found.hint
+    found = problem(tmp_path, "", rest="name: '%!'")
+    assert marked(found) == "'%!'"
+
+
+def test_a_name_with_capitals_is_written_small_and_said(tmp_path: Path) -> None:
+    write(tmp_path, {"compose.yaml": with_web("", rest="name: Not_A_Name")})
+    found = load_in(tmp_path)
+
+    assert found.project.name == "not_a_name"
+    assert [warning.message for warning in found.warnings] == ["the project `Not_A_Name` is called `not_a_name`"]
 
 
 def test_ports_of_the_hosts_network_are_warned_about(tmp_path: Path) -> None:

@@ -195,7 +195,7 @@ def test_sharing_a_network_or_volumes_is_a_dependency(tmp_path: Path) -> None:
     assert found.depends_on == {
         "a": Dependency(restart=True),
         "b": Dependency(restart=True),
-        "c": Dependency(restart=True),
+        "c": Dependency(),
     }
 
 
