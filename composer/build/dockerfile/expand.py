@@ -8,6 +8,7 @@ expands, the escape character takes the meaning from the next one. Words in `${â
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -16,6 +17,7 @@ from composer.build.dockerfile.spaces import is_space
 
 MAX_DEPTH = 40
 MAX_RESULT = 1 << 20
+_SPECIAL = re.compile(r"""[\s$'"]""")
 
 
 class ExpansionError(ValueError):
@@ -53,6 +55,8 @@ def expand(
     Raises:
         ExpansionError: unbalanced quotes or braces, an unknown modifier, `?` says so, or it grows beyond all bounds.
     """
+    if escape not in word and word.isprintable() and not _SPECIAL.search(word):
+        return Expanded(word, (word,) if word else (), frozenset(), frozenset())
     lexer = _Lexer(word, env, escape, quotes, raw_quotes, raw_escapes, keep_undefined)
     try:
         text, words = lexer.until("", raw_escapes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from composer.build.dockerfile.spaces import is_space
+_SPACES = "\t\n\v\f\r "
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ def split_flags(text: str, at: int) -> tuple[tuple[Flag, ...], int]:
     """The flags from `at` on, and where the arguments begin. A lone `--` ends the flags."""
     flags: list[Flag] = []
     while True:
-        while at < len(text) and is_space(text[at]):
+        while at < len(text) and text[at] in _SPACES:
             at += 1
         if not text.startswith("--", at):
             return tuple(flags), at
@@ -48,7 +48,7 @@ def _word(text: str, at: int) -> tuple[str, int]:
     quote = ""
     while at < len(text):
         character = text[at]
-        if not quote and is_space(character):
+        if not quote and character in _SPACES:
             break
         at += 1
         if character == quote:

@@ -26,6 +26,8 @@ def parse(text: str | bytes, filename: str = "Dockerfile") -> Dockerfile:
     empty: list[int] = []
     lost = False
     for statement in statements(source, first, directives.escape, problems):
+        if problems.is_full:
+            break
         if statement.has_empty_line:
             empty.append(statement.joined_end)
         try:

@@ -16,9 +16,14 @@ class Problems:
     def __init__(self) -> None:
         self.diagnostics: list[Diagnostic] = []
 
+    @property
+    def is_full(self) -> bool:
+        """Whether no more will be noted."""
+        return len(self.diagnostics) >= MAX_PROBLEMS
+
     def add(self, message: str, place: Location, *, label: str = "", hint: str = "") -> None:
         """Note one error."""
-        if len(self.diagnostics) < MAX_PROBLEMS:
+        if not self.is_full:
             self.diagnostics.append(Diagnostic(Severity.ERROR, message, place, label, hint))
 
 
