@@ -51,8 +51,7 @@ def explained(error: ComposerError, vertex: Vertex, source: Source) -> ComposerE
     instruction = line.split(maxsplit=1)[0].upper() if line.strip() else "FROM"
     message, hint = f"{instruction} {error.message}", error.hint
     if isinstance(error, RunFailed):
-        meaning = signals.meaning(error.status)
-        message = f"`{vertex.name}` failed: exit status {error.status}" + (f" ({meaning})" if meaning else "")
+        message = f"`{vertex.name}` {signals.meaning(error.status)}"
         hint = (
             "its last lines:\n" + "\n".join(f"  {line}" for line in error.lines) if error.lines else "it wrote nothing"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -11,12 +12,15 @@ from composer.build.events import Report, StepEvent
 
 T = TypeVar("T")
 
+_REMEMBERED = 1000
+"""Events that are kept for those who join late."""
+
 
 @dataclass(slots=True)
 class _Flight(Generic[T]):
     task: asyncio.Task[T]
     listeners: list[Report] = field(default_factory=list)
-    said: list[StepEvent] = field(default_factory=list)
+    said: deque[StepEvent] = field(default_factory=deque)
 
 
 class Flights(Generic[T]):
@@ -49,7 +53,7 @@ class Flights(Generic[T]):
 
     def _begin(self, key: str, work: Callable[[Report], Awaitable[T]]) -> _Flight[T]:
         listeners: list[Report] = []
-        said: list[StepEvent] = []
+        said: deque[StepEvent] = deque(maxlen=_REMEMBERED)
 
         def tell(event: StepEvent) -> None:
             said.append(event)

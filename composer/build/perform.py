@@ -7,15 +7,13 @@ import codecs
 import contextlib
 import os
 import stat
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from composer.build.cachemounts import CacheMounts
 from composer.build.failure import RunFailed, Tail
-from composer.build.files import CopyOptions, Item, Selection, copy, parse_permissions, resolve_owner
-from composer.build.files.entry import Entry
+from composer.build.files import CopyOptions, Owner, copy, make_directory, parse_permissions, resolve_owner
 from composer.build.inputs import Inputs, Reading
 from composer.build.layers import Layer, hold, paths
 from composer.build.operations import (
@@ -30,7 +28,6 @@ from composer.build.operations import (
 from composer.build.worker import Agent, Attached, Directory, File, Memory, RunTask, Tree, Worker
 from composer.errors import UsageError
 from composer.image.ownership import Ownership
-from composer.image.root import is_directory
 
 Output = Callable[[str], None]
 
@@ -121,17 +118,8 @@ class Performer:
         await _in_thread(work)
 
     def _workdir(self, path: str, user: str, room: Room, base: Sequence[Path], epoch: int | None) -> None:
-        owner = resolve_owner(user, base) if user else None
-        empty = Entry(stat.S_IFDIR | 0o755, mtime=time.time_ns(), children={})
-        if not is_directory(base, path):
-            copy(
-                [Selection((Item("", "", empty),), None)],
-                room.upper,
-                base,
-                path + "/",
-                self._ownership,
-                CopyOptions(owner, None, epoch),
-            )
+        owner = resolve_owner(user, base) if user else Owner()
+        make_directory(path, room.upper, base, self._ownership, owner=owner, latest=epoch)
 
     async def _run(
         self,
@@ -156,7 +144,7 @@ class Performer:
             for mount in sorted(operation.mounts, key=lambda one: one.target.count("/")):
                 attached += await self._attached(mount, sources, inputs, environment, stack)
             if operation.script:
-                attached.append(File(operation.script[0], operation.script[1], 0o755))
+                attached.append(_script(operation.script, room))
             held = stack.enter_context(contextlib.ExitStack())
             held.enter_context(hold([below, *sources.values()]))
             task = RunTask(
@@ -225,6 +213,17 @@ class Performer:
         part = Part(mount.source, (mount.path,))
         selection = await inputs.select(CopyOperation((part,), "/"), part, layer)
         await _in_thread(lambda: copy([selection], directory, (), "/", self._ownership))
+
+
+def _script(script: tuple[str, bytes], room: Room) -> Directory:
+    """A program that stands in the Dockerfile, in a directory of its own."""
+    target, content = script
+    directory = room.directory / "pipes"
+    directory.mkdir()
+    path = directory / PurePosixPath(target).name
+    path.write_bytes(content)
+    path.chmod(0o755)
+    return Directory(str(PurePosixPath(target).parent), directory, read_only=True)
 
 
 async def _in_thread(work: Callable[[], None]) -> None:

@@ -16,7 +16,7 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from composer.build.events import Report, StepEvent, StepStatus
 from composer.build.flights import Flights
 from composer.build.inputs import Inputs, Reading
 from composer.build.layers import Digests, Layer, known
-from composer.build.operations import BaseOperation, Graph, LayerOperation, SourceKind, Vertex, VertexId
+from composer.build.operations import BaseOperation, CopyOperation, Graph, LayerOperation, SourceKind, Vertex, VertexId
 from composer.build.perform import Performer, Room
 from composer.clock import Clock
 from composer.errors import ComposerError, HostError
@@ -76,12 +76,17 @@ class Solver:
                 await asyncio.to_thread(_remove, gone)
 
     async def close(self) -> None:
-        """Wait until every layer that was made is on record."""
+        """Wait until every layer that was made is on record; to be called when nothing is built any more."""
         await asyncio.gather(*self._settling, return_exceptions=True)
+        await asyncio.to_thread(_remove, self._leftovers)
 
     def sweep(self) -> None:
-        """Delete what steps left that an engine was running when it died; to be called before any build."""
+        """Delete what an engine that died was at; to be called before any build."""
         _remove(list(self.steps.iterdir()) if self.steps.is_dir() else [])
+        recorded = {record.chain for record in self.cache.all()}
+        for chain in self.snapshots.all():
+            if self.snapshots.is_kept(chain) and str(chain) not in recorded:
+                self.snapshots.release(chain)
 
     def settle(self, layer: Layer, room: Room, record: Record) -> None:
         """Begin to find the digest of a layer that was just made."""
@@ -168,8 +173,12 @@ class _Build:
         def listen(event: StepEvent) -> None:
             self._report(replace(event, step=vertex.id, name=vertex.name))
 
+        # Before others may join: they must not depend on what this build asks for, since it may give up.
+        sources = {reading: await self._layer_of(reading) for reading in vertex.readings}
+        await self._looked_through(vertex, operation, sources)
+
         async def work(report: Report) -> Layer:
-            return await self._run(vertex, operation, key, below, report)
+            return await self._run(vertex, operation, key, below, sources, report)
 
         # A step that is to be run again is nobody else's.
         return await self._solver.flights.join(secrets.token_hex(8) if vertex.fresh else key, work, listen)
@@ -205,7 +214,13 @@ class _Build:
         return known(below, path, record.created, digests, made=True)
 
     async def _run(
-        self, vertex: Vertex, operation: LayerOperation, key: str, below: Layer | None, report: Report
+        self,
+        vertex: Vertex,
+        operation: LayerOperation,
+        key: str,
+        below: Layer | None,
+        sources: Mapping[Reading, Layer | None],
+        report: Report,
     ) -> Layer:
         solver, began = self._solver, time.monotonic()
 
@@ -216,7 +231,6 @@ class _Build:
         tell(StepStatus.STARTED)
         room = Room(solver.steps / f"step-{secrets.token_hex(6)}")
         try:
-            sources = {reading: await self._layer_of(reading) for reading in vertex.readings}
             await solver.performer.perform(
                 operation, room, below, sources, self._inputs, lambda text: tell(StepStatus.OUTPUT, text)
             )
@@ -236,6 +250,17 @@ class _Build:
         solver.settle(layer, room, record)
         tell(StepStatus.DONE)
         return layer
+
+    async def _looked_through(
+        self, vertex: Vertex, operation: LayerOperation, sources: Mapping[Reading, Layer | None]
+    ) -> None:
+        """Have found all files that a COPY is about."""
+        if isinstance(operation, CopyOperation):
+            try:
+                for part in operation.parts:
+                    await self._inputs.select(operation, part, sources[part])
+            except ComposerError as error:
+                raise self._inputs.explain(vertex, error) from error
 
     async def _layer_of(self, reading: Reading) -> Layer | None:
         """The stage that something is read from; None for what is from elsewhere."""

@@ -106,7 +106,7 @@ def test_a_failing_step_says_where_and_what(yard: Yard) -> None:
             await yard.build("FROM busybox\nRUN echo so far so good; \\\n  exit 3\n")
 
         (problem,) = caught.value.diagnostics
-        assert "exit status 3" in problem.message
+        assert "exited with 3" in problem.message
         assert "so far so good" in problem.hint
         assert problem.location is not None
         assert problem.location.line == 2

@@ -13,6 +13,10 @@ from pathlib import Path, PurePosixPath
 from composer.image.root import resolve
 
 
+_MOUNTED = (("dev",), ("proc",), ("sys",))
+"""Mounted over in every container; a layer keeps these directories where the image has none, as with Docker."""
+
+
 def lay(ground: Path, lower: Iterable[Path], directories: Iterable[str], files: Iterable[str]) -> None:
     """Make these places below the new directory `ground`, as far as symlinks in the layers lead elsewhere: there."""
     ground.mkdir()
@@ -20,6 +24,8 @@ def lay(ground: Path, lower: Iterable[Path], directories: Iterable[str], files: 
     layers = tuple(lower)
     for target, is_file in (*((path, False) for path in directories), *((path, True) for path in files)):
         path = PurePosixPath(resolve(layers, target)).relative_to("/")
+        if path.parts[:1] in _MOUNTED:
+            continue
         try:
             _make(ground, path, is_file=is_file)
         except (FileExistsError, NotADirectoryError):

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from composer.build.worker import Agent, Directory, File, Memory, RunTask, Tree
+from composer.build.worker import Agent, Attached, Directory, File, Memory, RunTask, Tree
 from composer.engine.building import ground
 from composer.engine.building.agents import forwarded
 from composer.engine.building.uplink import Place, Uplink
@@ -25,7 +25,7 @@ from composer.engine.rooms import Rooms
 from composer.engine.sessions import chunks
 from composer.engine.translate import privileged
 from composer.errors import ComposerError, HostError
-from composer.image.root import read_file
+from composer.image.root import is_directory, read_file
 from composer.keeper import steps
 from composer.keeper.client import Run, Started
 from composer.keeper.steps import Step
@@ -181,8 +181,11 @@ class Runner:
         ground.lay(
             lowest,
             task.lower,
-            [item.target for item in task.attached if isinstance(item, Directory | Memory | Tree)],
-            [*(target for target, _source in etc_files), *(item.target for item in files), *agents],
+            [item.target for item in task.attached if _is_directory(item)],
+            [
+                *(target for target, _source in etc_files),
+                *(one.target for one in task.attached if not _is_directory(one)),
+            ],
         )
         work = task.scratch / "work"
         work.mkdir()
@@ -241,6 +244,13 @@ class Runner:
         with contextlib.suppress(TimeoutError, ComposerError):
             async with asyncio.timeout(_DEAD_WITHIN):
                 await self._rooms.keeping.keeper.wait(step)
+
+
+def _is_directory(item: Attached) -> bool:
+    """Whether the place where something is mounted must be a directory."""
+    if isinstance(item, Tree):
+        return is_directory(item.lower, item.path)
+    return isinstance(item, Directory | Memory)
 
 
 def _mounts(task: RunTask, place: str, agents: dict[str, Path], options: tuple[str, ...]) -> Iterator[Step]:
