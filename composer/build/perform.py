@@ -97,6 +97,10 @@ class Performer:
             if inputs.epoch is not None:
                 await asyncio.to_thread(_clamp, room.upper, inputs.epoch)
 
+    async def quiet(self) -> None:
+        """Return when nothing is left of steps that have ended but their layers."""
+        await self._worker.quiet()
+
     async def _copy(
         self,
         operation: CopyOperation,

@@ -70,6 +70,7 @@ class Solver:
             return await build.layer(graph.target)
         finally:
             await build.end()
+            await self.performer.quiet()
             self._builds -= 1
             if not self._builds and self._leftovers:
                 gone, self._leftovers = self._leftovers, []

@@ -90,3 +90,6 @@ class Worker(Protocol):
         However it ends, cancelled too, no process of it lives and nothing of it is mounted. Raises ContainerError where it
         cannot be started, HostError where this machine lacks what it needs.
         """
+
+    async def quiet(self) -> None:
+        """Return when nothing is left of steps that have ended, in the kernel or on the network."""

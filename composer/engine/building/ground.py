@@ -12,7 +12,6 @@ from pathlib import Path, PurePosixPath
 
 from composer.image.root import resolve
 
-
 _MOUNTED = (("dev",), ("proc",), ("sys",))
 """Mounted over in every container; a layer keeps these directories where the image has none, as with Docker."""
 

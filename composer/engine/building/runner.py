@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -37,6 +38,8 @@ from composer.runtime.compile import clone_namespaces, container_steps
 from composer.runtime.defaults import PATH, SHM_SIZE, default_process, default_spec
 from composer.runtime.user import Identity
 
+log = logging.getLogger("composer.engine")
+
 HOSTNAME = "buildkitsandbox"
 """What BuildKit calls the machine of a step; configure scripts write it into what they build."""
 
@@ -62,47 +65,76 @@ class Runner:
         self._rooms = rooms
         self._confinement = confinement
         self._uplink = uplink
+        self._clearing: set[asyncio.Task[None]] = set()
 
     async def run(self, task: RunTask, started: Callable[[], None], output: Callable[[bytes], None]) -> int:
         """See `build.worker.Worker.run`."""
         async with contextlib.AsyncExitStack() as stack:
-            network = await self._network(task, stack)
-            cgroup = await self._cgroup(task, stack)
-            agents = {
-                item.target: await stack.enter_async_context(forwarded(item, task.scratch / f"agent{number}"))
-                for number, item in enumerate(task.attached)
-                if isinstance(item, Agent)
-            }
-            spec = self._spec(task, self._identity(task), network)
-            bundle = await self._bundle(task, spec, network, cgroup, agents)
-            fds = network.place.fds if network.place else {}
-            network_steps = network.place.steps if network.place else ()
-            reading, writing = os.pipe2(os.O_CLOEXEC)
-            try:
-                running = await self._start(
-                    Run(
-                        id=task.id,
-                        steps=container_steps(spec, bundle, self._rooms.facts, network_steps),
-                        clone=clone_namespaces(spec),
-                        fds={**fds, "output": writing},
-                        stdout="output",
-                        stderr="output",
-                        journal=False,
-                    )
+            status = await self._run(task, started, output, stack)
+            # Its processes are gone: what else it had is cleared away while the next step begins.
+            clearing = asyncio.create_task(stack.pop_all().aclose())
+            self._clearing.add(clearing)
+            clearing.add_done_callback(self._clearing.discard)
+            return status
+
+    async def quiet(self) -> None:
+        """See `build.worker.Worker.quiet`."""
+        await asyncio.gather(*self._clearing)
+
+    async def _run(
+        self,
+        task: RunTask,
+        started: Callable[[], None],
+        output: Callable[[bytes], None],
+        stack: contextlib.AsyncExitStack,
+    ) -> int:
+        network = await self._network(task, stack)
+        cgroup = await self._cgroup(task, stack)
+        agents = {
+            item.target: await stack.enter_async_context(forwarded(item, task.scratch / f"agent{number}"))
+            for number, item in enumerate(task.attached)
+            if isinstance(item, Agent)
+        }
+        spec = self._spec(task, self._identity(task), network)
+        bundle = await self._bundle(task, spec, network, cgroup, agents)
+        fds = network.place.fds if network.place else {}
+        network_steps = network.place.steps if network.place else ()
+        reading, writing = os.pipe2(os.O_CLOEXEC)
+        try:
+            running = await self._start(
+                Run(
+                    id=task.id,
+                    steps=container_steps(spec, bundle, self._rooms.facts, network_steps),
+                    clone=clone_namespaces(spec),
+                    fds={**fds, "output": writing},
+                    stdout="output",
+                    stderr="output",
+                    journal=False,
                 )
-            except BaseException:
-                os.close(reading)
-                raise
-            finally:
-                os.close(writing)
+            )
+        except BaseException:
+            os.close(reading)
+            raise
+        finally:
+            os.close(writing)
+        try:
+            started()
+            naming = asyncio.create_task(self._announce(network, running))
             try:
-                started()
-                if network.place:
-                    await self._rooms.networks.announce(network.place.record, running.reported)
                 return await self._outcome(task, running, reading, output)
             finally:
-                for fd in (running.pidfd, *running.reported.values()):
-                    os.close(fd)
+                await asyncio.gather(naming, return_exceptions=True)
+        finally:
+            for fd in (running.pidfd, *running.reported.values()):
+                os.close(fd)
+
+    async def _announce(self, network: _Network, running: Started) -> None:
+        """Have its questions for names answered; until then they wait."""
+        if network.place:
+            try:
+                await self._rooms.networks.announce(network.place.record, running.reported)
+            except ComposerError as error:
+                log.warning("a build step finds no names: %s", error.message)
 
     async def _start(self, request: Run) -> Started:
         """Start a process; whoever gives up meanwhile leaves none behind."""
@@ -127,7 +159,7 @@ class Runner:
         return _Network(await stack.enter_async_context(self._uplink.place(task.id)), host=False)
 
     async def _cgroup(self, task: RunTask, stack: contextlib.AsyncExitStack) -> Cgroup:
-        cgroup = await asyncio.to_thread(self._rooms.cgroups.create, task.id, None)
+        cgroup = self._rooms.cgroups.create(task.id, None)  # some calls of mkdir(2): a thread would take longer
 
         async def clear() -> None:
             with contextlib.suppress(ComposerError):
