@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from composer.build.files.contents import stamp_of
 from composer.build.files.entry import Entry
 from composer.build.files.failures import FilesError, Reason, changed, shown, while_reading, while_writing
 from composer.build.files.owner import ROOT, Owner
@@ -21,14 +22,12 @@ from composer.build.files.permissions import Permissions
 from composer.build.files.selection import Item, Selection
 from composer.build.files.target import Place, Target
 from composer.build.files.transfer import Transfer
+from composer.build.files.unpack import HARMLESS, unpack
 from composer.build.files.walker import Walker
 from composer.image.merged import READ
 from composer.image.ownership import Ownership
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-
-# null, zero, full, random, urandom, tty, ptmx: the nodes that every container has anyway.
-_HARMLESS = frozenset({(1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 2)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +120,12 @@ class _Copier:
         """One source to its destination."""
         path, there = self._target.resolve(to)
         entry = item.entry
+        if item.archive:
+            directory, _, name = item.path.rpartition("/")
+            with os.fdopen(self._source.open(directory, name, entry), "rb", 0) as archive:
+                unpack(archive, self._target, path, owner=self._owner, check=self._check)
+                self._still(entry, archive.fileno(), item.path)
+            return
         if entry.is_directory:
             self._at(path, lambda place: self._content(place, item.path, entry), entry.mtime)
             return
@@ -210,7 +215,7 @@ class _Copier:
         kind = stat.S_IFREG
         if stat.S_ISFIFO(entry.mode):
             kind = stat.S_IFIFO
-        elif stat.S_ISCHR(entry.mode) and (os.major(device), os.minor(device)) in _HARMLESS:
+        elif stat.S_ISCHR(entry.mode) and (os.major(device), os.minor(device)) in HARMLESS:
             kind = stat.S_IFCHR if self._target.ownership.devices else stat.S_IFREG
         os.mknod(name, kind | 0o600, device if kind == stat.S_IFCHR else 0, dir_fd=place.fd)
         owner = self._target.ownership.allowed(*self._owners(entry))
@@ -246,16 +251,14 @@ class _Copier:
         source = self._source.open(directory, name, entry)
         try:
             self._transfer.copy(source, descriptor, status)
-            after = os.fstat(source)
+            self._still(entry, source, path)
         finally:
             os.close(source)
-        # What was copied is what the digest was made of, or the cache would keep the wrong thing for good.
-        if (after.st_ino, after.st_size, after.st_mtime_ns, after.st_ctime_ns) != (
-            status.st_ino,
-            status.st_size,
-            status.st_mtime_ns,
-            status.st_ctime_ns,
-        ):
+
+    def _still(self, entry: Entry, descriptor: int, path: str) -> None:
+        """What was copied is what the digest was made of, or the cache would keep the wrong thing for good."""
+        after, before = os.fstat(descriptor), entry.status
+        if before is None or (after.st_ino, *stamp_of(after)) != (before.st_ino, *stamp_of(before)):
             raise changed(path)
 
     def _owners(self, entry: Entry) -> tuple[int, int]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 Attributes = tuple[tuple[str, bytes], ...]
@@ -64,8 +63,14 @@ class Entry:
         return self.status.st_dev, self.status.st_ino
 
 
-def walk(entry: Entry, path: str) -> Iterator[tuple[str, Entry]]:
-    """`entry` and everything below it that has been looked at, directories before what is in them, by name."""
-    yield path, entry
-    for name in sorted(entry.children or ()):
-        yield from walk(entry.children[name], f"{path}/{name}" if path else name)  # type: ignore[index]
+def walk(entry: Entry) -> list[tuple[str, Entry]]:
+    """`entry` as "" and everything below it that has been looked at: directories before what is in them, by name."""
+    found: list[tuple[str, Entry]] = []
+    pending = [("", entry)]
+    while pending:
+        path, here = pending.pop()
+        found.append((path, here))
+        if here.children:
+            prefix = f"{path}/" if path else ""
+            pending += [(prefix + name, here.children[name]) for name in sorted(here.children, reverse=True)]
+    return found

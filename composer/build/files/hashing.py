@@ -36,7 +36,7 @@ def read_attributes(descriptor: int) -> Attributes:
         names = os.listxattr(descriptor)
         if not names:
             return ()
-        wanted = sorted(name for name in names if _belongs(name))
+        wanted = sorted(name for name in names if belongs(name))
         return tuple((name, os.getxattr(descriptor, name)) for name in wanted)
     except OSError as error:
         if error.errno in _NO_ATTRIBUTES:
@@ -44,7 +44,7 @@ def read_attributes(descriptor: int) -> Attributes:
         raise
 
 
-def _belongs(attribute: str) -> bool:
+def belongs(attribute: str) -> bool:
     """Whether an attribute goes into an image: labels of SELinux and overlay's own marks are the host's."""
     return attribute == "security.capability" or (
         attribute.startswith("user.") and not attribute.startswith("user.overlay.")

@@ -50,12 +50,13 @@ def select(
             if not found and has_wildcards(source):
                 unmatched.append(source)
             items += found
-        _check(items)
-        selection = Selection(tuple(items), tree, unmatched=tuple(unmatched))
-        tree.hash(selection.files())
+        for item in items:
+            everything = walk(item.entry)
+            _check(item, everything)
+            tree.hash(item.path, everything)
         if unpack:
             items = [replace(item, archive=item.entry.is_file and is_archive(tree, item)) for item in items]
-    return replace(selection, items=tuple(items), digest=digest_of(items, owners=owners))
+        return Selection(tuple(items), tree, digest_of(items, owners=owners), tuple(unmatched))
 
 
 def _plain(tree: Tree, source: str, exclude: DockerPatterns) -> Iterator[Item]:
@@ -146,11 +147,11 @@ def _patterns(texts: Sequence[str]) -> DockerPatterns:
         raise FilesError(Reason.PATTERN, str(error)) from error
 
 
-def _check(items: Sequence[Item]) -> None:
-    for item in items:
-        if item.entry.is_socket:
-            message = f"`{shown(item.path)}`: is a socket, which means nothing in an image"
-            raise FilesError(Reason.UNSUPPORTED, message, path=item.path)
-        for path, entry in walk(item.entry, item.path):
-            if entry.problem:
-                raise while_reading(path or ".", OSError(entry.problem, os.strerror(entry.problem)))
+def _check(item: Item, everything: Sequence[tuple[str, Entry]]) -> None:
+    if item.entry.is_socket:
+        message = f"`{shown(item.path)}`: is a socket, which means nothing in an image"
+        raise FilesError(Reason.UNSUPPORTED, message, path=item.path)
+    for path, entry in everything:
+        if entry.problem:
+            where = posixpath.join(item.path, path) or "."
+            raise while_reading(where, OSError(entry.problem, os.strerror(entry.problem)))

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from composer.build.files.contents import now
@@ -47,11 +47,6 @@ class Selection:
     unmatched: tuple[str, ...] = ()
     """Sources with wildcards that nothing matches, which is no error."""
 
-    def files(self) -> Iterator[tuple[str, Entry]]:
-        """Every regular file with its path in the tree."""
-        for item in self.items:
-            yield from ((path, entry) for path, entry in walk(item.entry, item.path) if entry.is_file)
-
 
 def inline(name: str, data: bytes, *, mode: int = 0o644, mtime: int | None = None) -> Selection:
     """A file with content that is nowhere on a disk, such as a heredoc's; `mtime` in nanoseconds, else now."""
@@ -68,7 +63,7 @@ def digest_of(items: Sequence[Item], *, owners: bool) -> str:
         kind = b"archive" if item.archive else b"content" if item.entry.is_directory else b"file"
         digest.update(b"%b %b\0" % (kind, _bytes("" if item.entry.is_directory else item.name)))
         names: dict[tuple[int, int], bytes] = {}
-        for path, entry in walk(item.entry, ""):
+        for path, entry in walk(item.entry):
             if path or not entry.is_directory:
                 digest.update(_record(path, entry, owners, names))
     return f"sha256:{digest.hexdigest()}"
@@ -79,7 +74,9 @@ def _record(path: str, entry: Entry, owners: bool, names: dict[tuple[int, int], 
     if stat.S_ISSOCK(mode):
         return b""
     head = b"%b\0%o %b " % (place, mode, b"%d:%d" % (entry.uid, entry.gid) if owners else b"-")
-    attributes = b"".join(b"%b=%d:%b" % (_bytes(name), len(value), value) for name, value in entry.attributes)
+    attributes = b""
+    if entry.attributes:
+        attributes = b"".join(b"%b=%d:%b" % (_bytes(name), len(value), value) for name, value in entry.attributes)
     if stat.S_ISREG(mode):
         inode = entry.inode
         if inode is not None and (first := names.setdefault(inode, place)) != place:

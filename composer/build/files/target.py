@@ -22,7 +22,7 @@ from composer.build.files.entry import Attributes
 from composer.build.files.failures import FilesError, Reason, shown
 from composer.build.files.hashing import read_attributes
 from composer.build.files.owner import ROOT, Owner
-from composer.image.merged import ENTER, Directories, Found, enter, list_merged, open_layers
+from composer.image.merged import ENTER, Directories, Found, enter, is_opaque, list_merged, open_layers
 from composer.image.ownership import Ownership
 
 _MAX_LINKS = 255
@@ -134,7 +134,7 @@ class Target:
                     continue
                 if (links := links + 1) > _MAX_LINKS:
                     raise FilesError(Reason.IN_THE_WAY, f"`/{shown(path)}`: too many symbolic links", path=path)
-                link = _read_link(place, name)
+                link = read_link(place, name)
                 trail = trail[:1] if link.startswith("/") else trail
                 pending.extendleft(reversed(link.split("/")))
             return trail[-1][0].path, trail[-1][1]
@@ -153,7 +153,8 @@ class Target:
             if not stat.S_ISDIR(status.st_mode):
                 raise _in_the_way(path)
             descriptor = os.open(name, ENTER, dir_fd=place.fd)
-            return Place(path, descriptor, self._below(place, name, found), status.st_mtime_ns), False
+            below = () if found is None or is_opaque(descriptor) else self._below(place, name, found)
+            return Place(path, descriptor, below, status.st_mtime_ns), False
         if found is not None:
             if not found.is_directory:
                 raise _in_the_way(path)
@@ -163,6 +164,18 @@ class Target:
         if mode is None:
             self.dress(descriptor, 0o755, self.owner.uid, self.owner.gid)
         return Place(path, descriptor, (), self._mtime), True
+
+    def replace(self, place: Place, name: str) -> Place:
+        """A new directory in the place of the file or link `name`; nothing of the layers below shows in it."""
+        if place.above(name) is not None:
+            os.unlink(name, dir_fd=place.fd)
+        os.mkdir(name, 0o700, dir_fd=place.fd)
+        descriptor = os.open(name, ENTER, dir_fd=place.fd)
+        found = place.under(name)
+        if found is not None and found.is_directory:
+            os.setxattr(descriptor, self.ownership.overlay_attributes + "opaque", b"y")
+        self.dress(descriptor, 0o755, self.owner.uid, self.owner.gid)
+        return Place(f"{place.path}/{name}" if place.path else name, descriptor, (), self._mtime)
 
     def leave(self, place: Place) -> None:
         """Close a place, its time what it should be."""
@@ -225,7 +238,8 @@ def _in_the_way(path: str) -> FilesError:
     )
 
 
-def _read_link(place: Place, name: str) -> str:
+def read_link(place: Place, name: str) -> str:
+    """Where the link `name` in `place` leads. Raises OSError."""
     if place.above(name) is not None:
         return os.readlink(name, dir_fd=place.fd)
     found = place.under(name)

@@ -24,10 +24,10 @@ class Transfer:
         """All of the regular file `source` to the empty file `target`. Raises OSError."""
         size = status.st_size
         if size <= _SMALL:
-            data = os.read(source, size + 1)
+            # One read: of a regular file the kernel gives less than was asked for only at its end.
+            data = os.read(source, size) if size else b""
             while data:
-                written = os.write(target, data)
-                data = data[written:] or os.read(source, _SMALL)
+                data = data[os.write(target, data) :]
             return
         if self._shares and self._share(source, target):
             return

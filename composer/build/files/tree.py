@@ -8,13 +8,14 @@ root were that of the file system, so nothing leads out.
 from __future__ import annotations
 
 import os
-import stat
+import posixpath
 import threading
 from collections import deque
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISREG
 
 from composer.build.files.contents import ContentCache, Key, Known, key_of, now, settled, stamp_of
 from composer.build.files.entry import Entry
@@ -106,11 +107,18 @@ class Tree:
                 trail.append((here, found))
         return Resolved(*trail[-1], last_link)
 
-    def hash(self, files: Iterable[tuple[str, Entry]]) -> None:
-        """Make the content of regular files known. Raises FilesError for one that cannot be read or changes meanwhile."""
+    def hash(self, place: str, entries: Iterable[tuple[str, Entry]]) -> None:
+        """Make the content of the regular files among `entries` known, whose paths are relative to `place`.
+
+        Raises FilesError for one that cannot be read or changes meanwhile.
+        """
         with self.lock:
             known = [self._contents.of(str(layer)) for layer in self.layers]
-            missing = [(path, entry) for path, entry in files if not entry.content and not _recall(entry, known)]
+            missing = [
+                (posixpath.join(place, path) if path else place, entry)
+                for path, entry in entries
+                if not entry.content and S_ISREG(entry.mode) and not _recall(entry, known)
+            ]
             if not missing:
                 return
             batches = [missing[start : start + _BATCH] for start in range(0, len(missing), _BATCH)]
@@ -146,10 +154,11 @@ class Tree:
 
 def _recall(entry: Entry, known: Sequence[dict[Key, Known]]) -> bool:
     """Take the content from what is known, if the file is still what it was."""
-    if entry.data is not None or entry.status is None or not stat.S_ISREG(entry.mode):
+    status = entry.status
+    if status is None:
         return True
-    found = known[entry.layers[0]].get(key_of(entry.status))
-    if found is None or found[0] != stamp_of(entry.status):
+    found = known[entry.layers[0]].get((status.st_dev, status.st_ino))
+    if found is None or found[0] != stamp_of(status):
         return False
     _, entry.content, entry.attributes = found
     return True
