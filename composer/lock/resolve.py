@@ -7,20 +7,16 @@ whole or not written.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from composer.clock import Clock
-from composer.errors import ComposerError, Diagnostic, ProjectError, Severity
+from composer.lock.asking import Asking, Tell
 from composer.lock.model import Lock, LockedImage, measured_platform
 from composer.lock.update import Found, Wanted
-from composer.lock.uses import Use, Uses
+from composer.lock.uses import Uses
 from composer.oci.reference import parse
 from composer.registry.access import Access
 from composer.registry.survey import Surveyor
-
-Tell = Callable[[str, str, str], None]
-"""Hears of each name as it is asked for and known: kind, name, `resolving`, `locked` or `unchanged`."""
 
 
 async def resolve(wanted: Wanted, lock: Lock, uses: Uses, access: Access, clock: Clock, tell: Tell) -> Found:
@@ -29,7 +25,7 @@ async def resolve(wanted: Wanted, lock: Lock, uses: Uses, access: Access, clock:
     Raises:
         ProjectError: some could not be found out; a diagnostic for each.
     """
-    asking = _Asking(tell)
+    asking = Asking(tell)
     images: dict[str, LockedImage] = {}
 
     async def image(name: str) -> bool:
@@ -41,35 +37,6 @@ async def resolve(wanted: Wanted, lock: Lock, uses: Uses, access: Access, clock:
         await asyncio.gather(*(asking.ask("image", name, uses.images, image) for name in wanted.images))
     asking.check()
     return Found(images)
-
-
-class _Asking:
-    """Tells of every question and gathers those that had no answer."""
-
-    def __init__(self, tell: Tell) -> None:
-        self._tell = tell
-        self._problems: dict[tuple[str, str], Diagnostic] = {}
-
-    async def ask(
-        self, kind: str, name: str, uses: Mapping[str, Sequence[Use]], find: Callable[[str], Awaitable[bool]]
-    ) -> None:
-        """Let `find` find out about `name`; it returns whether that is news."""
-        self._tell(kind, name, "resolving")
-        try:
-            news = await find(name)
-        except ComposerError as error:
-            place = next((use.location for use in uses.get(name, ()) if use.location), None)
-            self._problems[kind, name] = Diagnostic(Severity.ERROR, error.message, place, hint=error.hint)
-            self._tell(kind, name, "error")
-        else:
-            self._tell(kind, name, "locked" if news else "unchanged")
-
-    def check(self) -> None:
-        """Raises ProjectError if there were problems."""
-        if self._problems:
-            error = ProjectError([self._problems[key] for key in sorted(self._problems)])
-            error.exit_code = 1
-            raise error
 
 
 async def _image(surveyor: Surveyor, name: str, before: LockedImage | None) -> LockedImage:

@@ -279,3 +279,26 @@ def test_what_is_not_locked_yet_is_pulled_with_a_warning(engine: Engine, registr
 
     assert f"warning: compose.lock has nothing for `{other}`, which `web` needs" in up.stderr
     assert shop.container("web")["State"] == "running"
+
+
+def test_config_pins_images_to_digests_as_docker_compose_does(
+    engine: Engine, registry: Registry, tmp_path: Path
+) -> None:
+    reference = registry.push(busybox_image(tmp_path), "web:1")
+    shop = one_service(engine, reference)
+    override = shop.compose("config", "--lock-image-digests", check=True).stdout
+    shop.compose("lock", check=True)
+    digest = str(locked(shop)[reference]["digest"])
+    registry.push(busybox_image(tmp_path, greeting="moved"), "web:1")
+
+    assert override == f"services:\n  web:\n    image: {reference}@{digest}\n"
+    assert f"    image: {reference}@{digest}\n" in shop.compose("config", "--resolve-image-digests", check=True).stdout
+    (shop.directory / "compose.lock").unlink()
+    now = shop.compose("config", "--resolve-image-digests", "--format", "json", check=True).stdout
+    assert json.loads(now)["services"]["web"]["image"].startswith(f"{reference}@sha256:")
+    assert digest not in now
+    shop.write(f"services:\n  web:\n    image: {registry.name}/nothing:1\n")
+    refused = shop.compose("config", "--resolve-image-digests")
+    assert refused.code == 1
+    assert f"cannot resolve `{registry.name}/nothing:1`" in refused.stderr
+    assert "compose.yaml:3:12" in refused.stderr

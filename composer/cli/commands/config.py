@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -43,7 +43,13 @@ def config(
         bool, typer.Option("--path-resolution/--no-path-resolution", help="Make relative paths absolute")
     ] = True,
     consistency: Annotated[bool, typer.Option("--consistency/--no-consistency", help="Check the whole")] = True,
-    digests: Annotated[bool, typer.Option("--resolve-image-digests", help="Pin images to digests")] = False,
+    digests: Annotated[
+        bool,
+        typer.Option("--resolve-image-digests", help="Pin images to digests: those of the lock, else the registries'"),
+    ] = False,
+    only_digests: Annotated[
+        bool, typer.Option("--lock-image-digests", help="Print an override file that pins images to digests")
+    ] = False,
     format_: Annotated[str, typer.Option("--format", help="yaml or json")] = "yaml",
     output: Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Write to a file")] = "",
 ) -> int:
@@ -52,10 +58,6 @@ def config(
 
     session: Session = ctx.obj
     check_format(format_, "yaml", "json")
-    if digests:
-        raise UsageError(
-            "cannot resolve image digests: `config` does not ask registries yet", hint="leave the flag out"
-        )
     loaded = session.load(interpolate=interpolate, resolve_paths=paths, check=consistency)
     show_diagnostics(session.err, [warning for warning in loaded.warnings if not warning.about_running])
     if not interpolate:
@@ -74,8 +76,10 @@ def config(
             (environment, lambda: _environment(loaded.project)),
             (variables, lambda: _variables(loaded, session, format_)),
             (not normalize, lambda: _dump(_written(loaded), format_)),
+            (only_digests, lambda: _dump(_overriding(_pinned(session, loaded, project)), format_)),
+            (digests, lambda: _whole(loaded, project, format_, _pinned(session, loaded, project))),
         ]
-        aspect = next((show for asked, show in aspects if asked), lambda: _whole(loaded, project, format_))
+        aspect = next((show for asked, show in aspects if asked), lambda: _whole(loaded, project, format_, {}))
         text = aspect()
     if output:
         _write(Path(output), text)
@@ -104,11 +108,33 @@ def _image(project: Project, service: str) -> str:
     return project.services[service].image or f"{project.name}-{service}"
 
 
-def _whole(loaded: Loaded, project: Project, format_: str) -> str:
+def _whole(loaded: Loaded, project: Project, format_: str, pinned: Mapping[str, str]) -> str:
     from composer.project.canonical import canonical, with_nulls
 
     data = canonical(loaded.tree, project)
+    for service, image in pinned.items():
+        data["services"][service]["image"] = image
     return _dump(with_nulls(data) if format_ == "json" else data, format_)
+
+
+def _overriding(pinned: Mapping[str, str]) -> dict[str, Any]:
+    return {"services": {service: {"image": image} for service, image in sorted(pinned.items())}}
+
+
+def _pinned(session: Session, loaded: Loaded, project: Project) -> Mapping[str, str]:
+    """The images with their digests, by service."""
+    import asyncio
+
+    from composer.clock import SystemClock
+    from composer.lock.digests import pinned_images
+    from composer.lock.file import lock_path
+    from composer.lock.model import Lock
+    from composer.lock.reading import read
+    from composer.registry.access import Access
+
+    lock = read(lock_path(loaded.project), packages=False) or Lock()
+    access = Access.of(session.environment)
+    return asyncio.run(pinned_images(project, loaded.origins, project.services, lock, access, SystemClock()))
 
 
 def _written(loaded: Loaded) -> dict[str, Any]:
