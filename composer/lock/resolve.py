@@ -11,12 +11,15 @@ from datetime import UTC, datetime
 
 from composer.clock import Clock
 from composer.lock.asking import Asking, Tell
-from composer.lock.model import Lock, LockedImage, measured_platform
+from composer.lock.downloads import checksum_of
+from composer.lock.model import Lock, LockedCommit, LockedDownload, LockedImage, measured_platform
+from composer.lock.repositories import commit_of
 from composer.lock.update import Found, Wanted
 from composer.lock.uses import Uses
 from composer.oci.reference import parse
 from composer.registry.access import Access
 from composer.registry.survey import Surveyor
+from composer.registry.transport import HttpTransport
 
 
 async def resolve(wanted: Wanted, lock: Lock, uses: Uses, access: Access, clock: Clock, tell: Tell) -> Found:
@@ -27,16 +30,36 @@ async def resolve(wanted: Wanted, lock: Lock, uses: Uses, access: Access, clock:
     """
     asking = Asking(tell)
     images: dict[str, LockedImage] = {}
+    downloads: dict[str, LockedDownload] = {}
+    commits: dict[str, LockedCommit] = {}
 
     async def image(name: str) -> bool:
         before = lock.images.get(name)
         images[name] = await _image(surveyor, name, before)
         return before is None or images[name].digest != before.digest
 
-    async with Surveyor.open(access, clock, "lock") as surveyor:
-        await asyncio.gather(*(asking.ask("image", name, uses.images, image) for name in wanted.images))
+    async def download(url: str) -> bool:
+        said = next((use.checksum for use in uses.downloads[url] if use.checksum), None)
+        checksum = said or await checksum_of(url, access, transport, clock)
+        downloads[url] = LockedDownload(checksum)
+        return url not in lock.downloads or lock.downloads[url].checksum != checksum
+
+    async def commit(url: str) -> bool:
+        commits[url] = LockedCommit(await commit_of(url, access.environment))
+        return url not in lock.commits or lock.commits[url].commit != commits[url].commit
+
+    transport = HttpTransport()
+    surveyor = Surveyor(access, clock, transport, "lock")
+    try:
+        await asyncio.gather(
+            *(asking.ask("image", name, uses.images, image) for name in wanted.images),
+            *(asking.ask("download", url, uses.downloads, download) for url in wanted.downloads),
+            *(asking.ask("git", url, uses.commits, commit) for url in wanted.commits),
+        )
+    finally:
+        await transport.close()
     asking.check()
-    return Found(images)
+    return Found(images, downloads, commits)
 
 
 async def _image(surveyor: Surveyor, name: str, before: LockedImage | None) -> LockedImage:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
+import threading
 import tomllib
 from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -29,6 +34,16 @@ def colleague() -> Iterator[Engine]:
     engine = Engine()
     yield engine
     assert engine.close() == []
+
+
+@contextmanager
+def file_server(directory: Path) -> Iterator[str]:
+    """A web server on loopback with the files of a directory; its address."""
+    handler = partial(SimpleHTTPRequestHandler, directory=str(directory))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
 
 
 def one_service(engine: Engine, reference: str) -> Project:
@@ -302,3 +317,35 @@ def test_config_pins_images_to_digests_as_docker_compose_does(
     assert refused.code == 1
     assert f"cannot resolve `{registry.name}/nothing:1`" in refused.stderr
     assert "compose.yaml:3:12" in refused.stderr
+
+
+def test_downloads_and_repositories_of_dockerfiles_are_locked(engine: Engine, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "tool.tar.gz").write_bytes(b"tool")
+    repository = tmp_path / "site/lib.git"
+    subprocess.run(["git", "init", "-q", "-b", "main", str(tmp_path / "lib")], check=True)
+    library = Project(engine, tmp_path / "lib")
+    git(library, "commit", "-q", "--allow-empty", "-m", "x")
+    subprocess.run(["git", "clone", "-q", "--bare", str(library.directory), str(repository)], check=True)
+    subprocess.run(["git", "-C", str(repository), "update-server-info"], check=True)
+    with file_server(site) as address:
+        text = f"FROM scratch\nADD {address}/tool.tar.gz /\nADD {address}/lib.git#main /lib\n"
+        shop = engine.project("services:\n  web: {build: .}\n", files={"Dockerfile": text})
+
+        shop.compose("lock", check=True)
+        (site / "tool.tar.gz").write_bytes(b"other")
+        git(library, "commit", "-q", "--allow-empty", "-m", "y")
+        subprocess.run(["git", "-C", str(repository), "fetch", "-q", str(library.directory), "main:main"], check=True)
+        subprocess.run(["git", "-C", str(repository), "update-server-info"], check=True)
+        before = tomllib.loads((shop.directory / "compose.lock").read_text())
+        update = shop.compose("lock", "--update", check=True)
+        after = tomllib.loads((shop.directory / "compose.lock").read_text())
+
+    url, reference = f"{address}/tool.tar.gz", f"{address}/lib.git#main"
+    assert before["download"][url]["checksum"] == f"sha256:{hashlib.sha256(b'tool').hexdigest()}"
+    assert after["download"][url]["checksum"] == f"sha256:{hashlib.sha256(b'other').hexdigest()}"
+    old, new = before["git"][reference]["commit"], after["git"][reference]["commit"]
+    assert old != new
+    assert f"~ {reference}  {old[:12]} → {new[:12]}" in update.stdout
+    assert shop.compose("lock", "--check").code == 0
