@@ -43,7 +43,7 @@ def parse(text: str | bytes, filename: str = "Dockerfile") -> Dockerfile:
             global_args.append(instruction)
         elif not lost:
             lost = True
-            place = statement.place(0, len(statement.keyword))
+            place = statement.keyword_place
             hint = "only `ARG` may stand before the first `FROM`"
             problems.add(f"no build stage for `{instruction.name}`", place, hint=hint)
     if not stages and not problems.diagnostics:

@@ -54,7 +54,7 @@ class Reading:
         if start < 0:
             start, part = statement.arguments, statement.text[statement.arguments :]
         if not part.strip():
-            start, part = statement.text.find(statement.keyword), statement.keyword
+            start, part = statement.start, statement.keyword
         self.problems.add(message, statement.place(start, start + len(part.rstrip())), hint=hint)
 
     def fail(self, message: str, part: str = "", *, hint: str = "") -> UnreadableError:
@@ -64,9 +64,7 @@ class Reading:
 
     def wrong_keyword(self, message: str, *, hint: str = "") -> UnreadableError:
         """Note a problem with the instruction's name; the result is to be raised."""
-        start = self.statement.text.find(self.statement.keyword)
-        place = self.statement.place(start, start + len(self.statement.keyword))
-        self.problems.add(message, place, hint=hint)
+        self.problems.add(message, self.statement.keyword_place, hint=hint)
         return UnreadableError()
 
     def wrong_flag(self, flag: Flag, message: str, *, hint: str = "") -> None:

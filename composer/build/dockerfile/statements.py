@@ -35,6 +35,8 @@ class Statement:
     """(offset in the text, line, column) of each joined line."""
     span: Span
     keyword: str
+    start: int
+    """Where the keyword begins."""
     flags: tuple[Flag, ...]
     arguments: int
     heredocs: tuple[Heredoc, ...] = ()
@@ -63,6 +65,11 @@ class Statement:
         until = self.pieces[index + 1][0] if index + 1 < len(self.pieces) else len(self.text)
         return self.source.location(line, column + start - offset, max(min(end, until) - start, 1))
 
+    @property
+    def keyword_place(self) -> Location:
+        """Where the keyword stands."""
+        return self.place(self.start, self.start + len(self.keyword))
+
     def inner(self) -> Statement:
         """The statement that an ONBUILD holds."""
         return replace(_split(self), comments=())
@@ -75,7 +82,7 @@ def _split(outer: Statement) -> Statement:
         start += 1
     match = _KEYWORD.match(text, start, len(text.rstrip(SPACES)))
     flags, arguments = split_flags(text, match.end() if match else start)
-    return replace(outer, keyword=match[1] if match else "", flags=flags, arguments=arguments)
+    return replace(outer, keyword=match[1] if match else "", start=start, flags=flags, arguments=arguments)
 
 
 def statements(source: Source, first: int, escape: str, problems: Problems) -> Iterator[Statement]:
@@ -94,7 +101,7 @@ def statements(source: Source, first: int, escape: str, problems: Problems) -> I
             at += 1
             continue
         text, pieces, at, has_empty_line = _joined(lines, at, _CONTINUED[escape])
-        outer = Statement(source, text, pieces, Span(start + 1, at), "", (), 0)
+        outer = Statement(source, text, pieces, Span(start + 1, at), "", 0, (), 0)
         statement = replace(_split(outer), comments=comments, has_empty_line=has_empty_line)
         comments = ()
         if not statement.keyword:
