@@ -147,11 +147,13 @@ class Store:
             same = [item for item in self._index.read() if self._record(item).id == image.id]
             names = [other for item in same if (other := reference_of(item))]
             users = (in_use or {}).get(image.id, ())
-            if users and (name is None or len(names) == 1) and not (force and name):
+            going = [other for other in names if name and _goes_with(other, name)]
+            if users and (name is None or len(names) == len(going)) and not (force and name):
                 raise _in_use(image, users)
-            if name and (users or len(names) > 1):
-                self._index.unname(name)
-                return (name.familiar(),)
+            if name and (users or len(names) > len(going)):
+                for other in going:
+                    self._index.unname(other)
+                return tuple(other.familiar() for other in going)
             for item in same:
                 self._index.drop(item)
             self._collect()
@@ -290,6 +292,11 @@ def refuse_reserved(reference: str) -> None:
             "cannot use the name `host` for an image: it is reserved for the embedded image",
             hint="choose another name",
         )
+
+
+def _goes_with(name: Reference, removed: Reference) -> bool:
+    """Whether a name is the removed one, or the same with the digest that it was pulled by."""
+    return name == removed or (name.digest is not None and replace(name, digest=None) == removed)
 
 
 def _in_use(image: Image, users: Sequence[str]) -> ImageError:
