@@ -8,7 +8,7 @@ between being written and being named.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
@@ -17,7 +17,7 @@ from pathlib import Path
 from composer.errors import ComposerError, ImageError
 from composer.image import host
 from composer.image.blobs import Blobs
-from composer.image.collect import collect
+from composer.image.collect import collect, needed
 from composer.image.entries import find_entry, manifest_of, means
 from composer.image.image import Image, ImageRecord, Origin
 from composer.image.index import IndexFile, origin_of, reference_of
@@ -204,6 +204,17 @@ class Store:
             for digest in chosen:
                 self.blobs.remove(digest)
             return sum(chosen.values())
+
+    def chains(self) -> set[Digest]:
+        """The snapshots that images need. Raises ImageError where an image is damaged: what it needs is unknown."""
+        return needed(self._index.read(), self.blobs)[1]
+
+    def release(self, chains: Iterable[Digest]) -> None:
+        """Let kept snapshots go, unless an image needs them; waits until nobody adds content."""
+        with locked(self._content_lock):
+            for chain in chains:
+                self.snapshots.release(chain)
+            self._collect()
 
     @contextmanager
     def deleting(self) -> Iterator[None]:
