@@ -32,9 +32,7 @@ _SOURCES = {
     "environment": of(Text(), "The variable whose value it is."),
     "external": of(EXTERNAL, "It is kept elsewhere: there is no such place here."),
     "labels": LABELS,
-    "template_driver": of(
-        Text(choices=("jinja2", "golang")), "How the content is rendered: `jinja2`; see docs/templates.md."
-    ),
+    "template_driver": of(Text(choices=("jinja2", "golang")), "How the content is rendered: `jinja2`."),
 }
 
 SECRET = Record(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from composer.project import clashes, references
+from composer.project import build_checks, clashes, references
 from composer.project.document import Mapping
 from composer.project.report import Report
 
@@ -21,6 +21,8 @@ CHECKS: tuple[Callable[[Mapping, Report], None], ...] = (
     references.known_volumes,
     references.known_files,
     references.known_contexts,
+    build_checks.context_circles,
+    build_checks.secrets,
     clashes.replicas,
     clashes.container_names,
     clashes.network_modes,

@@ -52,7 +52,7 @@ class Grant(Frozen):
     source: str
     """A key of `Project.secrets` or `Project.configs`."""
     target: str
-    """An absolute path in the container."""
+    """An absolute path in the container; the id that steps know it by, for a secret of a build."""
     uid: int = 0
     gid: int = 0
     mode: int = 0o444

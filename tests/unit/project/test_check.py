@@ -201,3 +201,18 @@ def test_a_line_that_nobody_wrote_by_hand_is_not_shown(tmp_path: Path) -> None:
     assert found.location is not None
     assert found.location.source == ""
     assert len(found.message) < 150
+
+
+def test_images_cannot_be_built_from_each_other(tmp_path: Path) -> None:
+    other = "a: {build: {context: ., additional_contexts: ['w=service:web']}}"
+    found = problem(tmp_path, "build: {context: ., additional_contexts: ['a=service:a']}", other)
+
+    assert found.message == "services.a.build.additional_contexts: images in a circle: `web` → `a` → `web`"
+
+
+def test_what_a_build_has_no_use_for_of_a_secret_is_told(tmp_path: Path) -> None:
+    web = with_web("build: {context: ., secrets: [{source: t, mode: 0400}]}", rest="secrets: {t: {file: ./t}}")
+    write(tmp_path, {"compose.yaml": web})
+
+    (warning,) = load_in(tmp_path).warnings
+    assert warning.message == "services.web.build.secrets[0].mode has no effect in a build"
