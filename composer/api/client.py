@@ -103,6 +103,15 @@ class Client:
         """Pull the images of the project's services."""
         return self._events(f"{project_target(project)}/pull", request)
 
+    def build(self, project: str, request: messages.BuildRequest) -> EventStream:
+        """Build the images of the project's services."""
+        return self._events(f"{project_target(project)}/build", request)
+
+    def check_build(self, project: str, request: messages.BuildRequest) -> list[messages.LintFinding]:
+        """What BuildKit's rules have to say about the Dockerfiles of the project's services."""
+        found = self._call("POST", f"{project_target(project)}/check", encode(request))["findings"]
+        return [decoded(messages.LintFinding, each) for each in found]
+
     def push(self, project: str, request: messages.PushRequest) -> EventStream:
         """Push the images that the project builds."""
         return self._events(f"{project_target(project)}/push", request)

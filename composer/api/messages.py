@@ -15,6 +15,8 @@
     GET  /projects/NAME/logs?service=&tail=&since=&follow=1&until=   LogLine per line
     GET  /projects/NAME/events                      ContainerEvent per line, from now on
     POST /projects/NAME/exec     ExecRequest        101, then frames of `api.stream`
+    POST /projects/NAME/build    BuildRequest       events
+    POST /projects/NAME/check    BuildRequest       {"findings": [LintFinding]}: what is worth a word in the Dockerfiles
     POST /projects/NAME/pull     PullRequest        events
     POST /projects/NAME/push     PushRequest        events
     POST /projects/NAME/toolchain ToolchainRequest  {"containers": [ContainerSoftware]}
@@ -69,6 +71,10 @@ class UpOptions:
     """`always`, `missing`, `never`, `build`, or `policy`: what the file says."""
     quiet_pull: bool = False
     """Do not tell how far pulls are, only when they begin and end."""
+    build: str = "auto"
+    """`auto` (what is missing or made from other inputs), `missing`, `always` or `never`."""
+    quiet_build: bool = False
+    """Do not tell of the steps of builds, only when builds begin and end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +88,55 @@ class UpRequest:
     """Of the client's environment what concerns registries: `registry.surroundings`."""
     lock: dict[str, Any] = field(default_factory=dict)
     """What the project's lock pins, as `lock.pins.Pins.to_wire()`; empty where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuildFlags:
+    """What the command line says of a build beyond the file."""
+
+    no_cache: bool = False
+    pull: bool = False
+    args: dict[str, str] = field(default_factory=dict)
+    ssh: dict[str, str] = field(default_factory=dict)
+    """Paths of keys or agents by id; "" is the user's own agent."""
+    verify: bool = False
+    """Build twice and compare."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRequest:
+    """`compose build`."""
+
+    project: dict[str, Any]
+    origins: Any
+    services: tuple[str, ...] = ()
+    with_dependencies: bool = False
+    flags: BuildFlags = BuildFlags()
+    push: bool = False
+    dry_run: bool = False
+    surroundings: dict[str, str] = field(default_factory=dict)
+    """Of the client's environment what concerns registries and builds."""
+
+
+@dataclass(frozen=True, slots=True)
+class LintFinding:
+    """One thing that BuildKit's rules have to say about a Dockerfile."""
+
+    service: str
+    rule: str
+    """"" for what is no rule's: it would stop a build."""
+    message: str
+    file: str
+    line: int
+    """0 for what is about the file as a whole."""
+    column: int = 1
+    length: int = 1
+    source: str = ""
+    """The line itself."""
+    severity: str = "warning"
+    """Or `error`."""
+    url: str = ""
+    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +271,7 @@ class RunRequest:
     remove: bool = False
     remove_orphans: bool = False
     pull: str = "policy"
+    build: str = "auto"
     surroundings: dict[str, str] = field(default_factory=dict)
     lock: dict[str, Any] = field(default_factory=dict)
 
@@ -225,11 +281,12 @@ class Event:
     """Something that happened to a resource; enough to draw one line of progress."""
 
     resource: str
-    """`network`, `volume`, `watch`, `container`, `image`, `layer` or `project`."""
+    """`network`, `volume`, `watch`, `container`, `image`, `layer`, `step` or `project`."""
     name: str
     status: str
     """`creating created starting started waiting healthy exited stopping stopped removing removed running warning error`;
-    images and layers `waiting downloading unpacking pulling pulled uploading pushing pushed present`."""
+    images and layers `waiting downloading unpacking pulling pulled uploading pushing pushed present building built`;
+    steps of a build `running cached output done failed cancelled`."""
     cause: str = ""
     detail: str = ""
     """For `waiting`: whom it waits for; for `warning` and `error`: the sentence."""
@@ -238,10 +295,12 @@ class Event:
     """How long the operation took, for the statuses that end one."""
     service: str = ""
     parent: str = ""
-    """The image that a layer belongs to."""
+    """The image that a layer or step belongs to."""
     current: int = 0
     """Bytes that are done of `total`, where something is transferred."""
     total: int = 0
+    id: str = ""
+    """Tells a step from others of the same name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,8 +384,6 @@ class ContainerSummary:
     """Whom it waits for, while it does."""
     restarts: int = 0
     attach: bool = True
-    image_id: str = ""
-    """What it was made from; the name may mean another image by now. Empty for the embedded image."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ table carries the one-line help, so that `compose --help` imports none of them e
 from __future__ import annotations
 
 import importlib
-from functools import cache
 from typing import Annotated, Any
 
 import typer
@@ -16,6 +15,7 @@ from typer.core import TyperGroup
 from composer.cli.session import Globals, Session
 
 _COMMANDS = {
+    "build": "Build the images of services",
     "check": "Look for mistakes that load",
     "config": "Check and print the project as it was understood",
     "create": "Create containers without starting them",
@@ -48,7 +48,7 @@ _COMMANDS = {
     "wait": "Wait until containers stop, and exit with their code",
     "watch": "Keep containers up to date with the files on disk",
 }
-_SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
 class LazyGroup(TyperGroup):
@@ -139,24 +139,6 @@ def root(
             locked=locked,
         )
     )
-
-
-@cache
-def root_command() -> Any:
-    """`app` as a click command, made once a process."""
-    return typer.main.get_command(app)
-
-
-def build_all() -> None:
-    """Build every command with all that typer makes of its parameters when it is first called."""
-    pending = [root_command()]
-    while pending:
-        command = pending.pop()
-        context = typer.Context(command, help_option_names=_SETTINGS["help_option_names"])
-        for parameter in command.get_params(context):  # with `--help`, which is made when it is first asked for
-            parameter.get_runtime_param()
-        if isinstance(command, TyperGroup):
-            pending += [command.get_command(context, name) for name in command.list_commands(context)]
 
 
 def command_app(**settings: Any) -> typer.Typer:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import select
+from collections.abc import Callable
 
 from composer.api.messages import Event, Result
 from composer.api.streams import EventStream
 from composer.cli.render.events import Progress
 
 
-def follow(progress: Progress, stream: EventStream) -> Result:
-    """Show the stream's events until its result, and return that. Raises the engine's error.
+def follow(progress: Progress, stream: EventStream, also: Callable[[Event], None] | None = None) -> Result:
+    """Show the stream's events (and tell them to `also`) until its result, and return that. Raises the engine's error.
 
     Leaving early (Ctrl-C) hangs up, which makes the engine give the request up.
     """
@@ -22,6 +23,8 @@ def follow(progress: Progress, stream: EventStream) -> Result:
             for item in stream.poll():
                 if isinstance(item, Event):
                     progress.event(item)
+                    if also is not None:
+                        also(item)
     finally:
         progress.finish()
         stream.close()

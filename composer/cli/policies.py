@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
 from composer.errors import UsageError
-
-if TYPE_CHECKING:
-    from composer.project.model import Project
 
 PULL_POLICIES = ("policy", "missing", "never", "always", "build")
 
 
-def check_build(project: Project, named: Sequence[str], *, asked: bool, forbidden: bool = False) -> None:
-    """Refuse `--build` where there is something to build. Raises UsageError."""
+def build_mode(*, asked: bool, forbidden: bool = False) -> str:
+    """When images are built, as `UpOptions.build` says it. Raises UsageError for options that contradict each other."""
     if asked and forbidden:
         raise UsageError("`--build` and `--no-build` cannot be combined")
-    building = [name for name in named or project.services if name in project.services and project.services[name].build]
-    if asked and building:
-        raise UsageError(
-            f"cannot build {', '.join(f'`{name}`' for name in building)}: building images is not there yet",
-            hint="build elsewhere and take the image in with `compose image load`, or leave `--build` away",
-        )
+    return "always" if asked else "never" if forbidden else "auto"
 
 
 def check_pull(policy: str) -> None:

@@ -1,7 +1,7 @@
 """Which images a request needs from registries: the pass before all others, because what they say of themselves decides.
 
 Pure. Policies are the Compose Specification's `pull_policy`, which `--pull` overrides. An image that can be built is asked
-for, too, where its service names it; that failing is no error, since it is built then.
+for, too, where its service names it; that failing is no error, since it is built then (`building.builds`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from composer.engine.configure import Image
-from composer.engine.plan import CreateContainer, Node, Plan, PullImage, PushImage
+from composer.engine.plan import BuildImage, CreateContainer, Node, Plan, PullImage, PushImage
 from composer.image.host import is_reserved
 from composer.image.image import Image as Stored
 from composer.lock.pins import Pins
@@ -89,15 +89,29 @@ def unknown_image() -> Image:
     return _Unknown()
 
 
-def known_after(pulls: Plan, plan: Plan) -> Plan:
-    """A dry run's plan: the pulls, and after them what depends on images that only these will tell about."""
-    by_reference = {node.operation.reference: node.id for node in pulls if isinstance(node.operation, PullImage)}
-    nodes: list[Node] = list(pulls)
+def made_by(images: Plan) -> dict[str, Node]:
+    """The node after which each image is known, by reference: its pull, or rather its build where there is one."""
+    made: dict[str, Node] = {}
+    for node in images:
+        match node.operation:
+            case PullImage(reference):
+                made[reference] = node
+            case BuildImage(_, references):
+                made |= dict.fromkeys(references, node)
+            case _:
+                continue
+    return made
+
+
+def known_after(images: Plan, plan: Plan) -> Plan:
+    """A dry run's plan: pulls and builds, and after them what depends on images that only these will tell about."""
+    made = made_by(images)
+    nodes: list[Node] = list(images)
     for node in plan:
         operation = node.operation
-        if isinstance(operation, CreateContainer) and (pull := by_reference.get(operation.container.config.image)):
-            told = f"known after pull of {operation.container.config.image}"
-            node = replace(node, cause=told, needs=(*node.needs, pull))
+        if isinstance(operation, CreateContainer) and (maker := made.get(operation.container.config.image)):
+            told = f"known after {maker.id.partition('/')[0]} of {maker.id.partition('/')[2]}"
+            node = replace(node, cause=told, needs=(*node.needs, maker.id))
         nodes.append(node)
     return Plan(tuple(nodes), plan.warnings)
 

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from composer.engine.plan import (
     AwaitCondition,
+    BuildImage,
     CreateContainer,
     CreateNetwork,
     CreateVolume,
@@ -31,6 +32,8 @@ class Drivers(Protocol):
         """What is there for `project`, from the store and the kernel, unjudged."""
 
     async def pull_image(self, operation: PullImage) -> None: ...
+
+    async def build_image(self, operation: BuildImage) -> None: ...
 
     async def push_image(self, operation: PushImage) -> None: ...
 

@@ -3,7 +3,7 @@
 No decision is made here. A node begins when all it needs is done. When one fails, what depends on it is left out and the
 rest goes on to its end; then the first error is raised, the others as its notes. A wait that is not required only warns.
 
-Cancelled (Ctrl-C), nothing new begins, waits, pulls and pushes end at once, and drivers that are at work are given the
+Cancelled (Ctrl-C), nothing new begins, waits, pulls, builds and pushes end at once, and drivers that are at work are given the
 time to finish, so that nothing is left half done; cancelled again, they are cancelled too.
 """
 
@@ -18,6 +18,7 @@ from composer.clock import Clock
 from composer.engine.drivers import Drivers
 from composer.engine.plan import (
     AwaitCondition,
+    BuildImage,
     CreateContainer,
     CreateNetwork,
     CreateVolume,
@@ -151,7 +152,7 @@ class _Execution:
     async def _wind_down(self) -> None:
         self._stopping = True
         for task, node in self._running.items():
-            if isinstance(node.operation, AwaitCondition | PullImage | PushImage):
+            if isinstance(node.operation, AwaitCondition | PullImage | BuildImage | PushImage):
                 task.cancel()
         try:
             outcomes = await asyncio.gather(*self._running, return_exceptions=True)
@@ -172,11 +173,13 @@ def _is_optional(node: Node) -> bool:
     return isinstance(node.operation, AwaitCondition | PullImage | PushImage) and not node.operation.required
 
 
-async def perform(operation: Operation, drivers: Drivers) -> None:
+async def perform(operation: Operation, drivers: Drivers) -> None:  # noqa: C901  a table
     """Call the one driver that carries `operation` out."""
     match operation:
         case PullImage():
             await drivers.pull_image(operation)
+        case BuildImage():
+            await drivers.build_image(operation)
         case PushImage():
             await drivers.push_image(operation)
         case CreateNetwork():

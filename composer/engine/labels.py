@@ -53,6 +53,11 @@ def depends_on(needs: Iterable[Need]) -> str:
     return ",".join(f"{need.service}:{need.condition.value}:{str(need.restart).lower()}" for need in needs)
 
 
+def build_labels(project: str, service: str) -> dict[str, str]:
+    """The labels of an image that a service builds; they stand over its own."""
+    return {PROJECT: project, SERVICE: service, VERSION: __version__}
+
+
 def network_labels(project: str, key: str, own: Mapping[str, str]) -> dict[str, str]:
     """The labels of a network that the project makes."""
     return {**own, PROJECT: project, NETWORK: key, VERSION: __version__}

@@ -9,6 +9,7 @@ from composer.engine.containers import Containers
 from composer.engine.loop import Loop
 from composer.engine.plan import (
     AwaitCondition,
+    BuildImage,
     CreateContainer,
     CreateNetwork,
     CreateVolume,
@@ -37,7 +38,7 @@ from composer.runtime import signals
 _LAST_LINES = 10
 
 LastLines = Callable[[ContainerRecord, int], list[str]]
-Transfer = Callable[[PullImage | PushImage], Awaitable[object]]
+Transfer = Callable[[PullImage | BuildImage | PushImage], Awaitable[object]]
 
 
 class Machine:
@@ -58,6 +59,9 @@ class Machine:
         return observe(self._rooms, project)
 
     async def pull_image(self, operation: PullImage) -> None:
+        await self._transfer(operation)
+
+    async def build_image(self, operation: BuildImage) -> None:
         await self._transfer(operation)
 
     async def push_image(self, operation: PushImage) -> None:

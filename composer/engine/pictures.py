@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from composer.api.messages import ImageDetails, ImageSummary, PruneRequest, PruneResult
@@ -60,8 +59,14 @@ class Pictures:
         return found
 
     def _find(self, project: Project, services: Sequence[Service], pins: Pins) -> Mapping[str, Image]:
-        references = dict.fromkeys(image_reference(project, service) for service in services)
-        found = ((reference, self.find_one(reference, pins)) for reference in references)
+        return self._named([image_reference(project, service) for service in services], pins)
+
+    async def named(self, references: Sequence[str], pins: Pins) -> Mapping[str, Image]:
+        """Those of `references` that are there."""
+        return await asyncio.to_thread(self._named, references, pins)
+
+    def _named(self, references: Sequence[str], pins: Pins) -> Mapping[str, Image]:
+        found = ((reference, self.find_one(reference, pins)) for reference in dict.fromkeys(references))
         return {reference: image for reference, image in found if image is not None}
 
     def find_one(self, reference: str, pins: Pins) -> Image | None:
@@ -74,16 +79,8 @@ class Pictures:
         return None
 
     async def listing(self) -> tuple[ImageSummary, ...]:
-        """Every image, by name; one that was pulled by its digest and still has its tag is told once."""
-        every = await asyncio.to_thread(self._images.list)
-        names = {(record.reference, record.id) for record in every}
-        records = [
-            record
-            for record in every
-            if record.reference is None
-            or record.reference.digest is None
-            or (replace(record.reference, digest=None), record.id) not in names
-        ]
+        """Every image, by name."""
+        records = await asyncio.to_thread(self._images.list)
         return tuple(
             ImageSummary(
                 record.reference.familiar() if record.reference else "",
@@ -174,12 +171,12 @@ def _name(record: ImageRecord) -> str:
 
 
 def _problem(service: Service, reference: str, origins: Origins, pin: Pin | None) -> Diagnostic:
-    if service.build is not None and service.image is None:
+    if service.build is not None:
         return Diagnostic(
             Severity.ERROR,
-            f"cannot start `{service.name}`: it is built from a Dockerfile, and composer cannot build images yet",
+            f"cannot start `{service.name}`: its image `{reference}` is not built",
             origins.near(("services", service.name, "build")),
-            hint=f"build it elsewhere and `compose image load` it as `{reference}`",
+            hint=f"`compose build {service.name}`, or leave `--no-build` away",
         )
     if service.pull_policy == "never":
         return Diagnostic(

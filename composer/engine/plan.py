@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from composer.engine.world import Condition, DesiredContainer, DesiredNetwork, DesiredVolume
+from composer.project.model import Build
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,21 @@ class PullImage:
     """One that can be built instead, or need not be had, only warns when it fails."""
     digest: str = ""
     """What the reference is locked to: this is pulled, whatever the registry means by the name now."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuildImage:
+    """Have the image that a `build` section describes, under all its names; steps whose outcome is known are not run."""
+
+    service: str
+    """Whose `build` it is: the first one's, where several services share it."""
+    references: tuple[str, ...]
+    """What the image is called here: the first name is that of `service`."""
+    build: Build
+    platform: str = ""
+    """Empty is this machine's."""
+    if_missing: bool = False
+    """Whether images that are there by now, since they could be pulled after all, are success."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +131,7 @@ class AwaitCondition:
 
 Operation = (
     PullImage
+    | BuildImage
     | PushImage
     | CreateNetwork
     | RemoveNetwork
@@ -133,7 +150,7 @@ class Node:
     """One operation of a plan."""
 
     id: str
-    """Stable and readable: `pull/redis:7`, `network/shop_default`, `create/shop-web-1`, `start/shop-web-1`,
+    """Stable and readable: `pull/redis:7`, `build/web`, `network/shop_default`, `create/shop-web-1`, `start/shop-web-1`,
     `await/db/service_healthy`."""
     operation: Operation
     cause: str

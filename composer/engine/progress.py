@@ -8,6 +8,7 @@ from typing import assert_never
 from composer.api.messages import Event
 from composer.engine.plan import (
     AwaitCondition,
+    BuildImage,
     CreateContainer,
     CreateNetwork,
     CreateVolume,
@@ -115,6 +116,8 @@ def _subject(node: Node) -> tuple[str, str, str]:
     match node.operation:
         case PullImage(reference) | PushImage(reference):
             return "image", reference, ""
+        case BuildImage(service, references):
+            return "image", references[0], service
         case CreateNetwork(network):
             return "network", network.name, ""
         case RemoveNetwork(name):
@@ -137,6 +140,8 @@ def _verb(operation: object, *, begun: bool) -> str:
     match operation:
         case PullImage():
             return "pulling" if begun else "pulled"
+        case BuildImage():
+            return "building" if begun else "built"
         case PushImage():
             return "pushing" if begun else "pushed"
         case CreateContainer(_, replaces) if replaces:

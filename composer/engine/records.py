@@ -117,6 +117,19 @@ class VolumeRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class BuildRecord:
+    """What an image was built from, by the image's name; see `building.freshness`."""
+
+    image_id: str
+    """The image that was made: what has the name since then was not made from this."""
+    salt: str
+    settings: Mapping[str, str]
+    images: Mapping[str, str]
+    files: str
+    """Digests by path, packed by `building.inputs`."""
+
+
+@dataclass(frozen=True, slots=True)
 class ProjectRecord:
     """What a project was brought up from, last."""
 

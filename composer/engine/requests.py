@@ -7,13 +7,14 @@ import os
 import secrets
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
 from composer import __version__
 from composer.api.messages import (
+    BuildRequest,
     ContainerEvent,
     ContainerSummary,
     DiskUsage,
@@ -22,8 +23,10 @@ from composer.api.messages import (
     Event,
     ExecRequest,
     ImagesRequest,
+    LintFinding,
     LogEntry,
     ProjectSummary,
+    PruneRequest,
     PullRequest,
     PushRequest,
     Result,
@@ -33,17 +36,31 @@ from composer.api.messages import (
     UpRequest,
 )
 from composer.engine import teardown
-from composer.engine.acquire import acquire, acquire_anew, known_after, publish, unknown_image
+from composer.engine.acquire import acquire, acquire_anew, known_after, made_by, publish, unknown_image
+from composer.engine.building.builds import Buildable, buildables, needed
+from composer.engine.building.describe import Errand
+from composer.engine.building.making import Making
+from composer.engine.building.telling import without_steps
 from composer.engine.configure import Image, image_reference
 from composer.engine.containers import Containers
 from composer.engine.contents import read_contents
 from composer.engine.execute import execute
 from composer.engine.inventory import disk_usage
+from composer.engine.labels import PROJECT
 from composer.engine.logs import Logs
 from composer.engine.loop import Loop
 from composer.engine.machine import Machine, observe
 from composer.engine.pictures import Pictures
-from composer.engine.plan import Node, Plan, PullImage, PushImage, RemoveContainer, StartContainer, StopContainer
+from composer.engine.plan import (
+    BuildImage,
+    Node,
+    Plan,
+    PullImage,
+    PushImage,
+    RemoveContainer,
+    StartContainer,
+    StopContainer,
+)
 from composer.engine.processes import Processes
 from composer.engine.reconcile import reconcile
 from composer.engine.records import ContainerRecord, ProjectRecord
@@ -59,7 +76,7 @@ from composer.engine.watching.watching import Watching
 from composer.engine.world import Desired, State
 from composer.errors import ContainerError, EngineError, UsageError
 from composer.lock.pins import Pins
-from composer.project.model import Project
+from composer.project.model import Project, Service
 from composer.project.origins import Origins
 from composer.runtime import signals
 
@@ -78,8 +95,10 @@ class Requests:
         logs: Logs,
         pictures: Pictures,
         transfers: Transfers,
+        making: Making,
     ) -> None:
         self._transfers = transfers
+        self._making = making
         self._rooms = rooms
         self._containers = containers
         self._loop = loop
@@ -102,7 +121,7 @@ class Requests:
         origins = Origins.from_wire(request.origins)
         async with self._turns.take(name, emit):
             pins = Pins.from_wire(request.lock)
-            images, pulls = await self._images(project, request.options, origins, request.surroundings, emit, pins)
+            images, first = await self._images(project, request.options, origins, request.surroundings, emit, pins)
             scope = services_in_scope(project, request.options.services, deps=not request.options.no_deps)
             contents = await asyncio.to_thread(read_contents, project, scope)
             desired = resolve(project, images, request.options, contents)
@@ -110,10 +129,10 @@ class Requests:
             plan = reconcile(desired, observe(self._rooms, name), request.options, _locate(origins))
             self._remember(project)
             if request.options.dry_run:
-                return await self._carry_out(name, known_after(pulls, plan), emit, dry_run=True)
+                return await self._carry_out(name, known_after(first, plan), emit, dry_run=True)
             _tell_untouched(desired, plan, emit)
             done = await self._carry_out(name, plan, emit)
-            return replace(done, changed=done.changed + len(pulls.nodes))
+            return replace(done, changed=done.changed + len(first.nodes))
 
     async def pull(self, name: str, request: PullRequest, emit: Emit) -> Result:
         """Pull the images of a project's services; nothing else of the project changes."""
@@ -133,6 +152,45 @@ class Requests:
         if request.dry_run:
             return Result(plan=str(plan))
         return await self._transfer(name, plan, request.surroundings, emit)
+
+    async def build(self, name: str, request: BuildRequest, emit: Emit) -> Result:
+        """Build the images of a project's services; nothing else of the project changes."""
+        project = Project.model_validate(request.project)
+        errand = Errand(project, Origins.from_wire(request.origins), request.flags, request.surroundings)
+        services = services_in_scope(project, request.services, deps=request.with_dependencies)
+        wanted = buildables(project, services)
+        plan = Plan(tuple(replace(node, cause="asked for") for node in _every(wanted)))
+        pushes = publish(services, ignore_failures=False) if request.push else Plan()
+        if request.dry_run:
+            return Result(plan=str(Plan((*plan, *pushes))))
+        if not plan:
+            detail = "there is nothing to build: none of these services has a `build` section"
+            emit(Event("project", name, "warning", detail=detail))
+        done = await self._transfer(name, plan, request.surroundings, emit, errand)
+        if request.flags.verify:
+            await self._making.verify([each.operation() for each in wanted], errand, emit)
+        pushed = await self._transfer(name, pushes, request.surroundings, emit)
+        return replace(done, changed=done.changed + pushed.changed)
+
+    async def check(self, request: BuildRequest) -> tuple[LintFinding, ...]:
+        """What BuildKit's rules have to say about the Dockerfiles of a project's services."""
+        project = Project.model_validate(request.project)
+        errand = Errand(project, Origins.from_wire(request.origins), request.flags, request.surroundings)
+        services = services_in_scope(project, request.services, deps=request.with_dependencies)
+        return await self._making.check([each.operation() for each in buildables(project, services)], errand)
+
+    async def rebuild(self, request: UpRequest, service: str, emit: Emit) -> tuple[str, ...]:
+        """Build a service's image again, and what that is built from; the services that run it, which go on as they are."""
+        project = Project.model_validate(request.project)
+        errand = Errand(project, Origins.from_wire(request.origins), surroundings=request.surroundings)
+        (mine,) = (each for each in buildables(project, project.services.values()) if service in each.services)
+        wanted = buildables(project, [project.services[service]])
+        await self._transfer(project.name, _every(wanted), request.surroundings, emit, errand)
+        return mine.services
+
+    async def prune_replaced(self, name: str) -> None:
+        """Delete the images of a project that lost their names to newer ones, as far as nothing uses them."""
+        await self._pictures.prune(PruneRequest(labels=(f"{PROJECT}={name}",)))
 
     async def push(self, name: str, request: PushRequest, emit: Emit) -> Result:
         """Push the images that a project builds."""
@@ -177,11 +235,12 @@ class Requests:
             no_deps=request.no_deps,
             remove_orphans=request.remove_orphans,
             pull=request.pull,
+            build=request.build,
         )
         async with self._turns.take(name, emit):
             pins = Pins.from_wire(request.lock)
-            images, pulls = await self._images(project, options, origins, request.surroundings, emit, pins)
-            changed = len(pulls.nodes)
+            images, first = await self._images(project, options, origins, request.surroundings, emit, pins)
+            changed = len(first.nodes)
             scope = services_in_scope(project, options.services, deps=not options.no_deps)
             contents = await asyncio.to_thread(read_contents, project, scope)
             if dependencies := one_off_dependencies(project, request):
@@ -354,8 +413,10 @@ class Requests:
         nodes = (Node(f"push/{push.reference}", push, "asked for") for push in pushes)
         return await self._transfer("", Plan(tuple(nodes)), request.surroundings, emit)
 
-    async def _transfer(self, name: str, plan: Plan, surroundings: Mapping[str, str], emit: Emit) -> Result:
-        machine = self._machine(name, emit, surroundings)
+    async def _transfer(
+        self, name: str, plan: Plan, surroundings: Mapping[str, str], emit: Emit, errand: Errand | None = None
+    ) -> Result:
+        machine = self._machine(name, emit, surroundings, errand)
         return Result(changed=await execute(plan, machine, emit, self._rooms.clock))
 
     # -- the end ------------------------------------------------------------------------------------------------------
@@ -393,31 +454,55 @@ class Requests:
         emit: Emit,
         pins: Pins,
     ) -> tuple[Mapping[str, Image], Plan]:
-        """The images of the services in scope, by reference, and the pulls that it took.
+        """The images of the services in scope, by reference, and the pulls and builds that it took.
 
-        In a dry run nothing is pulled, and something stands for what is not known yet.
+        In a dry run nothing is pulled or built, and something stands for what is not known yet.
 
         Raises:
-            ProjectError: images are missing, and may not or cannot be pulled.
+            ProjectError: images are missing, and may not or cannot be had.
+            BuildError: one could not be built.
             RegistryError: a registry did not give one.
         """
         services = services_in_scope(project, options.services, deps=not options.no_deps)
-        found = await self._pictures.found(project, services, pins)
-        now = self._rooms.clock.now()
-        pulls = acquire(services, found, policy=options.pull, now=now, locate=_locate(origins), pins=pins)
+        errand = Errand(project, origins, surroundings=surroundings, pins=pins)
+        first = await self._first(services, options, errand)
         if options.dry_run:
-            pulled = {node.operation.reference for node in pulls if isinstance(node.operation, PullImage)}
-            rest = [service for service in services if image_reference(project, service) not in pulled]
+            made = made_by(first)
+            rest = [service for service in services if image_reference(project, service) not in made]
             known = await self._pictures.of(project, rest, origins, pins)
-            return {**dict.fromkeys(pulled, unknown_image()), **known}, pulls
-        if pulls:
+            return {**dict.fromkeys(made, unknown_image()), **known}, first
+        if first:
             told = untold(emit) if options.quiet_pull else emit
-            await self._carry_out(project.name, pulls, told, surroundings=surroundings)
-        return await self._pictures.of(project, services, origins, pins), pulls
+            told = without_steps(told) if options.quiet_build else told
+            await self._carry_out(project.name, first, told, surroundings=surroundings, errand=errand)
+        return await self._pictures.of(project, services, origins, pins), first
 
-    def _machine(self, name: str, emit: Emit, surroundings: Mapping[str, str]) -> Machine:
-        async def transfer(operation: PullImage | PushImage) -> None:
-            await self._transfers.perform(operation, surroundings, emit)
+    async def _first(self, services: Sequence[Service], options: UpOptions, errand: Errand) -> Plan:
+        """What is to be pulled and built before anything else."""
+        project, locate = errand.project, _locate(errand.origins)
+        wanted = buildables(project, services)
+        mode = "always" if options.build != "never" and options.pull == "build" else options.build
+        built = [reference for each in wanted for reference in each.references]
+        found = {
+            **await self._pictures.found(project, services, errand.pins),
+            **await self._pictures.named(built, errand.pins),
+        }
+        pullable = [service for service in services if service.build is None or mode != "always"]
+        now = self._rooms.clock.now()
+        pulls = acquire(pullable, found, policy=options.pull, now=now, locate=locate, pins=errand.pins)
+        stale = {}
+        if wanted and mode in ("auto", "definition"):
+            stale = await self._making.stale(wanted, errand, locate, definition_only=mode == "definition")
+        builds = needed(wanted, mode=mode, found=found, pulls=pulls, stale=stale, locate=locate)
+        return Plan((*pulls, *builds))
+
+    def _machine(self, name: str, emit: Emit, surroundings: Mapping[str, str], errand: Errand | None = None) -> Machine:
+        async def transfer(operation: PullImage | BuildImage | PushImage) -> None:
+            if isinstance(operation, BuildImage):
+                assert errand is not None, "a build without a project"
+                await self._making.perform(operation, errand, emit)
+            else:
+                await self._transfers.perform(operation, surroundings, emit)
 
         return Machine(name, self._rooms, self._containers, self._loop, self._logs.last, transfer)
 
@@ -429,12 +514,13 @@ class Requests:
         *,
         dry_run: bool = False,
         surroundings: Mapping[str, str] = MappingProxyType({}),
+        errand: Errand | None = None,
     ) -> Result:
         for warning in plan.warnings:
             emit(Event("project", name, "warning", detail=warning))
         if dry_run:
             return Result(plan=str(plan))
-        machine = self._machine(name, emit, surroundings)
+        machine = self._machine(name, emit, surroundings, errand)
         with self._turns.working(name):
             return Result(changed=await execute(plan, machine, emit, self._rooms.clock))
 
@@ -469,6 +555,11 @@ class Requests:
         if record is None:
             raise ContainerError(f"container `{name}` was removed meanwhile")
         return record
+
+
+def _every(wanted: Sequence[Buildable]) -> Plan:
+    """All of these builds, whatever is there."""
+    return needed(wanted, mode="always", found=(), pulls=Plan(), stale={}, locate=lambda _: "")
 
 
 def _tell_untouched(desired: Desired, plan: Plan, emit: Emit) -> None:

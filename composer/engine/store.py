@@ -17,7 +17,7 @@ from typing import Generic, TypeVar
 from pydantic import TypeAdapter
 
 from composer.api.messages import WatchRequest
-from composer.engine.records import ContainerRecord, Lease, NetworkRecord, ProjectRecord, VolumeRecord
+from composer.engine.records import BuildRecord, ContainerRecord, Lease, NetworkRecord, ProjectRecord, VolumeRecord
 from composer.engine.world import Generation
 from composer.errors import StateError
 
@@ -124,6 +124,8 @@ class Store:
             self.networks = Table(self._connection, "networks", NetworkRecord)
             self.volumes = Table(self._connection, "volumes", VolumeRecord)
             self.leases = Table(self._connection, "leases", Lease)
+            self.builds = Table(self._connection, "builds", BuildRecord)
+            """By the name of the image."""
             self.watches = Table(self._connection, "watches", WatchRequest)
             """Detached watches by project."""
             self.generations = Table(self._connection, "generations", Generation)

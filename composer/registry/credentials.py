@@ -27,6 +27,13 @@ from composer.errors import UsageError
 _TOKEN_USER = "<token>"  # how helpers mark that the secret is an identity token
 _HELPER_SECONDS = 60.0
 _NOT_FOUND = "credentials not found"
+_PROXIES = {
+    "httpProxy": "HTTP_PROXY",
+    "httpsProxy": "HTTPS_PROXY",
+    "ftpProxy": "FTP_PROXY",
+    "noProxy": "NO_PROXY",
+    "allProxy": "ALL_PROXY",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +97,18 @@ class DockerConfig:
         document["auths"] = kept
         self._write(document)
         return True
+
+    def proxies(self) -> dict[str, str]:
+        """The proxies that builds are given as arguments, `HTTP_PROXY` and its like, in upper and lower case.
+
+        <https://docs.docker.com/engine/cli/proxy/>. Raises UsageError for a damaged file.
+        """
+        entry = _object(_object(self._read(), "proxies"), "default")
+        found: dict[str, str] = {}
+        for name, variable in _PROXIES.items():
+            if isinstance(value := entry.get(name), str) and value:
+                found |= {variable: value, variable.lower(): value}
+        return found
 
     def _read(self) -> dict[str, Any]:
         try:

@@ -20,6 +20,7 @@ from composer import __version__
 from composer.api.codec import decode, encode
 from composer.api.messages import (
     API_VERSION,
+    BuildRequest,
     DownRequest,
     Event,
     ExecRequest,
@@ -65,6 +66,8 @@ def make_app(requests: Requests, stop: Callable[[], None]) -> web.Application:
             web.get(f"{project}/logs", _logs),
             web.get(f"{project}/events", _events),
             web.post(f"{project}/exec", _exec),
+            web.post(f"{project}/build", _build),
+            web.post(f"{project}/check", _check),
             web.post(f"{project}/pull", _pull),
             web.post(f"{project}/push", _push),
             web.post(f"{project}/toolchain", _toolchain),
@@ -231,6 +234,16 @@ async def _events(request: web.Request) -> web.StreamResponse:
 async def _run(request: web.Request) -> web.StreamResponse:
     body = decode(RunRequest, await _body(request))
     return await _stream(request, lambda emit: request.app[_requests].run(request.match_info["project"], body, emit))
+
+
+async def _build(request: web.Request) -> web.StreamResponse:
+    body = decode(BuildRequest, await _body(request))
+    return await _stream(request, lambda emit: request.app[_requests].build(request.match_info["project"], body, emit))
+
+
+async def _check(request: web.Request) -> web.Response:
+    body = decode(BuildRequest, await _body(request))
+    return web.json_response({"findings": encode(await request.app[_requests].check(body))})
 
 
 async def _pull(request: web.Request) -> web.StreamResponse:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from composer.build.builder import Builder
 from composer.clock import SystemClock
+from composer.engine.building.inputs import Reader
+from composer.engine.building.making import Making
 from composer.engine.building.runner import Runner
 from composer.engine.building.uplink import Uplink
 from composer.engine.bus import Bus
@@ -124,9 +126,19 @@ async def build(paths: Paths) -> Engine:
     puller = Puller(rooms.images, rooms.clock)
     builder = Builder(paths, rooms.images, puller, Runner(rooms, confinement, Uplink(rooms)), rooms.clock)
     transfers = Transfers(puller, Pusher(rooms.images, rooms.clock), rooms.clock)
-    requests = Requests(rooms, containers, loop, processes, logs, Pictures(rooms.images, store), transfers)
+    making = Making(builder, rooms.images, store, rooms.clock, Reader(lambda: builder.contents, rooms.images))
+    requests = Requests(rooms, containers, loop, processes, logs, Pictures(rooms.images, store), transfers, making)
     requests.watching = Watching(
-        Tools(rooms, confinement, processes, Ledger(paths.watch_ledger), requests.up, containers.signal)
+        Tools(
+            rooms,
+            confinement,
+            processes,
+            Ledger(paths.watch_ledger),
+            requests.up,
+            containers.signal,
+            requests.rebuild,
+            requests.prune_replaced,
+        )
     )
     return Engine(rooms, loop, logs, requests, builder)
 

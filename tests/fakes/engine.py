@@ -40,6 +40,8 @@ class FakeEngine:
         """How many streams of events break off before their result."""
         self.exits: dict[str, int] = {}
         """Services whose containers end with this code as soon as they have started."""
+        self.findings: list[messages.LintFinding] = []
+        """What `check` finds in the Dockerfiles."""
         self.stubborn = False
         """Whether `stop` takes for ever, until there is a `kill`."""
         self.changed = threading.Condition()
@@ -66,6 +68,24 @@ class FakeEngine:
                 self.start(project, service, number, request.project["services"][service].get("image") or "")
                 yield messages.Event("container", name, "started", service=service, seconds=0.02)
         yield messages.Result(changed=changed)
+
+    def build(self, project: str, request: messages.BuildRequest) -> Iterator[messages.Event | messages.Result]:
+        """Two steps an image, the first of them cached."""
+        wanted = request.services or tuple(name for name, each in request.project["services"].items() if each["build"])
+        if request.dry_run:
+            yield messages.Result(plan="\n".join(f"build/{name}  (asked for)" for name in wanted))
+            return
+        for name in wanted:
+            image = f"{project}-{name}"
+            base = messages.Event("step", f"[{name} 1/2] FROM base", "cached", service=name, parent=image, id="0")
+            make = replace(base, name=f"[{name} 2/2] RUN make", id="1")
+            yield messages.Event("image", image, "building", service=name)
+            yield base
+            yield replace(make, status="running")
+            yield replace(make, status="output", detail="made\n")
+            yield replace(make, status="done", cause="src/app.c changed", seconds=0.2)
+            yield messages.Event("image", image, "built", seconds=0.3, service=name)
+        yield messages.Result(changed=len(wanted))
 
     def start(self, project: str, service: str, number: int, image: str) -> None:
         name, now = f"{project}-{service}-{number}", time.time()
@@ -188,7 +208,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._answer(json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}"))
 
-    def _answer(self, body: Any) -> None:
+    def _answer(self, body: Any) -> None:  # noqa: C901  a table of routes
         engine, url = self.server.engine, urlsplit(self.path)
         query = parse_qs(url.query)
         parts = [unquote(part) for part in url.path.split("/")[1:]]
@@ -207,6 +227,8 @@ class Handler(BaseHTTPRequestHandler):
                     self._stream(engine.events(name))
                 case ["projects", name, "up"]:
                     self._stream(engine.up(name, decode(messages.UpRequest, body)), mortal=True)
+                case ["projects", name, "build"]:
+                    self._stream(engine.build(name, decode(messages.BuildRequest, body)), mortal=True)
                 case ["projects", name, "down"]:
                     self._stream(engine.down(name, decode(messages.DownRequest, body)), mortal=True)
                 case ["projects", name, "run"]:
@@ -244,6 +266,8 @@ class Handler(BaseHTTPRequestHandler):
             case ["projects", name, "containers"]:
                 mine = [c for c in engine.containers.values() if c.project == name]
                 return [encode(c) for c in mine if every or c.state == "running"]
+            case ["projects", _, "check"]:
+                return {"findings": [encode(finding) for finding in engine.findings]}
             case ["containers", identity, "wait"]:
                 found = next(c for c in engine.containers.values() if identity in (c.id, c.name))
                 with engine.changed:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from composer.engine.building.builds import built_from
 from composer.engine.plan import (
     AwaitCondition,
+    BuildImage,
     CreateContainer,
     CreateNetwork,
     CreateVolume,
@@ -50,7 +52,11 @@ class FakeWorld:
     """By id."""
     anonymous: dict[str, dict[str, str]] = field(default_factory=dict)
     """Volume name by target, by container id."""
+    images: dict[str, str] = field(default_factory=dict)
+    """Image id by name: those that were built or pulled here."""
     log: list[str] = field(default_factory=list)
+    image_names: dict[str, str] = field(default_factory=dict)
+    """What services call their images, those that name them."""
     _serial: int = 0
 
     async def observe(self, project: str) -> Observed:
@@ -66,6 +72,17 @@ class FakeWorld:
 
     async def pull_image(self, operation: PullImage) -> None:
         self.log.append(f"pull {operation.reference}")
+        self.images.setdefault(operation.reference, self._id("image"))
+
+    async def build_image(self, operation: BuildImage) -> None:
+        self.log.append(f"build {operation.service}")
+        self._need(bool(operation.references), f"the image of {operation.service} has no name")
+        for source in built_from(operation.build):
+            name = self.image_names.get(source, f"{self.project}-{source}")
+            self._need(name in self.images, f"{operation.service} is built from {name}, which is not there")
+        if operation.if_missing and self.images.keys() >= set(operation.references):
+            return
+        self.images |= dict.fromkeys(operation.references, self._id("image"))
 
     async def push_image(self, operation: PushImage) -> None:
         self.log.append(f"push {operation.reference}")

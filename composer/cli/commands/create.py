@@ -11,7 +11,7 @@ from composer.cli.app import command_app
 from composer.cli.follow import follow
 from composer.cli.locking import Locked, locked_content
 from composer.cli.options import DryRun, Services, scale_of
-from composer.cli.policies import check_build, check_pull
+from composer.cli.policies import build_mode, check_pull
 from composer.cli.render.answer import say_plan
 from composer.cli.session import Session
 from composer.errors import UsageError
@@ -26,6 +26,7 @@ def create(
     build: Annotated[bool, typer.Option("--build", help="Build images first")] = False,
     no_build: Annotated[bool, typer.Option("--no-build", help="Never build an image")] = False,
     pull: Annotated[str, typer.Option(metavar="POLICY", help="When to pull images")] = "policy",
+    quiet_pull: Annotated[bool, typer.Option("--quiet-pull", help="Do not show how far pulls are")] = False,
     force_recreate: Annotated[
         bool, typer.Option("--force-recreate", help="Recreate even what has not changed")
     ] = False,
@@ -40,7 +41,7 @@ def create(
     if force_recreate and no_recreate:
         raise UsageError("`--force-recreate` and `--no-recreate` cannot be combined")
     named = session.check_services(services)
-    check_build(session.project, named, asked=build, forbidden=no_build)
+    mode = build_mode(asked=build, forbidden=no_build)
     check_pull(pull)
     numbers = scale_of(scale)
     session.check_services(list(numbers))
@@ -53,6 +54,8 @@ def create(
         scale=numbers,
         dry_run=dry_run,
         pull=pull,
+        quiet_pull=quiet_pull,
+        build=mode,
     )
     lock = locked_content(session, locked=locked)
     request = UpRequest(session.wire_project, session.loaded.origins.to_wire(), options, session.surroundings, lock)

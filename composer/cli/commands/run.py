@@ -14,7 +14,7 @@ from composer.cli.follow import follow
 from composer.cli.locking import Locked, locked_content
 from composer.cli.oneoff import entrypoint_of, mount_of, ports_of
 from composer.cli.options import Environment, variables
-from composer.cli.policies import check_build, check_pull
+from composer.cli.policies import build_mode, check_pull
 from composer.cli.render.answer import say
 from composer.cli.session import Session
 from composer.errors import UsageError
@@ -50,7 +50,7 @@ def run(
     """Run a one-off command on a service."""
     session: Session = ctx.obj
     session.check_services([service])
-    check_build(session.project, [service], asked=build)
+    mode = build_mode(asked=build)
     check_pull(pull)
     if publish and service_ports:
         raise UsageError("`--publish` and `--service-ports` cannot be combined")
@@ -75,6 +75,7 @@ def run(
         remove=remove,
         remove_orphans=remove_orphans,
         pull=pull,
+        build=mode,
         surroundings=session.surroundings,
         lock=locked_content(session, locked=locked),
     )

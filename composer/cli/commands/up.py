@@ -12,7 +12,7 @@ from composer.cli.app import command_app
 from composer.cli.follow import follow
 from composer.cli.locking import Locked, locked_content
 from composer.cli.options import DryRun, Services, Timeout, scale_of
-from composer.cli.policies import check_build, check_pull
+from composer.cli.policies import build_mode, check_pull
 from composer.cli.render.answer import say_plan
 from composer.cli.session import Session
 from composer.errors import UsageError
@@ -33,6 +33,7 @@ def up(
         str, typer.Option(metavar="POLICY", help="When to pull images: always, missing, never, policy")
     ] = "policy",
     quiet_pull: Annotated[bool, typer.Option("--quiet-pull", help="Do not show how far pulls are")] = False,
+    quiet_build: Annotated[bool, typer.Option("--quiet-build", help="Do not show the steps of builds")] = False,
     force_recreate: Annotated[
         bool, typer.Option("--force-recreate", help="Recreate even what has not changed")
     ] = False,
@@ -75,7 +76,7 @@ def up(
     )
     _check(detach=detach or wait, stays=stays, force_recreate=force_recreate, no_recreate=no_recreate)
     named = session.check_services(services)
-    check_build(session.project, named, asked=build, forbidden=no_build)
+    mode = build_mode(asked=build, forbidden=no_build)
     check_pull(pull)
     for option in (attach, no_attach, [exit_code_from] if exit_code_from else None):
         session.check_services(option)
@@ -95,6 +96,8 @@ def up(
         dry_run=dry_run,
         pull=pull,
         quiet_pull=quiet_pull,
+        build=mode,
+        quiet_build=quiet_build,
     )
     session.mention_neighbour(session.name)
     lock = locked_content(session, locked=locked)
@@ -135,7 +138,7 @@ def _watch_request(session: Session, options: UpOptions, lock: dict[str, Any], *
 
     # What this once was told to do anew is not to be done anew for every change.
     once = replace(options, force_recreate=False, renew_anonymous_volumes=False, always_recreate_deps=False, wait=False)
-    return watch_request(session, replace(once, pull="policy"), lock, detach=detach)
+    return watch_request(session, replace(once, pull="policy", build="auto"), lock, detach=detach)
 
 
 def _check(*, detach: bool, stays: bool, force_recreate: bool, no_recreate: bool) -> None:

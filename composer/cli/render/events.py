@@ -18,7 +18,8 @@ from typing import Protocol
 from composer.api.messages import Event
 from composer.cli.render.errors import show_warning
 from composer.cli.render.live import LiveProgress, show_notice
-from composer.cli.render.status import describe, is_done, is_measure, is_notice, words
+from composer.cli.render.status import describe, is_done, is_measure, is_notice, is_step, words
+from composer.cli.render.steps import StepLog
 from composer.cli.render.terminal import Screen
 from composer.errors import UsageError
 
@@ -84,11 +85,16 @@ class PlainProgress(QuietProgress):
         super().__init__(screen)
         self._busy: dict[tuple[str, str], tuple[float, Event]] = {}
         self._spoke = time.monotonic()
+        self._steps = StepLog()
 
     def event(self, event: Event) -> None:
         """Print the event's line."""
         if is_notice(event):
             show_notice(self._screen, event)
+            return
+        if is_step(event):
+            if lines := self._steps.lines(event):
+                self._say(lines)
             return
         key = (event.resource, event.name)
         if is_measure(event):
@@ -123,7 +129,8 @@ class JsonProgress(QuietProgress):
 
     def event(self, event: Event) -> None:
         """Print the event as Docker Compose's JSON progress does, with our fields beside."""
-        status = {"warning": "Warning", "error": "Error"}.get(event.status, "Done" if is_done(event) else "Working")
+        fallback = "Done" if is_done(event) else "Working"
+        status = {"warning": "Warning", "error": "Error", "failed": "Error"}.get(event.status, fallback)
         record = {
             "id": f"{event.resource.capitalize()} {event.name}".rstrip(),
             "status": status,

@@ -7,18 +7,12 @@ _SHORT_ID = 12
 
 def split_reference(reference: str) -> tuple[str, str]:
     """Repository and tag as a user writes them: `docker.io/library/redis:7` is `redis` and `7`."""
-    name, _, _digest = reference.partition("@")
+    name, pinned, _digest = reference.partition("@")
     repository, colon, tag = name.rpartition(":")
     if not colon or "/" in tag:
-        repository, tag = name, "<none>"
+        repository, tag = name, "<none>" if pinned else "latest"
     repository = repository.removeprefix("docker.io/").removeprefix("library/")
     return repository, tag
-
-
-def listed_reference(reference: str) -> tuple[str, str]:
-    """Repository and tag as a listing of images has them: what was pulled by its digest has no tag of its own."""
-    repository, tag = split_reference(reference)
-    return repository, "<none>" if "@" in reference else tag
 
 
 def short_id(identity: str) -> str:

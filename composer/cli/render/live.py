@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from composer.api.messages import Event
 from composer.cli.render.errors import show_warning
 from composer.cli.render.images import human_size
-from composer.cli.render.status import describe, is_done, is_notice, words
+from composer.cli.render.status import describe, is_done, is_notice, is_step, last_line, words
 from composer.cli.render.terminal import BLUE, BOLD, DIM, GREEN, RED, YELLOW, Screen, clean, cut, width_of
 
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
@@ -37,6 +37,11 @@ class _Line:
     event: Event
     began: float
     ended: float | None = None
+
+    @property
+    def is_lasting(self) -> bool:
+        """Whether it is worth a line when all is over: steps that went well are not."""
+        return not is_step(self.event) or self.event.status == "failed"
 
 
 def show_notice(screen: Screen, event: Event) -> None:
@@ -66,7 +71,9 @@ class LiveProgress:
             self.above(lambda: show_notice(self._screen, event))
             return
         now = self._now()
-        line = self._lines.setdefault((event.resource, event.parent, event.name), _Line(event, now))
+        line = self._lines.setdefault((event.resource, event.parent, event.id or event.name), _Line(event, now))
+        if event.status == "output" and not last_line(event.detail):
+            return
         if line.ended is not None and not is_done(event):
             line.began = now
         line.event = event
@@ -95,7 +102,7 @@ class LiveProgress:
     def finish(self) -> None:
         """Leave the whole block standing and begin anew with the next event."""
         if self._lines:
-            self._screen.write(self._erase() + self._text(list(self._lines.values())))
+            self._screen.write(self._erase() + self._text([line for line in self._ordered() if line.is_lasting]))
         for line in self._lines.values():
             if line.event.status == "warning" and line.event.hint:  # an error is told again as the command ends
                 self._screen.write(f"   hint: {clean(line.event.hint)}\n")
@@ -104,7 +111,7 @@ class LiveProgress:
 
     def _draw(self) -> None:
         room = max(self._screen.height - 2, 1)
-        lines = list(self._lines.values())
+        lines = self._ordered()
         surplus = len(lines) - room
         if surplus > 0:
             done = [line for line in lines if line.ended is not None][:surplus]
@@ -113,6 +120,16 @@ class LiveProgress:
         self._screen.write(self._erase() + text)
         self._drawn = text.count("\n")
         self._drawn_at = self._now()
+
+    def _ordered(self) -> list[_Line]:
+        """Every line, layers and steps below the image that they belong to."""
+        below: dict[str, list[_Line]] = {}
+        for line in self._lines.values():
+            below.setdefault(line.event.parent, []).append(line)
+        ordered: list[_Line] = []
+        for line in below.pop("", []):
+            ordered += [line, *(below.pop(line.event.name, []) if line.event.resource == "image" else [])]
+        return ordered + [line for lines in below.values() for line in lines]
 
     def _erase(self) -> str:
         erase = f"\x1b[{self._drawn}A\r\x1b[J" if self._drawn else ""
@@ -147,7 +164,7 @@ class LiveProgress:
         return f", {human_size(line.event.current / passed)}/s"
 
     def _sign(self, line: _Line) -> tuple[str, str]:
-        if line.event.status == "error":
+        if line.event.status in ("error", "failed"):
             return "✘", RED
         if line.event.status == "warning":
             return "!", YELLOW

@@ -6,7 +6,7 @@ import time
 
 from composer.api.messages import Event, WatchStatus
 from composer.cli.render.table import table
-from composer.cli.render.terminal import DIM, GREEN, RED, YELLOW, Screen, clean
+from composer.cli.render.terminal import DIM, GREEN, RED, YELLOW, Screen, clean, clean_line
 
 _COLOURS = {"error": RED, "warning": YELLOW, "synced": GREEN, "restarted": GREEN, "rebuilt": GREEN, "executed": GREEN}
 
@@ -26,7 +26,9 @@ def watch_line(screen: Screen, event: Event) -> str:
         words.append(f"in {duration(event.seconds)}")
     if event.cause:
         words.append(screen.paint(f"({clean(event.cause)})", DIM))
-    hint = f"  hint: {clean(event.hint)}\n" if event.hint else ""
+    first, *rest = event.hint.splitlines() or [""]
+    hint = f"  hint: {clean(first)}\n" if event.hint else ""
+    hint += "".join(f"  {clean_line(line)}\n" for line in rest)
     return f"{' '.join(words)}\n{hint}"
 
 

@@ -51,11 +51,22 @@ def rules_of(project: Project, services: Sequence[str], origins: Origins) -> Rul
     if not rules:
         raise UsageError("none of the services is to be watched", hint="add a `develop.watch` section to a service")
     reloads = {
-        service.name: reload_of(service.name, service.extensions["x-reload"])
+        service.name: reload_of(service.name, service.extensions["x-reload"], project.working_dir)
         for service in chosen
         if "x-reload" in service.extensions
     }
+    warnings += _unsynced(reloads, rules)
     return Rules(tuple(rules), tuple(warnings), reloads)
+
+
+def _unsynced(reloads: Mapping[str, Reload], rules: Sequence[Rule]) -> Iterable[str]:
+    """Warnings about files that steps wait for and that no rule brings in."""
+    for service, reload in reloads.items():
+        roots = [rule.root for rule in rules if rule.service == service and rule.action.syncs]
+        for step in reload.steps:
+            for path in step.paths:
+                if not _is_within(path, roots):
+                    yield f"services.{service}.x-reload.run: `{path}` is brought in by no `sync` rule, its step never runs"
 
 
 def _rule(project: Project, service: Service, trigger: Trigger, where: str, warnings: list[str]) -> Rule:
@@ -158,13 +169,14 @@ def _is_within(path: str, places: Iterable[str]) -> bool:
     return any(path == place or path.startswith(f"{place.rstrip('/')}/") for place in places)
 
 
-def ignore_files(project: Project) -> tuple[str, ...]:
-    """The files that say what the contexts of a project's builds leave out, whether they exist or not."""
+def defining_files(project: Project) -> tuple[str, ...]:
+    """The files that say how a project's images are built and what their contexts leave out, whether they exist or not."""
     names: dict[str, None] = {}
     for service in project.services.values():
         if service.develop and service.build is not None and service.build.context.startswith("/"):
             context = Path(service.build.context).resolve()
             names[str(context / ".dockerignore")] = None
             if service.build.dockerfile:
+                names[str(context / service.build.dockerfile)] = None
                 names[str(context / f"{service.build.dockerfile}.dockerignore")] = None
     return tuple(names)

@@ -16,7 +16,7 @@ from composer.api.messages import Event, ExecRequest
 from composer.engine.processes import Probe
 from composer.engine.records import ContainerRecord
 from composer.engine.watching.files import Work
-from composer.engine.watching.reload import Reload
+from composer.engine.watching.reload import Reload, Step
 from composer.errors import ComposerError
 from composer.watch.deliver import Delivery
 from composer.watch.rules import Exec, Rule, Triggers, merged
@@ -38,6 +38,8 @@ class Pending:
     rules: list[Rule] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     """Paths here, for messages."""
+    files: list[str] = field(default_factory=list)
+    """The same, absolute."""
     catch_up: set[str] = field(default_factory=set)
     """Containers that have just started, by id."""
     since: float = 0.0
@@ -50,6 +52,7 @@ class Pending:
         self.touched |= newer.touched
         self.rules += newer.rules
         self.changed += newer.changed
+        self.files += newer.files
         self.catch_up |= newer.catch_up
 
 
@@ -130,6 +133,7 @@ class ServiceWatch:
             self._pending.since = since
         self._pending.rules.append(rule)
         self._pending.changed += [rule.shown(path) for path in paths]
+        self._pending.files += [f"{rule.root}/{path}" if path else rule.root for path in paths]
         if rule.target:
             self._pending.touched.update(rule.inside(path) for path in paths)
         self._wake.set()
@@ -191,9 +195,14 @@ class ServiceWatch:
         works = await self._files.plan(pending.touched, pending.catch_up)
         missed = [target for work in works if work.catching_up for target in work.targets]
         triggers = merged([*pending.rules, *self._reaching(missed)])
-        if triggers.restart:
-            self._deeds.intend(self.name, f"{_named(pending.changed) or 'files'} changed")
+        steps = [step for step in self._reload.steps if step.concerns(pending.files)] if self._reload else []
+        cause = f"{_named(pending.changed) or 'files'} changed"
+        if triggers.restart and not steps:
+            self._deeds.intend(self.name, cause)
         wrote = await self._deliver(works, pending)
+        if steps and await self._ran(steps, pending):
+            self._deeds.intend(self.name, cause)
+            triggers = Triggers(restart=True)
         await self._follow(triggers, wrote, pending)
         self.lag = self._deeds.now() - pending.since
 
@@ -208,7 +217,7 @@ class ServiceWatch:
                 pending.absorb(newer)
             self._tell("rebuilt", pending)
         except ComposerError as error:
-            self._tell("error", pending, error.message, hint=error.hint)
+            self._tell("error", pending, _said(error), hint=error.hint)
             # The old container goes on: it shall at least have the files.
             await self._deliver(await self._files.plan(pending.touched, pending.catch_up), pending)
 
@@ -258,13 +267,22 @@ class ServiceWatch:
         for command in triggers.execs:
             for record in self._files.running():
                 await self._exec(record, command, pending)
-        if wrote and self._reload is not None:
+        if wrote and self._reload is not None and self._reload.tells:
             await asyncio.sleep(self._reload.settle)
             for record in self._files.running():
                 await self._deeds.reload(record, self._reload)
             self._tell("reloaded", pending, str(self._reload))
 
-    async def _exec(self, record: ContainerRecord, command: Exec, pending: Pending) -> None:
+    async def _ran(self, steps: Sequence[Step], pending: Pending) -> bool:
+        """Run the steps in every container; whether all went well, so that the service may start anew."""
+        for step in steps:
+            for record in self._files.running():
+                if not await self._exec(record, step.command, pending):
+                    return False
+        return True
+
+    async def _exec(self, record: ContainerRecord, command: Exec, pending: Pending) -> bool:
+        """Run a command in a container, and tell how it ended; whether well."""
         request = ExecRequest(
             service=self.name,
             command=command.command,
@@ -280,10 +298,16 @@ class ServiceWatch:
         else:
             said = f": {outcome.output}" if outcome.output else ""
             self._tell("error", pending, f"`{words}` in {record.name} failed with status {outcome.status}{said}")
+        return outcome.status == 0
 
     def _tell(self, status: str, pending: Pending, detail: str = "", *, hint: str = "") -> None:
         seconds = self._deeds.now() - pending.since if pending else 0.0
         self._emit(Event("watch", self.name, status, _named(pending.changed), detail, hint, seconds, self.name))
+
+
+def _said(error: ComposerError) -> str:
+    """What went wrong with a build, with its place in the Dockerfile."""
+    return f"{error.location}: {error.message}" if error.location else error.message
 
 
 def _named(paths: Sequence[str]) -> str:

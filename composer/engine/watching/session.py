@@ -25,10 +25,10 @@ from composer.engine.records import ContainerRecord
 from composer.engine.rooms import Rooms
 from composer.engine.watching.files import Files
 from composer.engine.watching.reload import Reload, post
-from composer.engine.watching.rules import Rules, ignore_files, rules_of
+from composer.engine.watching.rules import Rules, defining_files, rules_of
 from composer.engine.watching.service import Deeds, ServiceWatch
 from composer.engine.world import Generation
-from composer.errors import ComposerError, ContainerError, EngineError, ProjectError
+from composer.errors import ComposerError, ContainerError, ProjectError
 from composer.kernel import process
 from composer.lock.file import lock_path
 from composer.lock.pins import pins_beside
@@ -64,8 +64,10 @@ class Tools:
     """The engine's `up`."""
     signal: Callable[[str, str], None]
     """Send a signal, by name, to a container, by id."""
-    rebuild: Callable[[Project, Origins, str, Emit], Awaitable[None]] | None = None
-    """Builds a service's image again; None where images cannot be built."""
+    rebuild: Callable[[UpRequest, str, Emit], Awaitable[tuple[str, ...]]]
+    """Builds a service's image again; the services that run it."""
+    prune: Callable[[str], Awaitable[object]]
+    """Deletes the images of a project that have no name any more and that nothing uses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +193,7 @@ class Session:
         for warning in rules.warnings:
             self._emit(Event("watch", self.name, "warning", detail=warning))
         trees = [(rule, Tree(rule.selection, self._known.get(rule.root))) for rule in rules.rules]
-        own = [Tree(Selection(path)) for path in (*self._loaded.files, *ignore_files(self._loaded.project))]
+        own = [Tree(Selection(path)) for path in (*self._loaded.files, *defining_files(self._loaded.project))]
         areas = [rule.selection for rule in rules.rules] + [tree.selection for tree in own]
         changes = await open_changes(areas)
         listening = asyncio.create_task(self._listen())
@@ -270,7 +272,7 @@ class Session:
         try:
             loaded = await asyncio.to_thread(self._load)
             rules_of(loaded.project, self.request.up.options.services, loaded.origins)
-            options, surroundings = self.request.up.options, self.request.up.surroundings
+            options, surroundings = replace(self.request.up.options, build="definition"), self.request.up.surroundings
             preview = loaded.request(replace(options, dry_run=True), surroundings)
             plan = (await self._tools.up(self.name, preview, _quiet)).plan
             self._loaded = loaded
@@ -344,19 +346,25 @@ class Session:
         await asyncio.to_thread(post, port, reload.http)
 
     async def _rebuild(self, service: str, cause: str) -> None:
-        if self._tools.rebuild is None:
-            raise EngineError(
-                f"cannot rebuild `{service}` for {cause}: composer cannot build images yet",
-                hint="use `action: sync+restart`, or build the image elsewhere and load it",
-            )
         self._emit(Event("watch", service, "rebuilding", cause, service=service))
-        await self._tools.rebuild(self._loaded.project, self._loaded.origins, service, self._only_problems)
-        await self._up(service)
+        asked = self.request.up
+        request = self._loaded.request(asked.options, asked.surroundings)
+        await self._up(*await self._tools.rebuild(request, service, self._only_problems))
+        if self.request.prune:
+            await self._tools.prune(self.name)
 
-    async def _up(self, service: str, *, timeout: float | None = None) -> None:
+    async def _up(self, *services: str, timeout: float | None = None) -> None:
         asked = self.request.up
         options = replace(
-            asked.options, services=(service,), no_deps=True, no_start=False, wait=False, timeout=timeout, scale={}
+            asked.options,
+            services=services,
+            no_deps=True,
+            no_start=False,
+            wait=False,
+            timeout=timeout,
+            scale={},
+            # What is in the containers is ours to say here; images are built when a rule says so.
+            build="missing",
         )
         await self._tools.up(self.name, self._loaded.request(options, asked.surroundings), self._only_problems)
 

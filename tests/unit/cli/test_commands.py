@@ -292,11 +292,9 @@ def test_progress_can_be_chosen_by_option_and_by_variable(run: Run, monkeypatch:
     assert "`pink` is not a way to use colours" in run("--ansi", "pink", "up", "-d")[2]
 
 
-def test_what_cannot_be_done_yet_is_said_before_anything_begins(run: Run, engine: FakeEngine) -> None:
-    assert run("up", "-d", "--build")[0] == 0
-    Path("compose.yaml").write_text("services:\n  web:\n    build: .\n    image: x\n")
+def test_what_cannot_be_is_said_before_anything_begins(run: Run, engine: FakeEngine) -> None:
     before = len(engine.requests)
 
-    assert "cannot build `web`" in run("up", "-d", "--build")[2]
+    assert "`--build` and `--no-build` cannot be combined" in run("up", "-d", "--build", "--no-build")[2]
     assert "`--pull sometimes` is not known" in run("up", "-d", "--pull", "sometimes")[2]
     assert len(engine.requests) == before

@@ -83,7 +83,7 @@ def test_durations_are_said_as_docker_says_them(seconds: float, words: str) -> N
     ("reference", "parts"),
     [
         ("docker.io/library/redis:7", ("redis", "7")),
-        ("localhost:5000/app", ("localhost:5000/app", "<none>")),
+        ("localhost:5000/app", ("localhost:5000/app", "latest")),
         ("ghcr.io/a/b:v1@sha256:ab", ("ghcr.io/a/b", "v1")),
     ],
 )

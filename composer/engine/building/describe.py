@@ -1,0 +1,206 @@
+"""From Compose's words about a build to the builder's: everything read, checked and absolute.
+
+What cannot be is told with its place in the file. Where Docker decides what a word means, it means that here:
+<https://github.com/compose-spec/compose-spec/blob/main/build.md>.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from composer.api.messages import BuildFlags
+from composer.build.options import HOST_NETWORK, INSECURE, BuildOptions, Limit, Secret
+from composer.engine.building.builds import CONTEXT_OF
+from composer.engine.building.freshness import is_local
+from composer.engine.building.platforms import choose_platform
+from composer.engine.contents import read
+from composer.engine.labels import build_labels
+from composer.engine.plan import BuildImage
+from composer.errors import Diagnostic, ProjectError, Severity, UsageError
+from composer.lock.pins import Pins
+from composer.project.model import Build, Project
+from composer.project.origins import Origins
+from composer.registry.access import Access
+
+_NETWORKS = {"": "default", "default": "default", "bridge": "default", "host": "host", "none": "none"}
+_EPOCH = "SOURCE_DATE_EPOCH"
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """For whom something is built: the request beyond the operation itself."""
+
+    project: Project
+    origins: Origins
+    flags: BuildFlags = field(default_factory=BuildFlags)
+    surroundings: Mapping[str, str] = field(default_factory=dict, repr=False)
+    pins: Pins = field(default_factory=Pins)
+
+
+def options_of(operation: BuildImage, errand: Errand, image_of: Callable[[str], str]) -> BuildOptions:
+    """What the builder is asked for; `image_of` gives the image id behind a service's name. Reads files; blocks.
+
+    Raises:
+        ProjectError: what the file asks for and cannot be had: a network, a platform, a secret without a source.
+    """
+    build = operation.build
+    problems = _Problems(operation.service, errand.origins)
+    flags = errand.flags
+    _check_places(build, problems)
+    options = BuildOptions(
+        context=build.context,
+        dockerfile=build.dockerfile or f"services.{operation.service}.build.dockerfile_inline",
+        dockerfile_text=build.dockerfile_inline,
+        target=build.target or "",
+        args=arguments(build, errand),
+        tags=(*operation.references, *build.tags),
+        labels={**build.labels, **build_labels(errand.project.name, operation.service)},
+        network=_network(build, problems),
+        extra_hosts=build.extra_hosts,
+        shm_size=build.shm_size or 0,
+        ulimits=tuple(Limit(name, limit.soft, limit.hard) for name, limit in sorted(build.ulimits.items())),
+        secrets=dict(_secrets(build, errand.project, problems)),
+        ssh=dict(_agents(build, errand, problems)),
+        contexts={name: _context(value, image_of) for name, value in build.additional_contexts.items()},
+        cache_from=tuple(_cache(each, errand.project) for each in build.cache_from),
+        cache_to=tuple(_cache(each, errand.project) for each in build.cache_to),
+        no_cache=build.no_cache or flags.no_cache,
+        no_cache_filter=build.no_cache_filter,
+        pull=build.pull or flags.pull,
+        platform=_platform(operation, errand, problems),
+        entitlements=_entitlements(build, problems),
+        privileged=build.privileged,
+        surroundings=errand.surroundings,
+    )
+    problems.raise_any()
+    return options
+
+
+def arguments(build: Build, errand: Errand) -> dict[str, str]:
+    """The build arguments: the user's proxies as Docker passes them, the file's, the command line's."""
+    epoch = errand.surroundings.get(_EPOCH)
+    given = {**({_EPOCH: epoch} if epoch else {}), **build.args, **errand.flags.args}
+    return {**Access.of(errand.surroundings).docker.proxies(), **given}
+
+
+class _Problems:
+    """What is wrong with one `build`, with its places."""
+
+    def __init__(self, service: str, origins: Origins) -> None:
+        self._service = service
+        self._origins = origins
+        self._found: list[Diagnostic] = []
+
+    def add(self, attribute: str, message: str, *, hint: str, index: int | None = None) -> None:
+        entry = () if index is None else (index,)
+        place = self._origins.near(("services", self._service, "build", attribute, *entry))
+        where = f"services.{self._service}.build.{attribute}" + "".join(f"[{number}]" for number in entry)
+        self._found.append(Diagnostic(Severity.ERROR, f"{where}: {message}", place, hint=hint))
+
+    def raise_any(self) -> None:
+        if self._found:
+            raise ProjectError(self._found)
+
+
+def _check_places(build: Build, problems: _Problems) -> None:
+    """What is on this machine must be there: told with its place, not as a failure of the build."""
+    if not is_local(build.context):
+        return
+    context = Path(build.context)
+    if not context.is_dir():
+        what = "is not a directory" if context.exists() else "does not exist"
+        problems.add("context", f"`{context}` {what}", hint="correct the path; it is relative to the Compose file")
+    elif build.dockerfile_inline is None and not (context / (build.dockerfile or "Dockerfile")).exists():
+        near = sorted(each.name for each in context.iterdir() if "dockerfile" in each.name.lower())[:3]
+        listed = ", ".join(f"`{name}`" for name in near)
+        hint = f"there is {listed}; say which with `dockerfile:`" if near else "write one, or correct `dockerfile:`"
+        problems.add("dockerfile", f"`{context / (build.dockerfile or 'Dockerfile')}` does not exist", hint=hint)
+
+
+def _network(build: Build, problems: _Problems) -> str:
+    network = _NETWORKS.get(build.network or "")
+    if network is None:
+        hint = "leave it out for a network that leads outside, or write `host` or `none`"
+        problems.add("network", f"steps of a build cannot be on `{build.network}`", hint=hint)
+    return network or "default"
+
+
+def _entitlements(build: Build, problems: _Problems) -> frozenset[str]:
+    known = {HOST_NETWORK, INSECURE}
+    for number, each in enumerate(build.entitlements):
+        if each not in known:
+            hint = f"it can be {' or '.join(f'`{one}`' for one in sorted(known))}"
+            problems.add("entitlements", f"there is no entitlement `{each}`", hint=hint, index=number)
+    # What the build as a whole is given, its steps need not be granted beside.
+    implied = {HOST_NETWORK} if build.network == "host" else set()
+    return frozenset({*build.entitlements, *implied, *({INSECURE} if build.privileged else ())})
+
+
+def _platform(operation: BuildImage, errand: Errand, problems: _Problems) -> str:
+    wanted = operation.platform or errand.surroundings.get("DOCKER_DEFAULT_PLATFORM", "")
+    try:
+        return choose_platform(wanted, operation.build.platforms)
+    except UsageError as error:
+        problems.add("platforms", error.message, hint=error.hint)
+        return ""
+
+
+def _context(value: str, image_of: Callable[[str], str]) -> str:
+    if value.startswith(CONTEXT_OF):
+        return f"docker-image://{image_of(value.removeprefix(CONTEXT_OF))}"
+    return value
+
+
+def _cache(value: str, project: Project) -> str:
+    """A cache's place with its directory absolute."""
+    parts = []
+    for part in value.split(","):
+        name, equals, text = part.partition("=")
+        is_path = name in ("src", "dest") and equals
+        parts.append(f"{name}={Path(project.working_dir, text)}" if is_path else part)
+    return ",".join(parts)
+
+
+def _secrets(build: Build, project: Project, problems: _Problems) -> Iterator[tuple[str, Secret]]:
+    for number, grant in enumerate(build.secrets):
+        file = project.secrets[grant.source]
+        what = f"secret `{grant.source}`"
+        if file.file is not None:
+            yield grant.target, partial(read, file.file, what)
+        elif file.environment is not None:
+            value = project.environment_used.get(file.environment)
+            if value is None:
+                why = f"{what} has no value: the variable `{file.environment}` is not set"
+                problems.add("secrets", why, hint="set it and try again", index=number)
+            else:
+                yield grant.target, partial(str.encode, value, "utf-8", "surrogateescape")
+        else:
+            why = f"{what} is external, and there is no such place here"
+            problems.add("secrets", why, hint="give it a `file`", index=number)
+
+
+def _agents(build: Build, errand: Errand, problems: _Problems) -> Iterator[tuple[str, str]]:
+    """The sockets of agents by id; a key's own file has no agent yet."""
+    asked = {**{name: path or "" for name, path in build.ssh.items()}, **errand.flags.ssh}
+    for name, written in asked.items():
+        path = written or errand.surroundings.get("SSH_AUTH_SOCK", "")
+        if not path:
+            hint = "start one with `eval $(ssh-agent)` and `ssh-add`"
+            problems.add("ssh", "there is no SSH agent: the variable `SSH_AUTH_SOCK` is not set", hint=hint)
+            continue
+        place = Path(errand.project.working_dir, Path(path).expanduser())
+        if not _is_socket(place):
+            hint = "add the key to an agent with `ssh-add`, and name `default`, or the agent's socket"
+            problems.add("ssh", f"`{path}` is not the socket of an agent", hint=hint)
+        yield name, str(place)
+
+
+def _is_socket(path: Path) -> bool:
+    try:
+        return stat.S_ISSOCK(path.stat().st_mode)
+    except OSError:
+        return False

@@ -1,0 +1,134 @@
+"""Images that are built: the operation carried out, and what each was made from remembered."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from composer.api.messages import Event, LintFinding
+from composer.build.events import Report
+from composer.build.options import BuildOptions
+from composer.clock import Clock
+from composer.engine.building.builds import Buildable
+from composer.engine.building.checking import findings
+from composer.engine.building.describe import Errand, options_of
+from composer.engine.building.freshness import Inputs, Locate, change
+from composer.engine.building.inputs import Reader, pack, unpack
+from composer.engine.building.reproduce import check_same
+from composer.engine.building.telling import Emit, StepTelling
+from composer.engine.configure import image_reference
+from composer.engine.plan import BuildImage
+from composer.engine.records import BuildRecord
+from composer.engine.store import Store
+from composer.image.image import Image
+from composer.image.store import Store as Images
+from composer.image.store import missing
+
+_APART = 1.1
+"""Seconds between two builds that are compared: what writes the time down shall be found out."""
+
+
+class Builder(Protocol):
+    """Makes images; `composer.build.builder.Builder` is the real one."""
+
+    async def build(self, options: BuildOptions, report: Report) -> Image: ...
+
+
+class Making:
+    """The builder behind the engine's requests."""
+
+    def __init__(self, builder: Builder, images: Images, store: Store, clock: Clock, reader: Reader) -> None:
+        self._builder = builder
+        self._images = images
+        self._store = store
+        self._clock = clock
+        self._reader = reader
+
+    async def perform(self, operation: BuildImage, errand: Errand, emit: Emit) -> None:
+        """Build one image, unless it only had to be there and is. Raises BuildError, ProjectError, RegistryError."""
+        if operation.if_missing and all([await self._find(reference) for reference in operation.references]):
+            return
+        salt = secrets.token_hex(8)
+        # What is read before is what is remembered: a file that changes meanwhile makes the next `up` build again.
+        before = await asyncio.to_thread(self._reader.read, operation, errand, salt) or Inputs()
+        options = await asyncio.to_thread(options_of, operation, errand, lambda name: self._image_of(name, errand))
+        image = await self._builder.build(options, StepTelling(operation, self._clock, emit).report)
+        images = await asyncio.to_thread(self._reader.images, operation, errand)
+        self._remember(operation, image, salt, Inputs(before.settings, images, before.files))
+
+    async def verify(self, operations: Sequence[BuildImage], errand: Errand, emit: Emit) -> None:
+        """Build each of these images, which are there, once more without the cache, and compare.
+
+        Raises:
+            ImageError: one is not what it was, with the first file that differs.
+        """
+        for operation in operations:
+            name = operation.references[0]
+            first = await self._find(name)
+            if first is None:
+                raise missing(name)
+            asked = await asyncio.to_thread(options_of, operation, errand, lambda each: self._image_of(each, errand))
+            again = replace(asked, tags=(), no_cache=True, cache_to=())
+            await self._clock.sleep(_APART)
+            second = await self._builder.build(again, StepTelling(operation, self._clock, emit).report)
+            try:
+                await asyncio.to_thread(check_same, name, first, second)
+            finally:
+                if second.id != first.id:
+                    await asyncio.to_thread(self._images.remove, second.id)
+            emit(Event("image", name, "reproducible", service=operation.service))
+
+    async def check(self, operations: Sequence[BuildImage], errand: Errand) -> tuple[LintFinding, ...]:
+        """What BuildKit's rules have to say about the Dockerfiles of these builds."""
+        found = [await asyncio.to_thread(findings, each, errand, self._reader, self._images) for each in operations]
+        return tuple(finding for each in found for finding in each)
+
+    async def stale(
+        self, wanted: Sequence[Buildable], errand: Errand, locate: Locate, *, definition_only: bool = False
+    ) -> dict[str, str]:
+        """Why images that are there are not what their inputs make now, by service; those that are have no entry.
+
+        With `definition_only` files of contexts do not count. What was not built here is nobody's to judge.
+        """
+        causes = await asyncio.gather(*(self._stale(each, errand, locate, definition_only) for each in wanted))
+        return {each.service: cause for each, cause in zip(wanted, causes, strict=True) if cause}
+
+    async def _stale(self, each: Buildable, errand: Errand, locate: Locate, definition_only: bool) -> str:
+        record = self._store.builds.get(each.references[0])
+        if record is None:
+            return ""
+        image = await self._find(each.references[0])
+        if image is None or image.id != record.image_id:
+            return ""
+        return await asyncio.to_thread(self._compare, each, record, errand, locate, definition_only)
+
+    def _compare(
+        self, each: Buildable, record: BuildRecord, errand: Errand, locate: Locate, definition_only: bool
+    ) -> str:
+        operation = each.operation()
+        now = self._reader.read(operation, errand, record.salt, files=not definition_only)
+        if now is None:
+            return ""
+        now = Inputs(now.settings, self._reader.images(operation, errand), now.files)
+        files: Mapping[str, str] = now.files if definition_only else unpack(record.files)
+        return change(Inputs(record.settings, record.images, files), now, each.service, locate)
+
+    def _remember(self, operation: BuildImage, image: Image, salt: str, inputs: Inputs) -> None:
+        record = BuildRecord(image.id, salt, inputs.settings, inputs.images, pack(inputs.files))
+        for reference in operation.references:
+            self._store.builds.put(reference, record)
+
+    async def _find(self, reference: str) -> Image | None:
+        return await asyncio.to_thread(self._images.find, reference)
+
+    def _image_of(self, service: str, errand: Errand) -> str:
+        """The id of the image that a service runs. Raises ImageError where it is not there."""
+        project = errand.project
+        reference = image_reference(project, {**project.services, **project.disabled}[service])
+        image = self._images.find(reference)
+        if image is None:
+            raise missing(reference)
+        return image.id

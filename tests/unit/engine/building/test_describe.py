@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from composer import __version__
+from composer.build.options import BuildOptions, Limit
+from composer.engine.building.describe import options_of
+from composer.engine.building.platforms import choose_platform
+from composer.errors import ProjectError, UsageError
+from composer.oci.platform import this_platform
+from composer.project.model import File, Grant, Ulimit
+from tests.unit.engine.building.making import Bench
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def describe(bench: Bench, **build: Any) -> BuildOptions:
+    return options_of(*bench.errand(**build), lambda service: f"sha256:{service}")
+
+
+def refused(bench: Bench, **build: Any) -> str:
+    with pytest.raises(ProjectError) as caught:
+        describe(bench, **build)
+    return "\n".join(diagnostic.message for diagnostic in caught.value.diagnostics)
+
+
+def test_names_and_labels_are_those_that_docker_compose_gives(bench: Bench) -> None:
+    options = describe(bench, tags=("example/web:1",), labels={"a": "b", "com.docker.compose.service": "x"})
+
+    assert options.tags == ("shop-web", "example/web:1")
+    assert options.labels == {
+        "a": "b",
+        "com.docker.compose.project": "shop",
+        "com.docker.compose.service": "web",
+        "com.docker.compose.version": __version__,
+    }
+
+
+def test_arguments_are_the_file_s_over_the_user_s_proxies(bench: Bench) -> None:
+    (bench.root / ".docker").mkdir()
+    proxies = {"default": {"httpProxy": "http://proxy:1", "noProxy": "localhost"}}
+    (bench.root / ".docker/config.json").write_text(json.dumps({"proxies": proxies}))
+    options = describe(bench, args={"A": "1", "http_proxy": "mine"}, surroundings={"SOURCE_DATE_EPOCH": "7"})
+
+    assert options.args == {
+        "A": "1",
+        "HTTP_PROXY": "http://proxy:1",
+        "http_proxy": "mine",
+        "NO_PROXY": "localhost",
+        "no_proxy": "localhost",
+        "SOURCE_DATE_EPOCH": "7",
+    }
+
+
+def test_limits_and_caches_are_passed_on_with_absolute_directories(bench: Bench) -> None:
+    options = describe(
+        bench,
+        ulimits={"nofile": Ulimit(soft=1, hard=2)},
+        shm_size=64,
+        cache_from=("example/cache", "type=local,src=cache"),
+        cache_to=("type=local,dest=/cache,mode=max",),
+    )
+
+    assert options.ulimits == (Limit("nofile", 1, 2),)
+    assert options.cache_from == ("example/cache", f"type=local,src={bench.root}/cache")
+    assert options.cache_to == ("type=local,dest=/cache,mode=max",)
+
+
+def test_the_image_of_a_service_is_a_context(bench: Bench) -> None:
+    options = describe(bench, additional_contexts={"b": "service:base", "w": "service:web", "d": "/d"})
+
+    assert options.contexts == {"b": "docker-image://sha256:base", "w": "docker-image://sha256:web", "d": "/d"}
+
+
+def test_secrets_are_read_when_they_are_used_and_never_shown(bench: Bench) -> None:
+    secret = bench.root / "secret"
+    grants = (Grant(source="file", target="f"), Grant(source="variable", target="v"))
+    files = {
+        "file": File(key="file", name="file", file=str(secret)),
+        "variable": File(key="variable", name="variable", environment="TOKEN"),
+    }
+    options = describe(bench, secrets=files, build_secrets=grants)
+
+    secret.write_text("late")
+    assert {name: read() for name, read in options.secrets.items()} == {"f": b"late", "v": b"hunter2"}
+    assert "hunter2" not in repr(options)
+
+
+def test_a_secret_without_a_value_is_refused_with_its_variable(bench: Bench) -> None:
+    files = {"token": File(key="token", name="token", environment="UNSET")}
+
+    assert "services.web.build.secrets[0]: secret `token` has no value: the variable `UNSET` is not set" in refused(
+        bench, secrets=files, build_secrets=(Grant(source="token", target="token"),)
+    )
+
+
+def test_agents_are_sockets(bench: Bench) -> None:
+    assert "`SSH_AUTH_SOCK` is not set" in refused(bench, ssh={"default": None})
+    (bench.root / "key").write_text("")
+    assert "`key` is not the socket of an agent" in refused(bench, ssh={"k": "key"})
+    with socket.socket(socket.AF_UNIX) as agent:
+        agent.bind(str(bench.root / "agent"))
+        assert describe(bench, ssh={"a": "agent"}).ssh == {"a": str(bench.root / "agent")}
+        around = {"SSH_AUTH_SOCK": str(bench.root / "agent")}
+        assert describe(bench, ssh={"default": None}, surroundings=around).ssh == {"default": around["SSH_AUTH_SOCK"]}
+
+
+def test_what_cannot_be_is_refused_all_at_once(bench: Bench) -> None:
+    text = refused(bench, network="shop_default", entitlements=("network.host", "device"), platforms=("linux/mips",))
+
+    assert "services.web.build.network: steps of a build cannot be on `shop_default`" in text
+    assert "services.web.build.entitlements[1]: there is no entitlement `device`" in text
+    assert "services.web.build.platforms: this machine is linux/" in text
+
+
+def test_what_the_build_as_a_whole_is_given_its_steps_have(bench: Bench) -> None:
+    assert describe(bench, network="host").entitlements == {"network.host"}
+    assert describe(bench, privileged=True).entitlements == {"security.insecure"}
+    assert describe(bench, network="bridge").network == "default"
+
+
+def test_the_platform_is_this_machine_s_where_it_is_offered(tmp_path: Path) -> None:
+    here = f"linux/{this_platform().architecture}"
+
+    assert choose_platform("", ("linux/s390x", here), tmp_path) == here
+    assert choose_platform("", (), tmp_path) == ""
+    with pytest.raises(UsageError, match="runs no programs for `linux/s390x`"):
+        choose_platform("", ("linux/s390x",), tmp_path)
+    with pytest.raises(UsageError, match="is not among `linux/s390x`"):
+        choose_platform(here, ("linux/s390x",), tmp_path)
+
+
+def test_another_platform_needs_an_interpreter_that_is_switched_on(tmp_path: Path) -> None:
+    (tmp_path / "qemu-s390x").write_text("disabled\n")
+    with pytest.raises(UsageError):
+        choose_platform("linux/s390x", (), tmp_path)
+    (tmp_path / "qemu-s390x").write_text("enabled\ninterpreter /usr/bin/qemu-s390x\n")
+
+    assert choose_platform("", ("linux/s390x",), tmp_path) == "linux/s390x"
