@@ -1,0 +1,405 @@
+"""Building: `up` builds by itself, says what for, and builds again only when what goes into an image has changed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.harness import IDLE, Engine, Project, Result, eventually, json_lines
+from tests.make.image import busybox_rootfs
+
+DOCKERFILE = """\
+FROM busybox
+ARG GREETING=hello
+RUN echo "$GREETING" > /greeting
+COPY src /app
+CMD ["sleep", "1000"]
+"""
+
+SHOP = """\
+services:
+  web:
+    build: .
+    stop_grace_period: 0s
+"""
+
+
+@pytest.fixture
+def builder(engine: Engine, tmp_path: Path) -> Engine:
+    """An engine that has busybox, so that something can be built on it."""
+    engine.compose("image", "import", str(busybox_rootfs(tmp_path / "busybox")), "busybox", check=True)
+    return engine
+
+
+@pytest.fixture
+def shop(builder: Engine) -> Project:
+    """A project with one service that is built."""
+    files = {"Dockerfile": DOCKERFILE, "src/app.txt": "one", "README.md": "read me"}
+    return builder.project(SHOP, files=files)
+
+
+def in_container(project: Project, path: str, service: str = "web") -> str:
+    return project.exec(service, "cat", path).stdout
+
+
+def plan(project: Project, *options: str) -> list[str]:
+    return project.compose("up", "--dry-run", *options, check=True).lines()
+
+
+def images(engine: Engine) -> dict[str, str]:
+    listed = json_lines(engine.compose("image", "ls", "--format", "json", check=True).stdout)
+    return {f"{each['Repository']}:{each['Tag']}": each["ID"] for each in listed}
+
+
+def write(project: Project, path: str, text: str) -> None:
+    (project.directory / path).write_text(text)
+
+
+def test_up_builds_what_is_missing_and_then_rests(shop: Project) -> None:
+    assert plan(shop)[0] == "build/web  (missing, compose.yaml:3)"
+    assert [line for line in plan(shop) if "(known after build of web)" in line]
+
+    up = shop.up()
+
+    assert "Image shop-web  Built" in up.stderr
+    assert in_container(shop, "/app/app.txt") == "one"
+    assert in_container(shop, "/greeting") == "hello\n"
+    assert plan(shop) == ["nothing to do"]
+
+
+def test_a_changed_file_is_named_and_rebuilds_just_its_service(shop: Project) -> None:
+    shop.write(SHOP + "  other: {build: {context: ., target: ''}, image: other, stop_grace_period: 0s}\n")
+    write(shop, "other.Dockerfile", "FROM busybox\nCOPY README.md /\nCMD sleep 1000\n")
+    shop.write(SHOP + "  other: {build: {context: ., dockerfile: other.Dockerfile}, stop_grace_period: 0s}\n")
+    shop.up()
+    before = shop.ps()
+
+    write(shop, "src/app.txt", "two")
+    assert plan(shop)[0] == "build/web  (src/app.txt changed)"
+    shop.up()
+
+    after = shop.ps()
+    assert in_container(shop, "/app/app.txt") == "two"
+    assert after["shop-other-1"]["ID"] == before["shop-other-1"]["ID"]
+    assert after["shop-web-1"]["ID"] != before["shop-web-1"]["ID"]
+    assert plan(shop) == ["nothing to do"]
+
+
+def test_what_no_instruction_takes_changes_nothing(shop: Project) -> None:
+    shop.up()
+    write(shop, "README.md", "changed")
+    os.utime(shop.directory / "src/app.txt")
+
+    assert plan(shop) == ["nothing to do"]
+
+
+def test_an_argument_a_target_and_the_dockerfile_count(shop: Project) -> None:
+    shop.up()
+
+    shop.edit("build: .", "build: {context: ., args: {GREETING: good day}}")
+    assert plan(shop)[0] == "build/web  (build argument GREETING is new, compose.yaml:3)"
+    shop.up()
+    assert in_container(shop, "/greeting") == "good day\n"
+
+    write(shop, "Dockerfile", DOCKERFILE + "ENV MORE=1\n")
+    assert plan(shop)[0] == "build/web  (Dockerfile changed)"
+    shop.up()
+    assert plan(shop) == ["nothing to do"]
+
+
+def test_flags_say_when_to_build(shop: Project) -> None:
+    refused = shop.compose("up", "-d", "--no-build")
+    assert refused.code == 1
+    assert "cannot start `web`: its image `shop-web` is not built" in refused.stderr
+
+    shop.up()
+    write(shop, "src/app.txt", "two")
+    shop.up("--no-build")
+    assert in_container(shop, "/app/app.txt") == "one"
+    assert plan(shop, "--build")[0] == "build/web  (`--build`)"
+
+    before = shop.container("web")["ID"]
+    shop.up("--build")
+    assert in_container(shop, "/app/app.txt") == "two"
+    again = shop.up("--build")
+    assert "CACHED" in again.stderr
+    assert shop.container("web")["ID"] != before
+
+
+def test_a_build_that_gives_the_same_image_recreates_nothing(shop: Project) -> None:
+    shop.up()
+    before = shop.container("web")["ID"]
+
+    shop.up("--build")
+
+    assert shop.container("web")["ID"] == before
+
+
+def test_run_and_create_build_too(shop: Project) -> None:
+    assert shop.compose("run", "--rm", "-T", "web", "cat", "/app/app.txt", check=True).stdout == "one"
+    write(shop, "src/app.txt", "two")
+    assert shop.compose("run", "--rm", "-T", "web", "cat", "/app/app.txt", check=True).stdout == "two"
+    shop.compose("create", check=True)
+    assert shop.container("web")["State"] == "created"
+
+
+def test_build_tags_labels_and_sums_up(shop: Project, builder: Engine) -> None:
+    shop.edit("build: .", "image: example/web:1\n    build: {context: ., tags: ['example/web:latest'], labels: {a: b}}")
+
+    first = shop.compose("build", "--why", check=True)
+    second = shop.compose("build", "--why", check=True)
+
+    assert "#1 [web" in first.stderr
+    assert "\nweb  " in first.stderr
+    assert " 0 run in " in second.stderr
+    names = images(builder)
+    assert names["example/web:1"] == names["example/web:latest"]
+    details = json.loads(builder.compose("image", "inspect", "example/web:1", check=True).stdout)[0]
+    labels = details["Config"]["Labels"]
+    assert labels["a"] == "b"
+    assert labels["com.docker.compose.project"] == "shop"
+    assert labels["com.docker.compose.service"] == "web"
+
+
+def test_why_names_the_steps_that_were_run(shop: Project) -> None:
+    shop.compose("build", check=True)
+    write(shop, "src/app.txt", "two")
+
+    summary = shop.compose("build", "--why", check=True).stderr.rpartition("\nweb  ")[2]
+
+    assert "COPY src /app" in summary
+    assert "RUN echo" not in summary
+
+
+def test_a_failing_step_shows_its_line_and_what_it_wrote(shop: Project) -> None:
+    write(shop, "Dockerfile", "FROM busybox\nRUN echo before; echo oh no >&2; exit 3\n")
+
+    failed = shop.compose("build")
+
+    assert failed.code == 17
+    assert "Dockerfile:2" in failed.stderr
+    assert "RUN echo before" in failed.stderr
+    assert "oh no" in failed.stderr
+    assert shop.compose("up", "-d").code == 17
+    assert shop.ps() == {}
+
+
+def test_what_is_wrong_with_a_build_is_told_with_its_place(shop: Project) -> None:
+    def failed(old: str, new: str) -> Result:
+        shop.write(SHOP)
+        shop.edit(old, new)
+        return shop.compose("build")
+
+    missing = failed("build: .", "build: {context: ., dockerfile: Dokerfile}")
+    assert missing.code == 15
+    assert "Dokerfile` does not exist" in missing.stderr
+    assert "compose.yaml:3" in missing.stderr
+    assert "there is `Dockerfile`" in missing.stderr
+    assert "does not exist" in failed("build: .", "build: ./nowhere").stderr
+    assert "cannot be on `front`" in failed("build: .", "build: {context: ., network: front}").stderr
+    assert "target stage `prod` could not be found" in failed("build: .", "build: {context: ., target: prod}").stderr
+
+
+def test_an_image_may_be_built_from_another_service(shop: Project) -> None:
+    shop.write("""\
+        services:
+          web:
+            stop_grace_period: 0s
+            build:
+              context: .
+              dockerfile_inline: |
+                FROM base
+                COPY --from=files extra.txt /
+                CMD ["sleep", "1000"]
+              additional_contexts: {base: "service:base", files: ./more}
+          base: {build: ., profiles: [never]}
+    """)
+    (shop.directory / "more").mkdir()
+    write(shop, "more/extra.txt", "extra")
+    shop.up()
+    assert (in_container(shop, "/app/app.txt"), in_container(shop, "/extra.txt")) == ("one", "extra")
+
+    write(shop, "src/app.txt", "two")
+    assert plan(shop)[:2] == [
+        "build/base  (src/app.txt changed)",
+        "build/web  (base is built again)  after build/base",
+    ]
+    shop.up()
+    assert in_container(shop, "/app/app.txt") == "two"
+
+    write(shop, "more/extra.txt", "more")
+    assert plan(shop)[0] == "build/web  (files: extra.txt changed)"
+
+
+def test_services_that_share_a_build_are_built_once(shop: Project, builder: Engine) -> None:
+    shop.write(SHOP + "  worker: {build: ., stop_grace_period: 0s}\n")
+
+    up = shop.up()
+
+    assert up.stderr.count("RUN echo") == 1
+    names = images(builder)
+    assert names["shop-web:latest"] == names["shop-worker:latest"]
+
+
+def test_a_secret_is_there_for_its_step_and_nowhere_else(shop: Project, builder: Engine) -> None:
+    shop.write("""\
+        services:
+          web:
+            build:
+              context: .
+              dockerfile_inline: |
+                FROM busybox
+                RUN --mount=type=secret,id=token test "$$(wc -c < /run/secrets/token)" = 7 && echo yes > /seen
+              secrets: [token]
+        secrets: {token: {environment: TOKEN}}
+    """)
+    built = shop.compose("build", environment={"TOKEN": "hunter2"}, check=True)
+
+    assert "hunter2" not in built.output
+    for path in (*builder.data.rglob("*"), *builder.run.glob("*.log")):
+        if path.is_file() and not path.is_symlink():
+            assert b"hunter2" not in path.read_bytes(), path
+    assert "has no value: the variable `TOKEN` is not set" in shop.compose("build").stderr
+
+
+def test_ctrl_c_ends_a_build_and_the_next_one_goes_on(shop: Project) -> None:
+    write(shop, "Dockerfile", "FROM busybox\nRUN echo one > /one\nRUN echo begun; sleep 1000\n")
+    building = shop.start("build")
+    building.until("begun")
+    building.interrupt()
+
+    assert building.wait() == 130
+    write(shop, "Dockerfile", "FROM busybox\nRUN echo one > /one\nRUN echo two > /two\n")
+    again = shop.compose("build", check=True)
+    assert "1 run" in again.stderr.splitlines()[-1]
+
+
+def test_a_killed_client_ends_its_build(shop: Project) -> None:
+    write(shop, "Dockerfile", "FROM busybox\nRUN echo begun; sleep 1000\n")
+    building = shop.start("build")
+    building.until("begun")
+    os.killpg(building.process.pid, signal.SIGKILL)
+
+    def sleeping() -> list[str]:
+        return [path.parent.name for path in Path("/proc").glob("[0-9]*/cmdline") if _sleeps(path)]
+
+    eventually(lambda: not sleeping(), message=lambda: f"still there: {sleeping()}")
+
+
+def _sleeps(path: Path) -> bool:
+    try:
+        return path.read_bytes().split(b"\0")[:2] == [b"sleep", b"1000"]
+    except OSError:
+        return False
+
+
+def test_whether_a_build_is_reproducible_is_checked(shop: Project) -> None:
+    write(shop, "Dockerfile", "FROM busybox\nRUN mkdir /out && date +%s%N > /out/when\nCOPY src /app\n")
+    differs = shop.compose("build", "--verify-reproducible")
+    assert differs.code == 1
+    assert "`out/when` of layer 2" in differs.stderr
+    assert "differs in content" in differs.stderr
+
+    write(shop, "Dockerfile", "FROM busybox\nRUN mkdir /out && echo always > /out/same\nCOPY src /app\n")
+    same = shop.compose("build", "--verify-reproducible", environment={"SOURCE_DATE_EPOCH": "1700000000"})
+    assert same.code == 0, same
+    assert "Image shop-web  Reproducible" in same.stderr
+
+
+def test_dockerfiles_are_checked(shop: Project) -> None:
+    assert shop.compose("build", "--check", check=True).stdout == "nothing to say\n"
+    write(shop, "Dockerfile", "FROM busybox AS Web\nCMD sleep 1\n")
+
+    checked = shop.compose("build", "--check")
+
+    assert checked.code == 1
+    assert "[StageNameCasing]" in checked.stdout
+    assert "[JSONArgsRecommended]" in checked.stdout
+    assert "Dockerfile:2:" in checked.stdout
+
+
+WATCHED = """\
+services:
+  web:
+    build: .
+    command: {idle}
+    stop_grace_period: 0s
+    develop:
+      watch:
+        - {{action: rebuild, path: ./src}}
+"""
+
+
+def test_a_saved_file_is_built_in_and_a_failing_build_keeps_what_runs(shop: Project) -> None:
+    shop.write(WATCHED.format(idle=IDLE))
+    watch = shop.start("watch")
+    watch.until("watching")
+    first = shop.container("web")["ID"]
+
+    write(shop, "src/app.txt", "two")
+    watch.until("web  rebuilt")
+    assert in_container(shop, "/app/app.txt") == "two"
+    assert shop.container("web")["ID"] != first
+
+    second = shop.container("web")["ID"]
+    write(shop, "Dockerfile", "FROM busybox\nCOPY src /app\nRUN grep -v broken /app/app.txt\n")
+    watch.until("applied")
+    write(shop, "src/app.txt", "broken")
+    watch.until("error")
+    assert shop.container("web")["State"] == "running"
+    assert in_container(shop, "/app/app.txt") == "two"
+
+    write(shop, "src/app.txt", "three")
+    eventually(lambda: in_container(shop, "/app/app.txt") == "three", message=lambda: watch.text)
+    assert shop.container("web")["ID"] != second
+    watch.interrupt()
+    watch.wait()
+
+
+def test_a_newer_save_supersedes_a_build(shop: Project) -> None:
+    slow = "FROM busybox\nCOPY src /app\nRUN grep -q slow /app/app.txt && sleep 1000; true\nCMD sleep 1000\n"
+    write(shop, "Dockerfile", slow)
+    shop.write(WATCHED.format(idle=IDLE))
+    watch = shop.start("watch")
+    watch.until("watching")
+
+    write(shop, "src/app.txt", "slow")
+    watch.until("rebuilding")
+    write(shop, "src/app.txt", "quick")
+    watch.until("superseded")
+    watch.until("web  rebuilt")
+
+    assert in_container(shop, "/app/app.txt") == "quick"
+    watch.interrupt()
+    watch.wait()
+
+
+def test_a_step_runs_for_its_files_before_the_service_starts_anew(shop: Project) -> None:
+    shop.write("""\
+        services:
+          web:
+            build: .
+            command: sh -c "cat /app/made; sleep 1000"
+            stop_grace_period: 0s
+            develop:
+              watch:
+                - {action: sync, path: ./src, target: /app}
+            x-reload:
+              run: [{path: src/list.txt, command: "sh -c 'cp /app/list.txt /app/made'"}]
+    """)
+    write(shop, "src/list.txt", "first")
+    write(shop, "src/made", "nothing")
+    (shop.directory / "src/made").unlink()
+    shop.up("--watch")
+    container = shop.container("web")["ID"]
+
+    write(shop, "src/app.txt", "only synced")
+    eventually(lambda: in_container(shop, "/app/app.txt") == "only synced")
+    write(shop, "src/list.txt", "second\n")
+
+    eventually(lambda: "second" in "".join(shop.logs("web")), message=lambda: shop.compose("watch", "--status").stdout)
+    assert shop.container("web")["ID"] == container
