@@ -160,9 +160,10 @@ class Client:
         """Give an image one more name."""
         self._call("POST", "/images/tag", {"source": source, "target": target})
 
-    def save_images(self, references: list[str], path: str) -> None:
+    def save_images(self, references: list[str], path: str, surroundings: Mapping[str, str]) -> None:
         """Write images to an archive at the absolute `path`."""
-        self._call("POST", "/images/save", {"references": references, "path": path})
+        body = {"references": references, "path": path, "surroundings": dict(surroundings)}
+        self._call("POST", "/images/save", body)
 
     def verify_images(self, references: list[str], *, repair: bool = False) -> list[dict[str, str]]:
         """What is damaged: `image`, `problem` and `hint` of each."""

@@ -30,7 +30,7 @@
     POST /images/pull|push       ImagesRequest                          events
     POST /images/remove          {"references": [], "force": bool}      {"removed": []}
     POST /images/tag             {"source", "target"}                   {}
-    POST /images/save            {"references": [], "path"}             {}
+    POST /images/save            {"references": [], "path", "surroundings": {}}   {}
     POST /images/verify          {"references": [], "repair": bool}     {"damage": [{"image", "problem", "hint"}]}
     POST /images/prune           PruneRequest                           PruneResult
     POST /images/inspect         {"references": []}                     {"images": [ImageDetails]}

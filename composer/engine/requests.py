@@ -413,6 +413,11 @@ class Requests:
         nodes = (Node(f"push/{push.reference}", push, "asked for") for push in pushes)
         return await self._transfer("", Plan(tuple(nodes)), request.surroundings, emit)
 
+    async def save_images(self, references: tuple[str, ...], path: str, surroundings: Mapping[str, str]) -> None:
+        """Write images to an archive at `path`; blobs that were dropped come from their registries again."""
+        await self._transfers.complete(references, surroundings, lambda _: None)
+        await self._pictures.save(references, path)
+
     async def _transfer(
         self, name: str, plan: Plan, surroundings: Mapping[str, str], emit: Emit, errand: Errand | None = None
     ) -> Result:

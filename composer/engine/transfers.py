@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from composer.api.messages import Event
 from composer.clock import Clock
 from composer.engine.plan import PullImage, PushImage
+from composer.image.store import Store as Images
 from composer.oci.digest import Digest
 from composer.oci.reference import parse
 from composer.registry.access import Access
@@ -24,7 +25,8 @@ _BETWEEN = 0.1
 class Transfers:
     """The registries behind the engine's requests."""
 
-    def __init__(self, puller: Puller, pusher: Pusher, clock: Clock) -> None:
+    def __init__(self, images: Images, puller: Puller, pusher: Pusher, clock: Clock) -> None:
+        self._images = images
         self._puller = puller
         self._pusher = pusher
         self._clock = clock
@@ -41,8 +43,17 @@ class Transfers:
                 if pulled.warning:
                     emit(Event("project", "", "warning", detail=pulled.warning))
             case PushImage(name):
+                await self.complete((name,), surroundings, emit)
                 report = Telling(name, "pushing", self._clock, emit).report
                 await self._pusher.push(reference, access, report)
+
+    async def complete(self, references: Sequence[str], surroundings: Mapping[str, str], emit: Emit) -> None:
+        """Have the blobs of images that were pulled and of which only the unpacked layers were kept. Raises as `perform`."""
+        access = await asyncio.to_thread(Access.of, surroundings)
+        for name in references:
+            image = await asyncio.to_thread(self._images.find, name)
+            if image is not None:
+                await self._puller.complete(image, access, Telling(name, "pulling", self._clock, emit).report)
 
 
 def untold(emit: Emit) -> Emit:

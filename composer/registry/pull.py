@@ -16,6 +16,7 @@ from functools import partial
 from composer.clock import Clock
 from composer.errors import ImageError
 from composer.image.image import Image, Origin
+from composer.image.index import origin_of, reference_of
 from composer.image.store import Store, refuse_reserved
 from composer.image.verify import check_layers
 from composer.oci import media_types
@@ -91,6 +92,31 @@ class Puller:
                 return Pulled(await asyncio.to_thread(self._store.add, manifest, reference, origin), changed=False)
             image, warning = await self._fetch(sources, reference, wanted, report, explicit=bool(asked))
         return Pulled(image, before is None or before.manifest != image.manifest, warning)
+
+    async def complete(self, image: Image, access: Access, report: Report) -> None:
+        """Have the blobs of an image that was pulled, where only its unpacked layers have been kept.
+
+        One that cannot be pulled again is left as it is. Raises as `pull` does.
+        """
+        found = await asyncio.to_thread(self._lacking, image)
+        if found is None:
+            return
+        manifest, reference = found
+        async with self._connected(), adding(self._store):
+            sources = Client(access, self._clock, self._transport).sources(reference)
+            await self._fetch_layers(sources, manifest, image.config, report, blobs=True)
+
+    def _lacking(self, image: Image) -> tuple[Manifest, Reference] | None:
+        """The image's manifest and where it came from, if it lacks blobs that nothing here could write."""
+        if image.manifest is None:
+            return None
+        manifest = Manifest.parse(self._manifest_of(image))
+        pairs = zip(manifest.layers, image.config.diff_ids, strict=True)
+        if all(self._store.blobs.has(blob) or blob.digest == diff_id for blob, diff_id in pairs):
+            return None
+        origins = [entry for entry in self._store.entries() if entry.digest == image.manifest and origin_of(entry)]
+        reference = next((name for entry in origins if (name := reference_of(entry))), None)
+        return (manifest, reference) if reference else None
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[None]:
@@ -168,13 +194,22 @@ class Puller:
         return await asyncio.to_thread(record), warning
 
     async def _fetch_layers(
-        self, sources: Sequence[Repository], manifest: Manifest, config: ImageConfig, report: Report
+        self,
+        sources: Sequence[Repository],
+        manifest: Manifest,
+        config: ImageConfig,
+        report: Report,
+        *,
+        blobs: bool = False,
     ) -> None:
-        """Fetch the layers that are not there, each blob once; the first failure ends the others."""
+        """Fetch the layers that are not there, with `blobs` also those that are there only unpacked, each blob once.
+
+        The first failure ends the others.
+        """
         missing: dict[Digest, Layer] = {}
         below: Digest | None = None
         for blob, diff_id, chain in zip(manifest.layers, config.diff_ids, chain_ids(config.diff_ids), strict=True):
-            if self._store.snapshots.has(chain) or self._store.blobs.has(blob):
+            if self._store.blobs.has(blob) or (self._store.snapshots.has(chain) and not blobs):
                 report(LayerProgress(blob.digest, Phase.PRESENT, blob.size, blob.size))
             else:
                 missing.setdefault(blob.digest, Layer(blob, diff_id, below))

@@ -344,7 +344,8 @@ async def _image_tag(request: web.Request) -> web.Response:
 
 async def _image_save(request: web.Request) -> web.Response:
     body = await _body(request)
-    await request.app[_requests].pictures.save(tuple(body["references"]), body["path"])
+    surroundings = {str(key): str(value) for key, value in body.get("surroundings", {}).items()}
+    await request.app[_requests].save_images(tuple(body["references"]), body["path"], surroundings)
     return web.json_response({})
 
 

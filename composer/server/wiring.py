@@ -125,7 +125,7 @@ async def build(paths: Paths) -> Engine:
     keeping.on_exit = loop.exited
     puller = Puller(rooms.images, rooms.clock)
     builder = Builder(paths, rooms.images, puller, Runner(rooms, confinement, Uplink(rooms)), rooms.clock)
-    transfers = Transfers(puller, Pusher(rooms.images, rooms.clock), rooms.clock)
+    transfers = Transfers(rooms.images, puller, Pusher(rooms.images, rooms.clock), rooms.clock)
     making = Making(builder, rooms.images, store, rooms.clock, Reader(lambda: builder.contents, rooms.images))
     requests = Requests(rooms, containers, loop, processes, logs, Pictures(rooms.images, store), transfers, making)
     requests.watching = Watching(

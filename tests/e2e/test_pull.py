@@ -102,6 +102,23 @@ def test_what_one_engine_pushes_another_one_runs(engine: Engine, registry: Regis
     assert "not in the image store" in absent.stderr
 
 
+def test_blobs_that_were_pruned_come_again_when_somebody_needs_them(
+    engine: Engine, registry: Registry, tmp_path: Path
+) -> None:
+    reference = registry.push(busybox_image(tmp_path), "web:1")
+    shop = engine.project(f"services:\n  web:\n    image: {reference}\n")
+    shop.up()
+    assert "Total reclaimed space" in engine.compose("image", "prune", "-f", "--blobs", check=True).stdout
+    assert len(list((engine.data / "images/blobs/sha256").iterdir())) == 2
+
+    assert engine.compose("image", "verify").code == 0
+    assert "Pull" not in shop.up("--force-recreate").stderr
+    assert shop.exec("web", "cat", "/greeting").stdout == "hello\n"
+    engine.compose("image", "save", "-o", str(tmp_path / "saved.tar"), reference, check=True)
+
+    assert len(list((engine.data / "images/blobs/sha256").iterdir())) == 4
+
+
 def test_who_logs_in_may_pull(engine: Engine, tmp_path: Path) -> None:
     from tests.registry.test_access import CREDENTIALS, HTPASSWD
 

@@ -60,6 +60,12 @@ class Home:
 
         return asyncio.run(pull())
 
+    def complete(self, reference: str) -> None:
+        """Have all blobs of an image of the store."""
+        image = self.store.find(reference)
+        assert image is not None
+        asyncio.run(self.puller().complete(image, Access.of(self.environment), self.reports.append))
+
     def push(self, reference: str, chunk: int = 0) -> None:
         """Push as this user, larger blobs in chunks."""
 

@@ -146,3 +146,27 @@ def test_what_is_not_there_or_not_an_image_of_ours_cannot_be_pushed(home: Home, 
     home.store.blobs.remove(Digest.of(made.blobs[0]))
     with pytest.raises(ImageError, match="missing from the image store"):
         home.push(name)
+
+
+def test_blobs_that_were_dropped_come_again_to_be_pushed_elsewhere(
+    home: Home, registry: Registry, proxy: FaultyProxy
+) -> None:
+    made = image("dropped")
+    name = registry.push(made, "dropped:1")
+    home.pull(name)
+    whole = sorted(map(str, home.store.blobs.all()))
+    assert home.store.drop_blobs() > 0
+    assert len(list(home.store.blobs.all())) == 2  # manifest and config
+    other = f"{proxy.name}/elsewhere:1"
+    home.store.tag(name, other)
+    with pytest.raises(ImageError, match="missing from the image store"):
+        home.push(other)
+
+    home.complete(other)
+    home.push(other)
+
+    assert sorted(map(str, home.store.blobs.all())) == whole
+    assert inspected(other) == json.loads(made.manifest.to_bytes())
+    home.reports.clear()
+    home.complete(other)
+    assert home.reports == []

@@ -142,13 +142,13 @@ def save(
     """Save images to an archive that Docker and OCI tools can read."""
     session: Session = ctx.obj
     if output:
-        session.client.save_images(references, str(Path(output).absolute()))
+        session.client.save_images(references, str(Path(output).absolute()), session.surroundings)
         return 0
     if sys.stdout.isatty():
         raise UsageError("an archive is nothing for a terminal", hint="use `--output FILE`, or redirect the output")
     with TemporaryDirectory() as directory:
         archive = Path(directory, "images.tar")
-        session.client.save_images(references, str(archive))
+        session.client.save_images(references, str(archive), session.surroundings)
         with archive.open("rb") as file:
             shutil.copyfileobj(file, sys.stdout.buffer)
             sys.stdout.buffer.flush()
