@@ -35,10 +35,11 @@ from composer.build.dockerfile.instructions import (
     Workdir,
 )
 from composer.build.dockerfile.problems import Problems
-from composer.build.dockerfile.read import read
+from composer.build.dockerfile.read import FLAGS, INSTRUCTIONS, read
 from composer.build.dockerfile.reading import Reading, UnreadableError
 from composer.build.dockerfile.source import source_of
 from composer.build.dockerfile.statements import Statement, statements
+from tests.make.dockerfile import PAGE, page
 
 FILES = sorted((Path(__file__).parent / "dockerfiles").glob("*.Dockerfile"))
 
@@ -190,6 +191,19 @@ def test_whole_files_read_alike(docker: Any, path: Path) -> None:
 def test_the_corpus_is_without_fault() -> None:
     for path in FILES:
         assert ours(path.read_text())[1] == []
+
+
+def test_the_corpus_has_every_instruction_and_flag() -> None:
+    seen = [each for path in FILES for each in ours(path.read_text())[0]]
+
+    assert {each.name for each in seen} == set(INSTRUCTIONS)
+    for name, flags in FLAGS.items():
+        used = {flag[2:].partition("=")[0] for each in seen if each.name == name for flag in each.flags}
+        assert used == set(flags)
+
+
+def test_the_page_is_the_one_the_tables_make() -> None:
+    assert PAGE.read_text().splitlines() == list(page()), "run `python -m tests.make.dockerfile`"
 
 
 _PIECES = st.sampled_from(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from composer.build.dockerfile import read_transfer
+from composer.build.dockerfile import read_healthcheck, read_run, read_transfer
 from composer.build.dockerfile.instructions import (
     Arg,
     Cmd,
@@ -28,12 +28,11 @@ from composer.build.dockerfile.instructions import (
     Workdir,
 )
 from composer.build.dockerfile.problems import did_you_mean
-from composer.build.dockerfile.read_healthcheck import read_healthcheck
-from composer.build.dockerfile.read_run import read_run
 from composer.build.dockerfile.reading import Kind, Reading
 from composer.build.dockerfile.words import at_spaces, quoted_words
 
 _STAGE_NAME = re.compile(r"[a-z][a-z0-9_.-]*")
+FROM_FLAGS = {"platform": Kind.TEXT}
 _NO_TRIGGERS = ("FROM", "MAINTAINER", "ONBUILD")
 
 
@@ -48,7 +47,7 @@ def read(reading: Reading) -> Instruction:
 
 def _from(reading: Reading) -> From:
     words = at_spaces(reading.statement.rest)
-    platform = reading.flags({"platform": Kind.TEXT}).get("platform", "")
+    platform = reading.flags(FROM_FLAGS).get("platform", "")
     as_keyword = alias = ""
     if len(words) == 3 and words[1].lower() == "as":
         as_keyword, alias = words[1:]
@@ -194,14 +193,24 @@ _READERS: dict[str, Callable[[Reading], Instruction]] = {
     "ENV": _env,
     "EXPOSE": _expose,
     "FROM": _from,
-    "HEALTHCHECK": read_healthcheck,
+    "HEALTHCHECK": read_healthcheck.read_healthcheck,
     "LABEL": _label,
     "MAINTAINER": _maintainer,
     "ONBUILD": _onbuild,
-    "RUN": read_run,
+    "RUN": read_run.read_run,
     "SHELL": _shell,
     "STOPSIGNAL": _stopsignal,
     "USER": _user,
     "VOLUME": _volume,
     "WORKDIR": _workdir,
 }
+
+FLAGS = {
+    "ADD": read_transfer.ADD_FLAGS,
+    "COPY": read_transfer.COPY_FLAGS,
+    "FROM": FROM_FLAGS,
+    "HEALTHCHECK": read_healthcheck.HEALTHCHECK_FLAGS,
+    "RUN": read_run.RUN_FLAGS,
+}
+"""The flags that there are."""
+INSTRUCTIONS = tuple(_READERS)

@@ -13,7 +13,7 @@ from composer.build.dockerfile.spaces import SPACES
 from composer.build.dockerfile.words import json_strings
 
 _DURATIONS = ("interval", "timeout", "start-period", "start-interval")
-_FLAGS = {**dict.fromkeys(_DURATIONS, Kind.TEXT), "retries": Kind.TEXT}
+HEALTHCHECK_FLAGS = {**dict.fromkeys(_DURATIONS, Kind.TEXT), "retries": Kind.TEXT}
 _SHORTEST = 1_000_000
 _TYPE = re.compile(rf"([^{SPACES}]+)[{SPACES}]*(.*)", re.DOTALL)
 
@@ -30,7 +30,7 @@ def read_healthcheck(reading: Reading) -> Healthcheck:
         if rest:
             raise reading.fail("`HEALTHCHECK NONE` takes no arguments", rest)
         return Healthcheck(**reading.common, command=None)
-    flags = reading.flags(_FLAGS)
+    flags = reading.flags(HEALTHCHECK_FLAGS)
     if kind.upper() != "CMD":
         hint = did_you_mean(kind, ("CMD", "NONE")) or f"write `HEALTHCHECK CMD {reading.statement.rest}`"
         raise reading.fail(f"unknown type `{kind}` in `HEALTHCHECK`", kind, hint=hint)

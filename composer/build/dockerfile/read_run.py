@@ -7,14 +7,14 @@ from composer.build.dockerfile.mount import MountError, field_of, read_mount
 from composer.build.dockerfile.problems import did_you_mean, listing
 from composer.build.dockerfile.reading import Kind, Reading
 
-_FLAGS = {"mount": Kind.TEXTS, "network": Kind.TEXT, "security": Kind.TEXT, "device": Kind.TEXTS}
+RUN_FLAGS = {"mount": Kind.TEXTS, "network": Kind.TEXT, "security": Kind.TEXT, "device": Kind.TEXTS}
 _NETWORKS = ("default", "none", "host")
 _SECURITIES = ("sandbox", "insecure")
 
 
 def read_run(reading: Reading) -> Run:
     """The RUN. Raises UnreadableError."""
-    flags = reading.flags(_FLAGS)
+    flags = reading.flags(RUN_FLAGS)
     return Run(
         **reading.common,
         command=reading.command(),

@@ -9,13 +9,13 @@ from composer.build.dockerfile.instructions import Add, Copy, Heredoc
 from composer.build.dockerfile.reading import Kind, Reading
 
 _BOTH = {"chown": Kind.TEXT, "chmod": Kind.TEXT, "link": Kind.SWITCH, "exclude": Kind.TEXTS}
-_COPY = {"from": Kind.TEXT, **_BOTH, "parents": Kind.SWITCH}
-_ADD = {**_BOTH, "checksum": Kind.TEXT, "keep-git-dir": Kind.SWITCH, "unpack": Kind.SWITCH}
+COPY_FLAGS = {"from": Kind.TEXT, **_BOTH, "parents": Kind.SWITCH}
+ADD_FLAGS = {**_BOTH, "checksum": Kind.TEXT, "keep-git-dir": Kind.SWITCH, "unpack": Kind.SWITCH}
 
 
 def read_copy(reading: Reading) -> Copy:
     """The COPY. Raises UnreadableError."""
-    flags = reading.flags(_COPY)
+    flags = reading.flags(COPY_FLAGS)
     source_stage = flags.get("from", "")
     if "$" in source_stage[:-1]:
         hint = "name a stage: `FROM …$NAME AS alias`, then `--from=alias`"
@@ -26,7 +26,7 @@ def read_copy(reading: Reading) -> Copy:
 
 def read_add(reading: Reading) -> Add:
     """The ADD. Raises UnreadableError."""
-    flags = reading.flags(_ADD)
+    flags = reading.flags(ADD_FLAGS)
     return Add(
         **reading.common,
         **_common(reading, flags),
