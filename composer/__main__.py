@@ -65,9 +65,9 @@ def _make_streams_sturdy() -> None:
 def _run(arguments: list[str]) -> int:
     import typer
 
-    from composer.cli.app import app
+    from composer.cli.app import root_command
 
-    command = typer.main.get_command(app)
+    command = root_command()
     try:
         with command.make_context("compose", arguments) as context:
             code = command.invoke(context)

@@ -20,6 +20,7 @@ own (`COMPOSER_CONFIG`, else `/etc/composer` for root and `$XDG_CONFIG_HOME/comp
 
     run/engine.sock                 the API, 0600
     run/keeper.sock                 engine -> keeper, SEQPACKET, 0600
+    run/fork.sock                   client -> forkserver, 0600
     run/start.lock                  held by whoever starts the processes
     run/keeper.pid  run/engine.pid  pid and start time of each
     run/engine.log  run/keeper.log  what the processes say of themselves
@@ -104,6 +105,10 @@ class Paths:
     @property
     def keeper_socket(self) -> Path:
         return self.run / "keeper.sock"
+
+    @property
+    def fork_socket(self) -> Path:
+        return self.run / "fork.sock"
 
     @property
     def start_lock(self) -> Path:

@@ -384,6 +384,8 @@ class ContainerSummary:
     """Whom it waits for, while it does."""
     restarts: int = 0
     attach: bool = True
+    image_id: str = ""
+    """What it was made from; the name may mean another image by now. Empty for the embedded image."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ import fcntl
 import os
 import socket
 import stat
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -25,6 +26,8 @@ from composer.paths import Paths
 
 READY_WITHIN = 20.0
 ENDED_WITHIN = 20.0
+FORKSERVER_WITHIN = 5.0
+"""Seconds for which a forkserver may import, before its socket counts as left behind by one that died."""
 LONGEST_SOCKET_PATH = 107  # sun_path of unix(7), less its terminating null
 
 _SPAWNS = 2
@@ -50,6 +53,32 @@ def ensure_engine(paths: Paths, environment: Mapping[str, str]) -> None:
         if accepts(paths.engine_socket):
             return
         _await_engine(paths, environment, deadline)
+
+
+def ensure_forkserver(environment: Mapping[str, str]) -> None:
+    """Start what makes the next commands quick, beside an engine that is there; not being able to is no failure."""
+    paths = Paths.from_environment(environment, os.getuid())
+    with suppress(OSError, HostError):
+        if accepts(paths.engine_socket) and not has_forkserver(paths):
+            _spawn(launch.command("composer.forkserver", packages=True), paths, environment, paths.engine_log)
+
+
+def has_forkserver(paths: Paths) -> bool:
+    """Whether a forkserver listens, or has bound its socket a moment ago and is about to."""
+    if accepts(paths.fork_socket):
+        return True
+    with suppress(OSError):
+        return time.time() - paths.fork_socket.lstat().st_mtime < FORKSERVER_WITHIN
+    return False
+
+
+def forkserver_pid(paths: Paths) -> int:
+    """The process that listens on run/fork.sock, 0 for none."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe, suppress(OSError):
+        probe.connect(str(paths.fork_socket))
+        # The first word of `struct ucred` (unix(7)): who called listen(2).
+        return int.from_bytes(probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 4), sys.byteorder)
+    return 0
 
 
 def await_end(*pids: int) -> None:
@@ -145,15 +174,15 @@ def _start_lock(paths: Paths, deadline: float) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _keeper_alive(paths: Paths) -> bool:
-    """Whether the process in run/keeper.pid (pid and start time) still is that process."""
+def keeper_pid(paths: Paths) -> int:
+    """The process in run/keeper.pid (pid and start time) if it still is that process, else 0."""
     try:
         pid, start_time = (paths.run / "keeper.pid").read_text().split()[:2]
         # Field 22 of /proc/PID/stat, counted from behind the name, which may hold anything (proc_pid_stat(5)).
         found = Path(f"/proc/{int(pid)}/stat").read_text().rpartition(")")[2].split()
     except (OSError, ValueError):
-        return False
-    return found[0] not in "ZX" and found[19] == start_time
+        return 0
+    return int(pid) if found[0] not in "ZX" and found[19] == start_time else 0
 
 
 def _await_engine(paths: Paths, environment: Mapping[str, str], deadline: float) -> None:
@@ -161,10 +190,11 @@ def _await_engine(paths: Paths, environment: Mapping[str, str], deadline: float)
     logs = {log: log.stat().st_size if log.exists() else 0 for log in (paths.keeper_log, paths.engine_log)}
     keeper, spawned, pause = 0, 0, 0.002
     while not accepts(paths.engine_socket):
-        if not (keeper and Path(f"/proc/{keeper}").exists()) and not _keeper_alive(paths):
+        if not (keeper and Path(f"/proc/{keeper}").exists()) and not keeper_pid(paths):
             if spawned == _SPAWNS:
                 raise EngineError(f"cannot start the engine: its keeper ended{_words_since(logs)}", hint=_hint(paths))
-            keeper, spawned = _spawn_keeper(paths, environment), spawned + 1
+            keeper = _spawn(launch.command("composer.keeper"), paths, environment, paths.keeper_log)
+            spawned += 1
         if time.monotonic() > deadline:
             why = f"not ready after {READY_WITHIN:g} seconds"
             raise EngineError(f"cannot start the engine: {why}{_words_since(logs)}", hint=_hint(paths))
@@ -172,32 +202,32 @@ def _await_engine(paths: Paths, environment: Mapping[str, str], deadline: float)
         pause = min(pause * 1.2, 0.05)
 
 
-def _spawn_keeper(paths: Paths, environment: Mapping[str, str]) -> int:
-    """Start the keeper as a process of its own session, and nobody's child; its pid."""
+def _spawn(command: list[str], paths: Paths, environment: Mapping[str, str], log_file: Path) -> int:
+    """Start a process in a session of its own, and nobody's child; its pid."""
     variables = {
         name: value for name, value in environment.items() if name in _PASSED_ON or name.startswith(_PASSED_ON_PREFIXES)
     }
     variables |= {"COMPOSER_DATA": str(paths.data), "COMPOSER_RUN": str(paths.run)}
-    log = os.open(paths.keeper_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    log = os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     ready, report = os.pipe2(os.O_CLOEXEC)
     try:
         child = os.fork()
         if child == 0:
-            _become_keeper(variables, log, report)
+            _become(command, variables, log, report)
         os.close(report)
-        # The child only forks the keeper, so that it is nobody's zombie; the keeper's pid comes through the pipe.
+        # The child only forks, so that the process is nobody's zombie; its pid comes through the pipe.
         answer = os.read(ready, 32)
         os.waitpid(child, 0)
     finally:
         os.close(log)
         os.close(ready)
     if not answer.isdigit():
-        raise HostError("cannot start the keeper: no more processes can be made")
+        raise HostError("cannot start the engine: no more processes can be made")
     return int(answer)
 
 
-def _become_keeper(variables: dict[str, str], log: int, report: int) -> NoReturn:
-    """In the child: leave the session, fork once more, and become the keeper."""
+def _become(command: list[str], variables: dict[str, str], log: int, report: int) -> NoReturn:
+    """In the child: leave the session, fork once more, and become the program."""
     try:
         os.setsid()
         pid = os.fork()
@@ -209,10 +239,9 @@ def _become_keeper(variables: dict[str, str], log: int, report: int) -> NoReturn
         os.dup2(os.open(os.devnull, os.O_RDWR), 0)
         os.dup2(log, 1)
         os.dup2(log, 2)
-        command = launch.command("composer.keeper")
         os.execve(command[0], command, variables)  # noqa: S606  a process of ours
     except OSError as error:
-        os.write(log, f"keeper: {error}\n".encode())
+        os.write(log, f"{command[-1]}: {error}\n".encode())
     finally:
         os._exit(127)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from composer.build.dockerfile.scope import unused_args
 from composer.build.dockerfile.stages import Stages, link
 from composer.build.events import Report, StepEvent, StepStatus
 from composer.build.files import ContentCache, Selection, Tree, open_context
+from composer.build.housekeeping import Housekeeping
 from composer.build.inputs import Inputs
 from composer.build.lower import IMAGE_CONTEXTS, lower
 from composer.build.operations import Graph, Part
@@ -24,7 +26,7 @@ from composer.build.perform import Performer
 from composer.build.solve import Solver
 from composer.build.worker import Worker
 from composer.clock import Clock
-from composer.errors import UsageError
+from composer.errors import ComposerError, UsageError
 from composer.image.image import Image
 from composer.image.ownership import Ownership
 from composer.image.store import Store
@@ -33,6 +35,11 @@ from composer.oci.platform import parse_platform, this_platform
 from composer.oci.reference import parse as parse_reference
 from composer.paths import Paths
 from composer.registry.pull import Puller, adding
+
+log = logging.getLogger("composer.build")
+
+_TIDY_AFTER = 2.0
+"""Seconds after a build: whoever builds in a loop is not to wait for the disk."""
 
 
 class Builder:
@@ -48,6 +55,7 @@ class Builder:
         self._solver: Solver | None = None
         self._worker = worker
         self._clock = clock
+        self._looking_after: asyncio.Task[None] | None = None
 
     @property
     def solver(self) -> Solver:
@@ -59,6 +67,11 @@ class Builder:
         return self._solver
 
     @property
+    def housekeeping(self) -> Housekeeping:
+        """What is left for the next builds."""
+        return Housekeeping(self._store, self.solver.cache, self.caches, self._paths.data)
+
+    @property
     def contents(self) -> ContentCache:
         """Digests of files that builds have read before."""
         if self._contents is None:
@@ -66,12 +79,16 @@ class Builder:
         return self._contents
 
     def sweep(self) -> None:
-        """Delete what an engine that died was at; to be called before any build."""
+        """Delete what an engine that died was at, or a machine; to be called before any build."""
+        self._store.snapshots.unsettled()
         if (self._paths.build / "steps").is_dir():
             self.solver.sweep()
 
     async def close(self) -> None:
         """Let go of the files; what was built is on record then."""
+        if self._looking_after is not None:
+            self._looking_after.cancel()
+            await asyncio.gather(self._looking_after, return_exceptions=True)
         if self._solver is not None:
             await self._solver.close()
             self._solver.cache.close()
@@ -110,8 +127,24 @@ class Builder:
             finally:
                 await inputs.close()
             names = [parse_reference(tag) for tag in options.tags]
-            image, _ = await asyncio.to_thread(commit, self._store, graph, made, names)
+            image, new = await asyncio.to_thread(commit, self._store, graph, made, names)
+        if new:
+            self._look_after()
         return image
+
+    def _look_after(self) -> None:
+        """Some time after a build: have what it made on the disk, and the cache no larger than it may be."""
+        if self._looking_after is None or self._looking_after.done():
+            self._looking_after = asyncio.create_task(self._tidy())
+
+    async def _tidy(self) -> None:
+        await self._clock.sleep(_TIDY_AFTER)
+        try:
+            snapshots = self._store.snapshots
+            await asyncio.to_thread(lambda: snapshots.settle(snapshots.unsettled()))
+            await asyncio.to_thread(self.housekeeping.shrink)
+        except (OSError, ComposerError) as error:
+            log.warning("cannot look after the build cache: %s", error)
 
     async def _lowered(self, stages: Stages, options: BuildOptions, platform: Platform, report: Report) -> Graph:
         images: dict[tuple[str, str], Image] = {}

@@ -8,7 +8,9 @@ the caller asks again once it is.
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from composer.build import history
@@ -46,6 +48,7 @@ from composer.oci.descriptor import Platform
 
 IMAGE_CONTEXTS = ("docker-image://", "oci-layout://")
 _ONE_LINE = 200
+_ONBUILD = re.compile(r"ONBUILD\s+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +125,10 @@ class _Lowering:
         if name.lower() not in self._stages.contexts and name == SCRATCH:
             return StageState.upon(self.scratch(), self._empty_config()), ()
         vertex, config = self.tree(name, linked.platform, stage.base)
-        triggers = tuple(parse_trigger(expression, name) for expression in config.on_build)
+        triggers = tuple(
+            replace(parse_trigger(expression, name), text=expression, span=stage.base.span)
+            for expression in config.on_build
+        )
         return StageState.upon(vertex, config), triggers
 
     def scratch(self) -> VertexId:
@@ -369,12 +375,10 @@ class _StageLowering:
         several = len(self._dockerfile.stages) > 1
         stage = f"{self._stage.name or f'stage-{self._stage.index}'} " if several else ""
         width = len(str(self._total))
-        text = at.text
+        text = _ONBUILD.sub("", at.text) if triggered else at.text
         if not isinstance(at, Run):
-            try:
-                text = expand(at.text, self._state.environment, self._dockerfile.escape, keep_undefined=True).text
-            except ExpansionError:
-                text = at.text
+            with suppress(ExpansionError):
+                text = expand(text, self._state.environment, self._dockerfile.escape, keep_undefined=True).text
         line = " ".join(text.split())
         line = line if len(line) <= _ONE_LINE else f"{line[:_ONE_LINE]}…"
         return f"[{stage}{self._position:>{width}}/{self._total}] {'ONBUILD ' if triggered else ''}{line}"

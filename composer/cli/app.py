@@ -7,6 +7,7 @@ table carries the one-line help, so that `compose --help` imports none of them e
 from __future__ import annotations
 
 import importlib
+from functools import cache
 from typing import Annotated, Any
 
 import typer
@@ -48,7 +49,7 @@ _COMMANDS = {
     "wait": "Wait until containers stop, and exit with their code",
     "watch": "Keep containers up to date with the files on disk",
 }
-_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+_SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
 class LazyGroup(TyperGroup):
@@ -139,6 +140,24 @@ def root(
             locked=locked,
         )
     )
+
+
+@cache
+def root_command() -> Any:
+    """`app` as a click command, made once a process."""
+    return typer.main.get_command(app)
+
+
+def build_all() -> None:
+    """Build every command with all that typer makes of its parameters when it is first called."""
+    pending = [root_command()]
+    while pending:
+        command = pending.pop()
+        context = typer.Context(command, help_option_names=_SETTINGS["help_option_names"])
+        for parameter in command.get_params(context):  # with `--help`, which is made when it is first asked for
+            parameter.get_runtime_param()
+        if isinstance(command, TyperGroup):
+            pending += [command.get_command(context, name) for name in command.list_commands(context)]
 
 
 def command_app(**settings: Any) -> typer.Typer:

@@ -16,6 +16,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from composer.api import stream
+from composer.cli import terminal
 from composer.cli.terminal import RawTerminal, Signals, window_size
 from composer.errors import EngineError, error_from_wire
 
@@ -44,6 +45,8 @@ def converse(connection: socket.socket, streams: Streams) -> int:
         signals = stack.enter_context(
             Signals(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGWINCH)
         )
+        if streams.stdin >= 0 and os.isatty(streams.stdin):
+            terminal.tell_reader()
         if streams.tty and streams.stdin >= 0 and os.isatty(streams.stdin):
             stack.enter_context(RawTerminal(streams.stdin))
         connection.setblocking(False)

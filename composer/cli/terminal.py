@@ -6,6 +6,7 @@ import os
 import signal
 import termios
 import tty
+from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -60,22 +61,53 @@ class Signals:
 
 
 class RawTerminal:
-    """While entered, the terminal hands over every key as it is pressed; afterwards it is as it was, whatever happened."""
+    """While entered, the terminal hands over every key as it is pressed; afterwards it is as it was, whatever happened.
+
+    A SIGTSTP puts it back for as long as we are stopped.
+    """
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._before: list[Any] = []
+        self._stopper: Any = None
 
     def __enter__(self) -> RawTerminal:
         self._before = termios.tcgetattr(self._descriptor)
-        tty.setraw(self._descriptor, termios.TCSANOW)
+        self.make_raw()
+        _entered.append(self)
+        self._stopper = signal.getsignal(signal.SIGTSTP)
+        if self._stopper is not signal.SIG_IGN:
+            signal.signal(signal.SIGTSTP, stop_here)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        signal.signal(signal.SIGTSTP, self._stopper)
+        _entered.remove(self)
+        self.put_back()
+
+    def make_raw(self) -> None:
+        tty.setraw(self._descriptor, termios.TCSANOW)
+
+    def put_back(self) -> None:
         # TCSANOW: waiting for output to drain could wait for ever on a stopped terminal.
         termios.tcsetattr(self._descriptor, termios.TCSANOW, self._before)
+
+
+_entered: list[RawTerminal] = []
+
+tell_reader: Callable[[], None] = lambda: None  # noqa: E731
+"""Called before the terminal is read; the forkserver, whose commands the kernel does not stop for it, wants to know."""
+
+
+def stop_here(_number: int, _frame: FrameType | None) -> None:
+    """Stop this process, with the terminal as it was found, until it is continued. A handler of SIGTSTP."""
+    for terminal in _entered:
+        terminal.put_back()
+    os.kill(os.getpid(), signal.SIGSTOP)
+    for terminal in _entered:
+        terminal.make_raw()
 
 
 def window_size() -> tuple[int, int]:

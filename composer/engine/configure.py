@@ -126,7 +126,7 @@ def _files(service: Service, contents: Mapping[str, Content]) -> tuple[world.Fil
     grants = [("secret", grant) for grant in service.secrets] + [("config", grant) for grant in service.configs]
     found = []
     for kind, grant in grants:
-        content = contents[Content.name_of(kind, grant.source)]
+        content = contents[Content.name_of(kind, grant.source, service.name)]
         found.append(
             world.FileGrant(
                 kind,
@@ -138,6 +138,7 @@ def _files(service: Service, contents: Mapping[str, Content]) -> tuple[world.Fil
                 content.digest,
                 content.path,
                 content.text,
+                content.facts,
             )
         )
     return tuple(sorted(found, key=lambda file: file.target))

@@ -6,13 +6,16 @@ content a change of the container. The value of a variable comes with the reques
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
 from composer.errors import Diagnostic, ProjectError, Severity
+from composer.project.facts import facts_of
 from composer.project.model import File, Project, Service
+from composer.project.templates import place_of, render, template_of
 
 LARGEST = 1 << 20
 """Bytes of a secret or config at most; Docker's limit is half of it."""
@@ -25,11 +28,13 @@ class Content:
     digest: str
     path: str = ""
     text: str = ""
+    facts: str = ""
+    """JSON for a template: `text` is then what it is rendered from."""
 
     @staticmethod
-    def name_of(kind: str, key: str) -> str:
-        """By which name a mapping of contents has it."""
-        return f"{kind}/{key}"
+    def name_of(kind: str, key: str, service: str) -> str:
+        """By which name a mapping of contents has it; a template renders to something else for each service."""
+        return f"{kind}/{key}/{service}"
 
 
 def read_contents(project: Project, services: Iterable[Service]) -> dict[str, Content]:
@@ -46,11 +51,9 @@ def read_contents(project: Project, services: Iterable[Service]) -> dict[str, Co
             ("config", service.configs, project.configs),
         ):
             for grant in grants:
-                name = Content.name_of(kind, grant.source)
-                if name in found:
-                    continue
+                name = Content.name_of(kind, grant.source, service.name)
                 try:
-                    found[name] = _content(kind, files[grant.source], project)
+                    found[name] = _content(kind, files[grant.source], project, service)
                 except ProjectError as error:
                     found[name] = Content("")
                     problems += error.diagnostics
@@ -73,13 +76,13 @@ def read(path: str, what: str) -> bytes:
     return content
 
 
-def _content(kind: str, file: File, project: Project) -> Content:
+def _content(kind: str, file: File, project: Project, service: Service) -> Content:
     what = f"{kind} `{file.key}`"
     if file.external:
         hint = f"give {kind} `{file.key}` a `file` or `environment`: nothing keeps external ones here"
         raise _problem(f"{what} is external, and there is no such place here", hint)
     if file.template_driver:
-        raise _problem(f"{what} is a template, and templates are not rendered yet", "leave `template_driver` out")
+        return _template(kind, file, project, service)
     if file.file is not None:
         return Content(_digest(read(file.file, what)), path=file.file)
     if file.environment is not None:
@@ -89,6 +92,17 @@ def _content(kind: str, file: File, project: Project) -> Content:
         return Content(_digest(value.encode("utf-8", "surrogateescape")), text=value)
     text = file.content or ""
     return Content(_digest(text.encode()), text=text)
+
+
+def _template(kind: str, file: File, project: Project, service: Service) -> Content:
+    """A template; rendered now, with stand-ins for addresses, to tell mistakes early and changes at all."""
+    what = f"{kind} `{file.key}`"
+    if file.template_driver != "jinja2":
+        raise _problem(f"{what}: there is no template driver `{file.template_driver}` here", "`jinja2` is one")
+    template = template_of(file, read(file.file, what) if file.file else b"")
+    facts = facts_of(project, service)
+    rendered = render(template, place_of(kind, file), facts)
+    return Content(_digest(rendered.encode()), text=template, facts=json.dumps(facts))
 
 
 def _digest(content: bytes) -> str:

@@ -30,6 +30,8 @@ def config_hash(config: ContainerConfig) -> str:
     """64 hexadecimal digits that change exactly when the configuration does."""
     data = config_to_json(config)
     data["labels"] = {key: value for key, value in config.labels.items() if not key.startswith(PREFIX)}
+    # The digest of a file tells its content; of a template, it tells the text that it renders to.
+    data["files"] = [{**file, "content": "", "facts": ""} for file in data["files"]]
     canonical = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(canonical.encode("utf-8", "surrogateescape")).hexdigest()
 

@@ -18,7 +18,7 @@ from composer.engine.plan import CreateNetwork
 from composer.engine.records import ContainerRecord, Endpoint, Lease, NetworkRecord, Published
 from composer.engine.store import Store, lease_key
 from composer.engine.world import Attachment, Publish, State
-from composer.errors import ContainerError, UsageError
+from composer.errors import ComposerError, ContainerError, UsageError
 from composer.keeper.steps import JoinNamespace, Step
 from composer.network import ipam, items, resolv, routes, topology
 from composer.network.driver import Networks
@@ -124,11 +124,27 @@ class Networking:
         for attachment in record.config.networks:
             network = self._network(attachment.network)
             subnets[network.name] = IPv4Network(network.subnet)
-            address = self._address(record, network, attachment)
+            place = (record.project, record.service, record.number, record.id if record.one_off else "")
+            try:
+                address = self._address(place, network, attachment)
+            except UsageError as error:
+                raise UsageError(
+                    f"cannot attach `{record.name}` to `{network.name}`: {error}", hint=error.hint
+                ) from error
             mac = attachment.mac_address or topology.mac_of(address)
             endpoints[network.name] = Endpoint(network.id, str(address), mac)
         ipam.check_disjoint(subnets)
         return endpoints
+
+    def reserve(self, project: str, service: str, number: int, attachment: Attachment) -> str:
+        """The address that a replica has, or will have, on a network; "" where there is no such network, or no place on it."""
+        network = self._store.network_named(attachment.network)
+        if network is None:
+            return ""
+        try:
+            return str(self._address((project, service, number, ""), network, attachment))
+        except ComposerError:
+            return ""
 
     def release(self, record: ContainerRecord) -> None:
         """Give back the addresses of a one-off."""
@@ -232,9 +248,7 @@ class Networking:
             raise ContainerError(f"cannot attach to network `{name}`: it does not exist")
         return record
 
-    def _address(self, record: ContainerRecord, network: NetworkRecord, attachment: Attachment) -> IPv4Address:
-        one_off = record.id if record.one_off else ""
-        place = (record.project, record.service, record.number, one_off)
+    def _address(self, place: tuple[str, str, int, str], network: NetworkRecord, attachment: Attachment) -> IPv4Address:
         leases = self._store.leases_on(network.id)
         held = next((one for one in leases if (one.project, one.service, one.number, one.one_off) == place), None)
         if held is not None:
@@ -242,13 +256,10 @@ class Networking:
                 return IPv4Address(held.address)
             self._store.drop_leases([held])
         used = {IPv4Address(one.address) for one in leases if one is not held}
-        try:
-            address = ipam.allocate(
-                IPv4Network(network.subnet), IPv4Address(network.gateway), used, attachment.ipv4_address
-            )
-        except UsageError as error:
-            raise UsageError(f"cannot attach `{record.name}` to `{network.name}`: {error}", hint=error.hint) from error
-        lease = Lease(network.id, record.project, record.service, record.number, one_off, str(address))
+        address = ipam.allocate(
+            IPv4Network(network.subnet), IPv4Address(network.gateway), used, attachment.ipv4_address
+        )
+        lease = Lease(network.id, *place, str(address))
         self._store.leases.put(lease_key(lease), lease)
         return address
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from composer.api.messages import ImageDetails, ImageSummary, PruneRequest, PruneResult
@@ -79,8 +80,16 @@ class Pictures:
         return None
 
     async def listing(self) -> tuple[ImageSummary, ...]:
-        """Every image, by name."""
-        records = await asyncio.to_thread(self._images.list)
+        """Every image, by name; one that was pulled by its digest and still has its tag is told once."""
+        every = await asyncio.to_thread(self._images.list)
+        names = {(record.reference, record.id) for record in every}
+        records = [
+            record
+            for record in every
+            if record.reference is None
+            or record.reference.digest is None
+            or (replace(record.reference, digest=None), record.id) not in names
+        ]
         return tuple(
             ImageSummary(
                 record.reference.familiar() if record.reference else "",

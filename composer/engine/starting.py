@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,11 +21,13 @@ from composer.engine.records import ContainerRecord
 from composer.engine.rooms import Rooms
 from composer.engine.storage import Sources, Storage
 from composer.engine.translate import Placement, container_spec
-from composer.engine.world import ContainerConfig, Health, State
+from composer.engine.world import Attachment, ContainerConfig, Health, State
 from composer.errors import ComposerError, ContainerError
 from composer.image.image import Image
 from composer.keeper.client import Run, Started
 from composer.oci.runtime_spec import Mount, Namespace, Spec
+from composer.project.facts import Facts, located
+from composer.project.templates import render
 from composer.runtime.bundle import Bundle
 from composer.runtime.compile import clone_namespaces, container_steps, unenforced
 from composer.runtime.facts import HostFacts
@@ -133,7 +137,7 @@ class Starting:
             work=str(base / "work"),
             etc=etc_files.write(record, self._rooms, hostname),
             seeds=sources.seeds,
-            files=_files(config, rooms.facts.mapped_ids),
+            files=await asyncio.to_thread(_files, config, rooms.facts.mapped_ids, self._located(record)),
             files_place=str(rooms.paths.files),
             devices=granted.sources,
             cgroup=cgroup,
@@ -141,6 +145,24 @@ class Starting:
             init=config.init,
         )
         return spec, bundle
+
+    def _located(self, record: ContainerRecord) -> dict[str, Facts]:
+        """What the container's templates know, by the target of the file, with the addresses that there are now."""
+        networks, store = self._rooms.networks, self._rooms.store
+
+        def address_of(service: str, number: int, network: str, written: str) -> str:
+            return networks.reserve(record.project, service, number, Attachment(network, ipv4_address=written))
+
+        def port_of(service: str, target: int) -> int | None:
+            records = (each for each in store.containers_of(record.project) if each.service == service)
+            ports = (port.host_port for each in records for port in each.ports if port.target == target)
+            return next(ports, None)
+
+        return {
+            file.target: located(json.loads(file.facts), address_of, port_of)
+            for file in record.config.files
+            if file.facts
+        }
 
     async def _run(self, record: ContainerRecord, spec: Spec, bundle: Bundle) -> Started:
         rooms = self._rooms
@@ -215,15 +237,19 @@ def _check_machine(image: Image, facts: HostFacts) -> None:
 _EMULATORS = Path("/proc/sys/fs/binfmt_misc")
 
 
-def _files(config: ContainerConfig, mapped_ids: int) -> tuple[tuple[str, bytes, int, int, int], ...]:
-    """Secrets and configs as files, read anew; an id that is not mapped here is the container's root."""
+def _files(
+    config: ContainerConfig, mapped_ids: int, facts: Mapping[str, Facts]
+) -> tuple[tuple[str, bytes, int, int, int], ...]:
+    """Secrets and configs as files, read and rendered anew; an id that is not mapped here is the container's root."""
     found = []
     for file in config.files:
-        content = (
-            contents.read(file.path, f"{file.kind} `{file.key}`")
-            if file.path
-            else file.content.encode("utf-8", "surrogateescape")
-        )
+        what = f"{file.kind} `{file.key}`"
+        if file.facts:
+            content = render(file.content, what, facts[file.target]).encode()
+        elif file.path:
+            content = contents.read(file.path, what)
+        else:
+            content = file.content.encode("utf-8", "surrogateescape")
         uid, gid = (number if number < mapped_ids else 0 for number in (file.uid, file.gid))
         found.append((file.target, content, file.mode, uid, gid))
     return tuple(found)

@@ -38,6 +38,7 @@ def container_summary(record: ContainerRecord) -> ContainerSummary:
         waiting=record.error,
         restarts=record.restarts,
         attach=True,
+        image_id=config.image_id,
     )
 
 

@@ -152,8 +152,10 @@ class FileGrant:
     """Of the content: when it changes, so does the container."""
     path: str = ""
     """Where the content is read from at each start; "" where `content` has it."""
-    content: str = ""
-    """Never shown."""
+    content: str = field(default="", compare=False)
+    """Never shown; `digest` tells a change of it."""
+    facts: str = field(default="", compare=False)
+    """JSON, what `content`, a template then, is rendered with at each start; its digest is that of the text."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,16 @@ def collect(entries: Iterable[Descriptor], blobs: Blobs, snapshots: Snapshots) -
     To be called while nobody adds content. Raises ImageError, before anything is deleted, where an entry cannot be
     followed: what it leads to is unknown then.
     """
+    digests, chains = needed(entries, blobs)
+    for chain in set(snapshots.all()) - chains:
+        if not snapshots.is_kept(chain):
+            snapshots.remove(chain)
+    for digest in set(blobs.all()) - digests:
+        blobs.remove(digest)
+
+
+def needed(entries: Iterable[Descriptor], blobs: Blobs) -> tuple[set[Digest], set[Digest]]:
+    """The blobs and the snapshots that the entries lead to. Raises ImageError where one cannot be followed."""
     digests: set[Digest] = set()
     chains: set[Digest] = set()
     for entry in entries:
@@ -30,11 +40,7 @@ def collect(entries: Iterable[Descriptor], blobs: Blobs, snapshots: Snapshots) -
                 (manifest_entry.digest, manifest.config.digest, *(layer.digest for layer in manifest.layers))
             )
             chains.update(chain_ids(config.diff_ids))
-    for chain in set(snapshots.all()) - chains:
-        if not snapshots.is_kept(chain):
-            snapshots.remove(chain)
-    for digest in set(blobs.all()) - digests:
-        blobs.remove(digest)
+    return digests, chains
 
 
 def _platforms(entry: Descriptor, blobs: Blobs) -> Iterable[Descriptor]:

@@ -1,14 +1,16 @@
 """Unpacked layers: `<ChainID>/fs`, one directory each, from which overlay stacks a root file system.
 
 A layer is unpacked beside its place and renamed, so what is there is whole. `<ChainID>/size` holds the bytes of the
-uncompressed layer. A file `<ChainID>/kept` keeps a snapshot that no image needs: a build may go on from there.
+uncompressed layer. A file `<ChainID>/kept` keeps a snapshot that no image needs: a build may go on from there. While that
+holds the id of a boot, the snapshot may not be on the disk yet: should the machine crash, it is worth nothing.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -96,10 +98,10 @@ class Snapshots:
     def place(self, made: Path, chain: Digest, size: int) -> bool:
         """Move `made`, whose `fs` is a measured layer, to its place, to be kept; False where there is one already.
 
-        One rename, nothing is synchronised: after a crash of the machine the layer may be damaged. Raises OSError.
+        One rename, and nothing is synchronised: `settle` does that later. Raises OSError.
         """
         (made / "size").write_text(str(size))
-        (made / _KEPT).touch()
+        (made / _KEPT).write_text(_boot())
         try:
             made.rename(self._root / chain.hex)
         except OSError:
@@ -114,6 +116,32 @@ class Snapshots:
     def keep(self, chain: Digest) -> None:
         """Have a snapshot stay, even if no image needs it."""
         (self._root / chain.hex / _KEPT).touch()
+
+    def settle(self, chains: Iterable[Digest]) -> None:
+        """Have kept snapshots on the disk; those that are gone are fine. Raises OSError."""
+        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            synchronise(descriptor)
+        finally:
+            os.close(descriptor)
+        for chain in chains:
+            with suppress(FileNotFoundError):
+                os.truncate(self._root / chain.hex / _KEPT, 0)
+
+    def unsettled(self) -> list[Digest]:
+        """The kept snapshots that may not be on the disk yet; those for which it is too late are deleted."""
+        found, boot = [], _boot()
+        for chain in self.all():
+            try:
+                since = (self._root / chain.hex / _KEPT).read_text()
+            except FileNotFoundError:
+                continue
+            if since == boot:
+                found.append(chain)
+            elif since:
+                self.remove(chain)
+        return found
 
     def release(self, chain: Digest) -> None:
         """Let a snapshot go with the last image that needs it; one that is gone is fine."""
@@ -158,6 +186,10 @@ class Snapshots:
     def sweep(self) -> None:
         """Delete what interrupted work left."""
         sweep(self._root)
+
+
+def _boot() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text()
 
 
 def _measure(archive: TreeArchive) -> tuple[Digest, int]:

@@ -8,7 +8,7 @@ between being written and being named.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
@@ -17,7 +17,7 @@ from pathlib import Path
 from composer.errors import ComposerError, ImageError
 from composer.image import host
 from composer.image.blobs import Blobs
-from composer.image.collect import collect
+from composer.image.collect import collect, needed
 from composer.image.entries import find_entry, manifest_of, means
 from composer.image.image import Image, ImageRecord, Origin
 from composer.image.index import IndexFile, origin_of, reference_of
@@ -147,11 +147,13 @@ class Store:
             same = [item for item in self._index.read() if self._record(item).id == image.id]
             names = [other for item in same if (other := reference_of(item))]
             users = (in_use or {}).get(image.id, ())
-            if users and (name is None or len(names) == 1) and not (force and name):
+            going = [other for other in names if name and _goes_with(other, name)]
+            if users and (name is None or len(names) == len(going)) and not (force and name):
                 raise _in_use(image, users)
-            if name and (users or len(names) > 1):
-                self._index.unname(name)
-                return (name.familiar(),)
+            if name and (users or len(names) > len(going)):
+                for other in going:
+                    self._index.unname(other)
+                return tuple(other.familiar() for other in going)
             for item in same:
                 self._index.drop(item)
             self._collect()
@@ -202,6 +204,17 @@ class Store:
             for digest in chosen:
                 self.blobs.remove(digest)
             return sum(chosen.values())
+
+    def chains(self) -> set[Digest]:
+        """The snapshots that images need. Raises ImageError where an image is damaged: what it needs is unknown."""
+        return needed(self._index.read(), self.blobs)[1]
+
+    def release(self, chains: Iterable[Digest]) -> None:
+        """Let kept snapshots go, unless an image needs them; waits until nobody adds content."""
+        with locked(self._content_lock):
+            for chain in chains:
+                self.snapshots.release(chain)
+            self._collect()
 
     @contextmanager
     def deleting(self) -> Iterator[None]:
@@ -290,6 +303,11 @@ def refuse_reserved(reference: str) -> None:
             "cannot use the name `host` for an image: it is reserved for the embedded image",
             hint="choose another name",
         )
+
+
+def _goes_with(name: Reference, removed: Reference) -> bool:
+    """Whether a name is the removed one, or the same with the digest that it was pulled by."""
+    return name == removed or (name.digest is not None and replace(name, digest=None) == removed)
 
 
 def _in_use(image: Image, users: Sequence[str]) -> ImageError:

@@ -9,6 +9,7 @@ from typing import Any
 
 from composer.project.document import Mapping, Node, Scalar, is_null, plain
 from composer.project.environment import pairs, service_environment, service_labels
+from composer.project.facts import variables_of
 from composer.project.interpolate import Lookup
 from composer.project.merged import (
     dependencies,
@@ -20,6 +21,7 @@ from composer.project.merged import (
     text_of,
 )
 from composer.project.model import File, Network, Project, Service, Volume
+from composer.project.reading import read_file
 from composer.project.report import Report
 
 _AS_WRITTEN = frozenset(
@@ -193,7 +195,17 @@ class Assembler:
         said = {name: text for name in names if (text := text_of(node, name)) is not None}
         if "environment" in said:
             self._lookup(said["environment"])  # its value goes along with the project, though it is in no model
+        if said.get("template_driver") == "jinja2":
+            for variable in variables_of(said.get("content") or self._template(said.get("file", ""))):
+                self._lookup(variable)
         return File.model_validate({name: fields[name] for name in ("key", "name", "external")} | said)
+
+    def _template(self, path: str) -> str:
+        """A template's text as far as it can be had: who renders it says what is wrong with it."""
+        try:
+            return read_file(Path(path)).decode("utf-8", "replace")
+        except OSError:
+            return ""
 
     def _named(self, key: str, node: Mapping | None) -> dict[str, Any]:
         if node is None:

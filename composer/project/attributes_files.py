@@ -32,7 +32,9 @@ _SOURCES = {
     "environment": of(Text(), "The variable whose value it is."),
     "external": of(EXTERNAL, "It is kept elsewhere: there is no such place here."),
     "labels": LABELS,
-    "template_driver": of(Text(choices=("jinja2", "golang")), "How the content is rendered: `jinja2`."),
+    "template_driver": of(
+        Text(choices=("jinja2", "golang")), "How the content is rendered: `jinja2`; see docs/templates.md."
+    ),
 }
 
 SECRET = Record(

@@ -46,6 +46,7 @@ def main() -> int:
     try:
         if asyncio.run(_serve(paths)):
             lock_file.unlink(missing_ok=True)
+            paths.fork_socket.unlink(missing_ok=True)  # of one that was killed
     except ComposerError as error:
         log.error("%s%s", error.message, f" ({error.hint})" if error.hint else "")
         return 1

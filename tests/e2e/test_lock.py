@@ -77,6 +77,11 @@ def test_a_tag_that_moves_changes_nothing_for_whoever_has_the_lock(
     theirs.up("--locked")
     shop.compose("pull", check=True)
     again = shop.up("--pull", "always")
+    assert len(theirs.compose("image", "ls", "-q", check=True).lines()) == 1
+    (line,) = theirs.compose("image", "ls", check=True).lines()[1:]
+    theirs.compose("image", "pull", "-q", reference, check=True)  # somebody else on that machine follows the tag
+    assert line.split()[2] in theirs.compose("images", check=True).stdout
+    theirs.up("--locked")
 
     assert shop.exec("web", "cat", "/greeting").stdout == theirs.exec("web", "cat", "/greeting").stdout == "hello\n"
     assert "Recreated" not in again.stderr

@@ -170,3 +170,92 @@ def test_a_secret_is_seen_by_its_step_alone(yard: Yard) -> None:
         assert not is_directory(image.layers, "/run/secrets")
 
     run(yard, scenario)
+
+
+def test_steps_stay_cached_when_their_image_goes_and_go_when_the_cache_is_pruned(yard: Yard) -> None:
+    async def scenario(yard: Yard) -> None:
+        dockerfile = "FROM busybox\nRUN echo one > /one\nRUN echo two > /two\n"
+        images, housekeeping = yard.engine.rooms.images, yard.engine.builder.housekeeping
+        image = await yard.build(dockerfile)
+        images.remove("built:1")
+        await yard.build(dockerfile)
+        assert yard.ran() == []
+        assert (housekeeping.usage().steps, housekeeping.usage().reclaimable) == (2, 0)
+
+        assert housekeeping.prune() == 0
+        assert content(image, "/two") == "two\n"
+        images.remove("built:1")
+
+        assert len(list(images.snapshots.all())) == 1
+        await yard.build(dockerfile)
+        assert len(yard.ran()) == 2
+
+    run(yard, scenario)
+
+
+def test_cache_mounts_go_only_when_they_are_asked_to(yard: Yard) -> None:
+    async def scenario(yard: Yard) -> None:
+        await yard.build("FROM busybox\nRUN --mount=type=cache,target=/c echo 12345 > /c/f\n")
+        housekeeping = yard.engine.builder.housekeeping
+
+        housekeeping.prune()
+        assert housekeeping.usage().mounts == 1
+        assert housekeeping.prune(mounts=True) > 0
+
+        assert housekeeping.usage().mounts == 0
+
+    run(yard, scenario)
+
+
+def test_a_layer_that_a_crash_of_the_machine_may_have_damaged_is_made_again(yard: Yard) -> None:
+    async def scenario(yard: Yard) -> None:
+        dockerfile = "FROM busybox\nRUN echo one > /one\n"
+        await yard.build(dockerfile)
+        snapshots = yard.engine.rooms.images.snapshots
+        (chain,) = snapshots.unsettled()
+        (snapshots.path(chain).parent / "kept").write_text("another boot")
+
+        yard.engine.builder.sweep()
+        await yard.build(dockerfile)
+
+        assert len(yard.ran()) == 1
+        snapshots.settle(snapshots.unsettled())
+        assert snapshots.unsettled() == []
+
+    run(yard, scenario)
+
+
+def test_a_private_cache_is_never_shared_and_a_locked_one_waits(yard: Yard) -> None:
+    async def scenario(yard: Yard) -> None:
+        def dockerfile(sharing: str, name: str) -> str:
+            return (
+                f"FROM busybox\nRUN --mount=type=cache,target=/c,sharing={sharing} echo {name}; test ! -e /c/busy || touch /met; "
+                "touch /c/busy; sleep 0.3; rm /c/busy\n"
+            )
+
+        async def met(sharing: str) -> list[bool]:
+            images = await asyncio.gather(
+                *(yard.build(dockerfile(sharing, name), tags=(f"{name}:1",)) for name in ("one", "other"))
+            )
+            return [content(image, "/met") is not None for image in images]
+
+        assert await met("locked") == [False, False]
+        assert await met("private") == [False, False]
+
+    run(yard, scenario)
+
+
+def test_the_network_of_builds_reaches_this_machine_and_goes_away(yard: Yard) -> None:
+    async def scenario(yard: Yard) -> None:
+        await yard.build(
+            "FROM busybox\nRUN ip route && ping -c1 -w2 $(ip route | sed -n 's/default via \\([0-9.]*\\).*/\\1/p')\n"
+        )
+        assert "1 packets received" in yard.output
+
+        await yard.build("FROM busybox\nRUN --network=none ip link | grep -c eth0 || true\n")
+        assert yard.output == "0\n"
+
+        await yard.build("FROM busybox\nRUN cat /proc/net/dev\n", network="host")
+        assert "eth0:" not in yard.output or Path("/proc/net/dev").read_text().count("eth0:") == 1
+
+    run(yard, scenario)

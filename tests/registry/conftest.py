@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from composer.image.store import Store
+from composer.oci.digest import Digest
 from composer.oci.reference import parse
 from composer.paths import Paths
 from composer.registry.access import Access
@@ -51,12 +52,12 @@ class Home:
     def puller(self) -> Puller:
         return Puller(self.store, self.clock, HttpTransport(silence=self.silence))
 
-    def pull(self, reference: str, platform: str = "") -> Pulled:
+    def pull(self, reference: str, platform: str = "", digest: Digest | None = None) -> Pulled:
         """Pull as this user."""
 
         async def pull() -> Pulled:
             access = Access.of(self.environment)
-            return await self.puller().pull(parse(reference), access, self.reports.append, platform)
+            return await self.puller().pull(parse(reference), access, self.reports.append, platform, digest)
 
         return asyncio.run(pull())
 

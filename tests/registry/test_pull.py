@@ -125,6 +125,32 @@ def test_a_digest_names_exactly_one_image(home: Home, registry: Registry) -> Non
     assert text_of(home, name) == "second"
 
 
+def test_what_is_pulled_by_digest_gets_its_tags_name_if_no_other_image_has_it(home: Home, registry: Registry) -> None:
+    name = registry.push(image("first"), "locked:1")
+    first = Digest.of(image("first").manifest.to_bytes())
+    registry.push(image("second"), "locked:1")
+
+    home.pull(name, digest=first)
+    assert text_of(home, name) == text_of(home, f"{name}@{first}") == "first"
+    home.pull(name)
+    again = home.pull(name, digest=first)
+
+    assert not again.changed
+    assert text_of(home, name) == "second"
+    assert text_of(home, f"{name}@{first}") == "first"
+    home.store.remove(name)
+    assert text_of(home, f"{name}@{first}") == "first"
+
+
+def test_with_its_tag_goes_what_it_was_pulled_by(home: Home, registry: Registry) -> None:
+    name = registry.push(image("first"), "going:1")
+
+    home.pull(name, digest=Digest.of(image("first").manifest.to_bytes()))
+    home.store.remove(name)
+
+    assert home.store.list() == ()
+
+
 def test_layers_that_are_there_are_not_fetched(home: Home, proxy: FaultyProxy, registry: Registry) -> None:
     registry.push(image("one"), "layers:1")
     registry.push(image("two"), "layers:2")

@@ -3,6 +3,7 @@
 * `open_context` `open_chain`  a `Tree` to copy from: a directory without what .dockerignore leaves out, or stacked layers
 * `select`                     an instruction's sources in a tree: a `Selection` with the digest that cache keys need
 * `copy`                       selections into a fresh upper directory, as the diff that BuildKit's COPY would leave
+* `Remotes`                    ADD's addresses and git repositories, and contexts that are remote or archives
 * `make_directory`             what WORKDIR makes
 * `ContentCache`               digests of unchanged files, kept on disk
 * `FilesError`                 whatever goes wrong, with its `Reason`; the caller knows the instruction and its place
@@ -18,8 +19,11 @@ from composer.build.files.contents import ContentCache
 from composer.build.files.context import open_chain, open_context, open_directory
 from composer.build.files.copying import CopyOptions, copy, destination
 from composer.build.files.failures import FilesError, Reason
+from composer.build.files.git import GitAccess
+from composer.build.files.git_reference import GitReference, parse_git
 from composer.build.files.owner import Owner, needs_base, resolve_owner
 from composer.build.files.permissions import Permissions, parse_permissions
+from composer.build.files.remote import RemoteContext, Remotes
 from composer.build.files.select import select
 from composer.build.files.selection import Item, Selection, inline
 from composer.build.files.tree import Tree
@@ -29,10 +33,14 @@ __all__ = [
     "ContentCache",
     "CopyOptions",
     "FilesError",
+    "GitAccess",
+    "GitReference",
     "Item",
     "Owner",
     "Permissions",
     "Reason",
+    "RemoteContext",
+    "Remotes",
     "Selection",
     "Tree",
     "copy",
@@ -43,6 +51,7 @@ __all__ = [
     "open_chain",
     "open_context",
     "open_directory",
+    "parse_git",
     "parse_permissions",
     "resolve_owner",
     "select",

@@ -50,6 +50,7 @@ def config(
     only_digests: Annotated[
         bool, typer.Option("--lock-image-digests", help="Print an override file that pins images to digests")
     ] = False,
+    rendered: Annotated[str, typer.Option("--render", metavar="NAME", help="What a config's template becomes")] = "",
     format_: Annotated[str, typer.Option("--format", help="yaml or json")] = "yaml",
     output: Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Write to a file")] = "",
 ) -> int:
@@ -74,6 +75,7 @@ def config(
             (profiles, lambda: _lines(sorted({profile for each in every for profile in each.profiles}))),
             (bool(hashed), lambda: _hashes(loaded, hashed)),
             (environment, lambda: _environment(loaded.project)),
+            (bool(rendered), lambda: _rendered(loaded.project, rendered, services or ())),
             (variables, lambda: _variables(loaded, session, format_)),
             (not normalize, lambda: _dump(_written(loaded), format_)),
             (only_digests, lambda: _dump(_overriding(_pinned(session, loaded, project)), format_)),
@@ -177,6 +179,29 @@ def _variables(loaded: Loaded, session: Session, format_: str) -> str:
         return json.dumps(rows, indent=2) + "\n"
     cells = [(each.name, str(each.required).lower(), each.default, each.alternate) for each in loaded.variables]
     return table(("NAME", "REQUIRED", "DEFAULT VALUE", "ALTERNATE VALUE"), cells)
+
+
+def _rendered(project: Project, name: str, services: Iterable[str]) -> str:
+    """What the config `name` becomes in the first service (of `services`, if any) that gets it."""
+    from composer.project.facts import facts_of
+    from composer.project.reading import read_file
+    from composer.project.shapes import did_you_mean
+    from composer.project.templates import place_of, render, template_of
+
+    file = project.configs.get(name)
+    if file is None:
+        hint = did_you_mean(name, project.configs)
+        raise UsageError(f"there is no config `{name}` in project `{project.name}`", hint=hint)
+    every = {**project.services, **project.disabled}
+    wanted = [every[service] for service in services if service in every] or list(every.values())
+    service = next((each for each in wanted if any(grant.source == name for grant in each.configs)), None)
+    if service is None:
+        raise UsageError(f"no service gets the config `{name}`", hint=f"add it to a service: `configs: [{name}]`")
+    try:
+        text = template_of(file, read_file(Path(file.file)) if file.file else b"")
+    except OSError as error:
+        raise HostError(f"cannot read `{file.file}`: {(error.strerror or 'error').lower()}") from error
+    return render(text, place_of("config", file), facts_of(project, service)) if file.template_driver else text
 
 
 def _write(path: Path, text: str) -> None:

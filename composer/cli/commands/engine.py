@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from composer.api.starter import accepts, await_end
+from composer.api.starter import accepts, await_end, forkserver_pid
 from composer.cli.app import command_app
 from composer.cli.follow import follow
 from composer.cli.options import check_format
@@ -73,9 +73,10 @@ def stop(
         say("The engine is not running.")
         return 0
     found = session.client.status()
+    forkserver = forkserver_pid(_paths(session))
     follow(session.progress, session.client.stop_engine(force=force))
     # Its sockets, mounts and files go last: whoever looks for them after this command shall find none.
-    await_end(found.keeper, found.engine, found.data_plane, found.pump)
+    await_end(found.keeper, found.engine, found.data_plane, found.pump, forkserver)
     return 0
 
 

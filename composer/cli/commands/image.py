@@ -20,7 +20,7 @@ from composer.cli.options import check_format
 from composer.cli.render.answer import say, say_json, say_table
 from composer.cli.render.containers import human_duration
 from composer.cli.render.errors import show_warning
-from composer.cli.render.images import human_size, short_id, split_reference
+from composer.cli.render.images import human_size, listed_reference, short_id
 from composer.cli.session import Session
 from composer.errors import UsageError
 
@@ -80,14 +80,14 @@ def ls(
         say(*dict.fromkeys(each.id for each in images))
     elif format_ == "json":
         for each in images:
-            repository, tag = split_reference(each.reference)
+            repository, tag = listed_reference(each.reference)
             say_json(
                 {"ID": each.id, "Repository": repository, "Tag": tag, "Size": each.size, "Created": int(each.created)}
             )
     else:
         now = time.time()
         rows = [
-            (*split_reference(each.reference), short_id(each.id), _age(each.created, now), human_size(each.size))
+            (*listed_reference(each.reference), short_id(each.id), _age(each.created, now), human_size(each.size))
             for each in images
         ]
         say_table(("REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE"), rows)

@@ -28,14 +28,15 @@ def images(
     session: Session = ctx.obj
     check_format(format_, "table", "json")
     chosen = session.check_services(services)
-    stored = {(split_reference(each.reference)): each for each in session.client.images()}
+    stored = {each.id: each for each in session.client.images()}
     rows, objects = [], []
     for container in sorted(session.client.containers(session.name, all_containers=True), key=lambda each: each.name):
         if chosen and container.service not in chosen:
             continue
         repository, tag = split_reference(container.image)
-        found = stored.get((repository, tag))
-        identity, size, created = (found.id, found.size, found.created) if found else ("", 0, 0.0)
+        identity = container.image_id
+        found = stored.get(identity)
+        size, created = (found.size, found.created) if found else (0, 0.0)
         age = f"{human_duration(time.time() - created)} ago" if created else "N/A"
         rows.append((container.name, repository, tag, short_id(identity), human_size(size), age))
         objects.append(

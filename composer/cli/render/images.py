@@ -15,6 +15,12 @@ def split_reference(reference: str) -> tuple[str, str]:
     return repository, tag
 
 
+def listed_reference(reference: str) -> tuple[str, str]:
+    """Repository and tag as a listing of images has them: what was pulled by its digest has no tag of its own."""
+    repository, tag = split_reference(reference)
+    return repository, "<none>" if "@" in reference else tag
+
+
 def short_id(identity: str) -> str:
     """The first twelve digits, without the algorithm."""
     return identity.rpartition(":")[2][:_SHORT_ID]

@@ -58,13 +58,13 @@ def test_a_keeper_is_known_by_pid_and_start_time(tmp_path: Path) -> None:
     paths = Paths(tmp_path, tmp_path)
     started = Path(f"/proc/{os.getpid()}/stat").read_text().rpartition(")")[2].split()[19]
 
-    assert not starter._keeper_alive(paths)
+    assert not starter.keeper_pid(paths)
     (tmp_path / "keeper.pid").write_text(f"{os.getpid()} {started}\n")
-    assert starter._keeper_alive(paths)
+    assert starter.keeper_pid(paths)
     (tmp_path / "keeper.pid").write_text(f"{os.getpid()} {int(started) + 1}\n")
-    assert not starter._keeper_alive(paths)
+    assert not starter.keeper_pid(paths)
     (tmp_path / "keeper.pid").write_text("nonsense")
-    assert not starter._keeper_alive(paths)
+    assert not starter.keeper_pid(paths)
 
 
 def test_only_what_the_logs_got_since_is_shown(tmp_path: Path) -> None:
