@@ -2,6 +2,7 @@
 
 * `open_context` `open_chain`  a `Tree` to copy from: a directory without what .dockerignore leaves out, or stacked layers
 * `select`                     an instruction's sources in a tree: a `Selection` with the digest that cache keys need
+* `inventory` `selected`       what is in a tree or selection, name by name, to say which file made a difference
 * `copy`                       selections into a fresh upper directory, as the diff that BuildKit's COPY would leave
 * `Remotes`                    ADD's addresses and git repositories, and contexts that are remote or archives
 * `make_directory`             what WORKDIR makes
@@ -21,6 +22,7 @@ from composer.build.files.copying import CopyOptions, copy, destination
 from composer.build.files.failures import FilesError, Reason
 from composer.build.files.git import GitAccess
 from composer.build.files.git_reference import GitReference, parse_git
+from composer.build.files.inventory import differing, inventory, selected
 from composer.build.files.owner import Owner, needs_base, resolve_owner
 from composer.build.files.permissions import Permissions, parse_permissions
 from composer.build.files.remote import RemoteContext, Remotes
@@ -45,7 +47,9 @@ __all__ = [
     "Tree",
     "copy",
     "destination",
+    "differing",
     "inline",
+    "inventory",
     "make_directory",
     "needs_base",
     "open_chain",
@@ -55,4 +59,5 @@ __all__ = [
     "parse_permissions",
     "resolve_owner",
     "select",
+    "selected",
 ]

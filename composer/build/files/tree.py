@@ -7,6 +7,7 @@ root were that of the file system, so nothing leads out.
 
 from __future__ import annotations
 
+import errno
 import os
 import posixpath
 import threading
@@ -107,10 +108,10 @@ class Tree:
                 trail.append((here, found))
         return Resolved(*trail[-1], last_link)
 
-    def hash(self, place: str, entries: Iterable[tuple[str, Entry]]) -> None:
+    def hash(self, place: str, entries: Iterable[tuple[str, Entry]], *, tolerant: bool = False) -> None:
         """Make the content of the regular files among `entries` known, whose paths are relative to `place`.
 
-        Raises FilesError for one that cannot be read or changes meanwhile.
+        Raises FilesError for one that cannot be read or changes meanwhile; `tolerant` gives it a `problem` instead.
         """
         with self.lock:
             known = [self._contents.of(str(layer)) for layer in self.layers]
@@ -123,29 +124,32 @@ class Tree:
                 return
             batches = [missing[start : start + _BATCH] for start in range(0, len(missing), _BATCH)]
             if len(batches) == 1:
-                self._hash_batch(batches[0])
+                self._hash_batch(batches[0], tolerant)
             else:
                 with ThreadPoolExecutor(_WORKERS, thread_name_prefix="hash") as pool:
-                    for done in [pool.submit(self._hash_batch, batch) for batch in batches]:
+                    for done in [pool.submit(self._hash_batch, batch, tolerant) for batch in batches]:
                         done.result()
             self._remember(missing)
 
-    def _hash_batch(self, batch: Sequence[tuple[str, Entry]]) -> None:
+    def _hash_batch(self, batch: Sequence[tuple[str, Entry]], tolerant: bool) -> None:
         with self.walker() as walker:
             for path, entry in batch:
                 directory, _, name = path.rpartition("/")
                 try:
                     content, attributes, length = hash_file(name, walker.file_directory(directory, entry.layers[0]))
                 except OSError as error:
-                    raise while_reading(path, error) from error
-                if entry.status is None or length != entry.status.st_size:
+                    if not tolerant:
+                        raise while_reading(path, error) from error
+                    entry.problem = error.errno or errno.EIO
+                    continue
+                if not tolerant and (entry.status is None or length != entry.status.st_size):
                     raise changed(path)
                 entry.attributes, entry.content = attributes, content
 
     def _remember(self, hashed: Iterable[tuple[str, Entry]]) -> None:
         new: dict[int, list[tuple[Key, Known]]] = {}
         for _, entry in hashed:
-            if entry.status is not None and settled(entry.status, self._looked_at):
+            if entry.content and entry.status is not None and settled(entry.status, self._looked_at):
                 known = (stamp_of(entry.status), entry.content, entry.attributes)
                 new.setdefault(entry.layers[0], []).append((key_of(entry.status), known))
         for layer, found in new.items():
