@@ -26,6 +26,7 @@ _COMMANDS = {
     "explain": "Say which file and variable a value comes from",
     "image": "Pull, push, list, check and remove images",
     "images": "List the images that the containers use",
+    "init": "Write a first compose.yaml and Dockerfile for what a folder holds",
     "kill": "Send a signal to containers",
     "lock": "Write down exact digests for everything the project gets from elsewhere",
     "login": "Log in to a registry",

@@ -12,11 +12,15 @@ import json
 import resource
 import subprocess
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from composer.errors import Diagnostic, Location, ProjectError, Severity
 from composer.keeper import launch
-from composer.project.model import File
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+    from composer.project.model import File
 
 SECONDS = 5
 """Of CPU time, and of time on the clock."""
@@ -49,6 +53,11 @@ def render(template: str, where: str, facts: dict[str, Any]) -> str:
     raise ProjectError([Diagnostic(Severity.ERROR, message, place if line else None, hint=answer.get("hint", ""))])
 
 
+def fill(template: str, facts: dict[str, Any]) -> str:
+    """What one of our own templates makes of `facts`: here, in this process."""
+    return str(_environment().from_string(template).render(facts))
+
+
 def place_of(kind: str, file: File) -> str:
     """What errors call a template: its file, or its place in the project."""
     return file.file or f"{kind}s.{file.key}.content"
@@ -75,17 +84,20 @@ def main() -> None:
     json.dump(_rendered(asked["template"], asked["facts"]), sys.stdout)
 
 
-def _rendered(template: str, facts: dict[str, Any]) -> dict[str, Any]:
-    from jinja2 import StrictUndefined, TemplateError
+def _environment() -> Environment:
+    from jinja2 import StrictUndefined
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-    environment = ImmutableSandboxedEnvironment(
-        undefined=StrictUndefined,
-        keep_trailing_newline=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        autoescape=False,
+    # No autoescape: these are configuration files, not HTML.
+    return ImmutableSandboxedEnvironment(
+        undefined=StrictUndefined, keep_trailing_newline=True, trim_blocks=True, lstrip_blocks=True
     )
+
+
+def _rendered(template: str, facts: dict[str, Any]) -> dict[str, Any]:
+    from jinja2 import TemplateError
+
+    environment = _environment()
     try:
         text = ""
         for piece in environment.from_string(template).generate(facts):
