@@ -34,7 +34,7 @@ from composer.oci.descriptor import Platform
 from composer.oci.platform import parse_platform, this_platform
 from composer.oci.reference import parse as parse_reference
 from composer.paths import Paths
-from composer.registry.pull import Puller, adding
+from composer.registry.pull import Puller, adding, first_failure
 
 log = logging.getLogger("composer.build")
 
@@ -154,13 +154,16 @@ class Builder:
             if isinstance(result, Graph):
                 return result
             first = -2 - len(images)
-            async with asyncio.TaskGroup() as group:
-                tasks = {
-                    (wanted.reference, wanted.platform): group.create_task(
-                        self._bases.resolve(wanted, first - number, options, platform, source, report)
-                    )
-                    for number, wanted in enumerate(result)
-                }
+            try:
+                async with asyncio.TaskGroup() as group:
+                    tasks = {
+                        (wanted.reference, wanted.platform): group.create_task(
+                            self._bases.resolve(wanted, first - number, options, platform, source, report)
+                        )
+                        for number, wanted in enumerate(result)
+                    }
+            except BaseExceptionGroup as errors:
+                raise first_failure(errors) from errors
             images |= {key: task.result() for key, task in tasks.items()}
 
     async def _context(self, options: BuildOptions) -> Path:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +81,16 @@ class Cache:
         with suppress(sqlite3.OperationalError):
             self._connection.execute("INSERT OR REPLACE INTO aliases VALUES (?, ?)", (quick, key))
 
+    def making(self, place: str) -> bytes | None:
+        """What the step at this place of a Dockerfile was made of last."""
+        row = self._connection.execute("SELECT making FROM places WHERE place = ?", (place,)).fetchone()
+        return bytes(row[0]) if row else None
+
+    def put_making(self, place: str, making: bytes) -> None:
+        """Remember what the step at this place was made of."""
+        with suppress(sqlite3.OperationalError):
+            self._connection.execute("INSERT OR REPLACE INTO places VALUES (?, ?)", (place, making))
+
     def all(self) -> Iterator[Record]:
         """Every record, least lately used first."""
         for row in self._connection.execute("SELECT * FROM records ORDER BY used").fetchall():
@@ -110,6 +120,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         if connection.execute("PRAGMA user_version").fetchone()[0] != VERSION:
             connection.executescript(
                 "BEGIN; DROP TABLE IF EXISTS records; DROP TABLE IF EXISTS aliases;"
+                "DROP TABLE IF EXISTS places; CREATE TABLE places (place TEXT PRIMARY KEY, making BLOB) WITHOUT ROWID;"
                 "CREATE TABLE records (key TEXT PRIMARY KEY, chain TEXT, diff_id TEXT, size INTEGER, created INTEGER, "
                 "used REAL, name TEXT, seconds REAL) WITHOUT ROWID;"
                 "CREATE TABLE aliases (quick TEXT PRIMARY KEY, key TEXT) WITHOUT ROWID;"

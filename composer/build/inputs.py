@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from itertools import islice
 from typing import assert_never
 
 from composer.build.dockerfile.source import Source as Text
 from composer.build.failure import explained
-from composer.build.files import ContentCache, Selection, Tree, inline, needs_base, open_chain, select
+from composer.build.files import ContentCache, Selection, Tree, inline, open_chain, select
+from composer.build.files.entry import walk
+from composer.build.keys import definition_digest
 from composer.build.layers import Layer, paths
 from composer.build.operations import (
     CopyOperation,
@@ -22,10 +24,13 @@ from composer.build.operations import (
     Vertex,
 )
 from composer.build.options import BuildOptions
+from composer.build.why import Making, digests
 from composer.errors import ComposerError
 from composer.image.image import Image
 
 Reading = Part | RunMount
+
+_MOST_FILES = 5000
 Fetch = Callable[[Part], Awaitable[Selection]]
 """What an ADD of something remote gives."""
 
@@ -63,6 +68,25 @@ class Inputs:
         return await self._selected(
             part, layer, operation.excludes, parents=operation.parents, owners=not operation.owner
         )
+
+    @property
+    def origin(self) -> str:
+        """Which Dockerfile of which context this is."""
+        return f"{self.options.context}\0{self.options.dockerfile}\0{self.options.dockerfile_text is None}"
+
+    async def making(self, operation: LayerOperation, below: str, sources: Mapping[Reading, Layer | None]) -> Making:
+        """What a step is made of, for telling later why it was run again."""
+        files: dict[str, str] = {}
+        stages: list[str] = []
+        for reading, layer in sources.items():
+            if isinstance(reading, Part) and reading.source.kind is SourceKind.CONTEXT:
+                assert isinstance(operation, CopyOperation)
+                selection = await self.select(operation, reading, layer)
+                prefix = f"{reading.source.name}:" if reading.source.name else ""
+                files |= digests(_files(selection, prefix))
+            else:
+                stages.append(await self.digest(operation, reading, layer))
+        return Making(below, definition_digest(operation), files, tuple(stages))
 
     def explain(self, vertex: Vertex, error: ComposerError) -> ComposerError:
         """The error as the user should see it."""
@@ -111,13 +135,12 @@ def _bound(mount: RunMount) -> Part:
     return Part(mount.source, (mount.path,))
 
 
-def owner_matters(operation: CopyOperation) -> bool:
-    """Whether `--chown` has names, which the stage below decides."""
-    return bool(operation.owner) and needs_base(operation.owner)
-
-
-def dockerfile_path(options: BuildOptions, context: Path | None) -> Path | None:
-    """Where the Dockerfile is on this machine; None for one that is only text."""
-    if options.dockerfile_text is not None or context is None:
-        return None
-    return context / options.dockerfile
+def _files(selection: Selection, prefix: str) -> Iterator[tuple[str, bytes, int]]:
+    """Path, content and mode of the regular files, as far as anybody could want to be told of them one by one."""
+    found = (
+        (prefix + "/".join(filter(None, (item.path, path))), entry.content, entry.mode)
+        for item in selection.items
+        for path, entry in walk(item.entry)
+        if entry.is_file
+    )
+    return islice(found, _MOST_FILES)

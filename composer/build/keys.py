@@ -59,6 +59,12 @@ def quick_key(operation: LayerOperation, below: str, sources: Sequence[str], epo
     return _digest(["quick", type(operation).__name__, below, _definition(operation), list(sources), patterns, epoch])
 
 
+def definition_digest(operation: LayerOperation) -> str:
+    """The instruction alone, with the patterns of what it copies."""
+    patterns = [part.patterns for part in operation.parts] if isinstance(operation, CopyOperation) else []
+    return _digest([type(operation).__name__, _definition(operation), patterns])
+
+
 def _definition(operation: LayerOperation) -> list[Any]:
     match operation:
         case RunOperation():

@@ -168,10 +168,17 @@ class _Lowering:
         return Source(SourceKind.STAGE, vertex=self.tree(name, "", instruction)[0])
 
     def add(
-        self, name: str, operation: Operation, base: VertexId, span: Span | None = None, *, fresh: bool = False
+        self,
+        name: str,
+        operation: Operation,
+        base: VertexId,
+        span: Span | None = None,
+        place: str = "",
+        *,
+        fresh: bool = False,
     ) -> VertexId:
         """A new vertex."""
-        self._vertices.append(Vertex(len(self._vertices), name, operation, base, span, fresh))
+        self._vertices.append(Vertex(len(self._vertices), name, operation, base, span, place or name, fresh))
         return len(self._vertices) - 1
 
     def _base(self, reference: str, platform: str, image: Image | None, span: Span | None) -> VertexId:
@@ -366,7 +373,8 @@ class _StageLowering:
         self, operation: CopyOperation | RunOperation | WorkdirOperation, said: str, at: Instruction, triggered: bool
     ) -> None:
         name = self._name(at, triggered)
-        vertex = self._whole.add(name, operation, self._state.top, at.span, fresh=self._fresh)
+        place = f"{self._stage.title}/{self._position}"
+        vertex = self._whole.add(name, operation, self._state.top, at.span, place, fresh=self._fresh)
         self._state.note(said, vertex)
 
     def _name(self, at: Instruction, triggered: bool) -> str:

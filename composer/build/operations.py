@@ -160,6 +160,8 @@ class Vertex:
     operation: Operation
     base: VertexId = -1
     span: Span | None = None
+    place: str = ""
+    """Which step of which stage it is: `web/3`, the same from build to build."""
     fresh: bool = False
     """Run it again, whatever the cache has."""
 

@@ -23,12 +23,14 @@ from typing import Any
 
 from composer.build import keys
 from composer.build.cache import Cache, Record
+from composer.build.clip import Clipped
 from composer.build.events import Report, StepEvent, StepStatus
 from composer.build.flights import Flights
 from composer.build.inputs import Inputs, Reading
 from composer.build.layers import Digests, Layer, known
 from composer.build.operations import BaseOperation, CopyOperation, Graph, LayerOperation, SourceKind, Vertex, VertexId
 from composer.build.perform import Performer, Room
+from composer.build.why import Making, cause
 from composer.clock import Clock
 from composer.errors import ComposerError, HostError
 from composer.image.image import Image
@@ -139,6 +141,7 @@ class _Build:
         self._report = report
         self._layers: dict[VertexId, asyncio.Task[Layer | None]] = {}
         self._keys: dict[VertexId, asyncio.Task[_Key]] = {}
+        self._fresh: dict[VertexId, bool] = {}
 
     def layer(self, vertex: VertexId) -> Awaitable[Layer | None]:
         """The root file system after a vertex, None for an empty one."""
@@ -177,9 +180,10 @@ class _Build:
         # Before others may join: they must not depend on what this build asks for, since it may give up.
         sources = {reading: await self._layer_of(reading) for reading in vertex.readings}
         await self._looked_through(vertex, operation, sources)
+        why = await self._why(vertex, operation, sources)
 
         async def work(report: Report) -> Layer:
-            return await self._run(vertex, operation, key, below, sources, report)
+            return await self._run(vertex, operation, key, below, sources, report, why)
 
         # A step that is to be run again is nobody else's.
         return await self._solver.flights.join(secrets.token_hex(8) if vertex.fresh else key, work, listen)
@@ -222,6 +226,7 @@ class _Build:
         below: Layer | None,
         sources: Mapping[Reading, Layer | None],
         report: Report,
+        why: str,
     ) -> Layer:
         solver, began = self._solver, time.monotonic()
 
@@ -229,17 +234,17 @@ class _Build:
             seconds = 0.0 if status in (StepStatus.STARTED, StepStatus.OUTPUT) else time.monotonic() - began
             report(StepEvent(vertex.id, vertex.name, status, seconds, output, detail))
 
-        tell(StepStatus.STARTED)
+        clipped = Clipped(lambda text: tell(StepStatus.OUTPUT, text))
+        tell(StepStatus.STARTED, detail=why)
         room = Room(solver.steps / f"step-{secrets.token_hex(6)}")
         try:
-            await solver.performer.perform(
-                operation, room, below, sources, self._inputs, lambda text: tell(StepStatus.OUTPUT, text)
-            )
+            await solver.performer.perform(operation, room, below, sources, self._inputs, clipped.feed)
         except BaseException as error:
             await asyncio.shield(asyncio.to_thread(delete_tree, room.directory))
-            if isinstance(error, ComposerError):
-                tell(StepStatus.FAILED, detail=error.message)
-                raise self._inputs.explain(vertex, error) from error
+            told = _in_words(error, vertex.name)
+            if isinstance(told, ComposerError):
+                tell(StepStatus.FAILED, detail=told.message)
+                raise self._inputs.explain(vertex, told) from error
             tell(StepStatus.CANCELLED if isinstance(error, asyncio.CancelledError) else StepStatus.FAILED)
             raise
         with os.scandir(room.upper) as entries:
@@ -262,6 +267,14 @@ class _Build:
                     await self._inputs.select(operation, part, sources[part])
             except ComposerError as error:
                 raise self._inputs.explain(vertex, error) from error
+
+    async def _why(self, vertex: Vertex, operation: LayerOperation, sources: Mapping[Reading, Layer | None]) -> str:
+        """Why a step is run; what it is made of now is remembered for the next time."""
+        cache, place = self._solver.cache, f"{self._inputs.origin}\0{vertex.place}"
+        now = await self._inputs.making(operation, (await self.key(vertex.base)).value, sources)
+        before = cache.making(place)
+        cache.put_making(place, now.packed())
+        return cause(Making.unpacked(before) if before else None, now, asked=vertex.fresh)
 
     async def _layer_of(self, reading: Reading) -> Layer | None:
         """The stage that something is read from; None for what is from elsewhere."""
@@ -308,8 +321,10 @@ class _Build:
 
     def _is_fresh(self, id_: VertexId) -> bool:
         """Whether anything that leads to a vertex is to be run again."""
-        vertex = self._graph[id_]
-        return vertex.fresh or any(self._is_fresh(other) for other in vertex.inputs)
+        if id_ not in self._fresh:
+            vertex = self._graph[id_]
+            self._fresh[id_] = vertex.fresh or any(self._is_fresh(other) for other in vertex.inputs)
+        return self._fresh[id_]
 
     def _tell(self, vertex: Vertex, status: StepStatus) -> None:
         self._report(StepEvent(vertex.id, vertex.name, status))

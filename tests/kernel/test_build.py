@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from composer.build.events import StepStatus
 from composer.build.options import BuildOptions
 from composer.errors import BuildError
 from composer.image.root import is_directory
@@ -67,6 +68,8 @@ def test_a_changed_file_runs_what_follows_it_and_nothing_before(yard: Yard) -> N
 
         assert yard.ran() == ["COPY hello.txt .", 'RUN echo "hello $NAME" > out && cat hello.txt']
         assert content(image, "/app/hello.txt") == "two\n"
+        causes = [event.detail for event in yard.events if event.status is StepStatus.STARTED]
+        assert causes == ["`hello.txt` changed", "a step before it changed"]
 
     run(yard, scenario)
 
