@@ -116,6 +116,7 @@ class BuildRequest:
     dry_run: bool = False
     surroundings: dict[str, str] = field(default_factory=dict)
     """Of the client's environment what concerns registries and builds."""
+    lock: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

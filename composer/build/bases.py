@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from composer.build.dockerfile.source import Source
@@ -18,7 +19,7 @@ from composer.image.store import Store
 from composer.oci.descriptor import Platform
 from composer.oci.digest import Digest
 from composer.oci.platform import parse_platform, rank
-from composer.oci.reference import parse
+from composer.oci.reference import Reference, parse
 from composer.registry.access import Access
 from composer.registry.progress import LayerProgress, Phase
 from composer.registry.pull import Puller
@@ -59,16 +60,21 @@ class Bases:
                 hint="build on a real image such as `debian`, and use `host` only in `image:`",
             )
         needed = parse_platform(wanted.platform) if wanted.platform else platform
+        digests: tuple[Digest, ...] = ()
         found = await asyncio.to_thread(self._store.find, reference)
         by_id = found is not None and found.reference is None
-        if found is not None and (by_id or (not options.pull and _runs(found, needed))):
+        if not by_id and (digests := options.pinned.image(parse(reference))):
+            found = await asyncio.to_thread(self._exactly, parse(reference), digests)
+        if found is not None and (by_id or ((digests or not options.pull) and _runs(found, needed))):
             return found
         access = await asyncio.to_thread(Access.of, options.surroundings)
         name = f"FROM {wanted.reference}"
         asked = wanted.platform or options.platform
         report(StepEvent(number, name, StepStatus.STARTED))
         try:
-            pulled = await self._puller.pull(parse(reference), access, _telling(number, name, report), asked)
+            pulled = await self._puller.pull(
+                parse(reference), access, _telling(number, name, report), asked, *digests[:1]
+            )
         except ComposerError as error:
             report(StepEvent(number, name, StepStatus.FAILED, detail=error.message))
             raise
@@ -76,6 +82,10 @@ class Bases:
         if pulled.warning:
             report(StepEvent(-1, "", StepStatus.WARNING, detail=pulled.warning))
         return pulled.image
+
+    def _exactly(self, reference: Reference, digests: Sequence[Digest]) -> Image | None:
+        spellings = (str(replace(reference, digest=digest)) for digest in digests)
+        return next((image for each in spellings if (image := self._store.find(each)) is not None), None)
 
     def _from_layout(self, place: str) -> Image:
         """An image of an OCI layout directory: `/path[:tag][@digest]`."""

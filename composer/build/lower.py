@@ -329,9 +329,8 @@ class _StageLowering:
         parts: list[Part] = []
         for pattern in transfer.sources:
             if isinstance(transfer, Add) and is_remote(pattern):
-                source = Source(
-                    SourceKind.REMOTE, pattern, checksum=transfer.checksum, keep_git_dir=bool(transfer.keep_git_dir)
-                )
+                url, checksum = self._options.pinned.remote(pattern, transfer.checksum)
+                source = Source(SourceKind.REMOTE, url, checksum=checksum, keep_git_dir=bool(transfer.keep_git_dir))
                 parts.append(Part(source, (), bool(transfer.unpack)))
             else:
                 unpack = isinstance(transfer, Add) and transfer.unpack is not False

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from composer.build.pinned import Pinned
+
 Secret = Callable[[], bytes]
 """Reads a secret when a step needs it; raises ComposerError where it cannot be read."""
 
@@ -60,5 +62,7 @@ class BuildOptions:
     """Some of `network.host`, `security.insecure`."""
     privileged: bool = False
     """Every RUN is `--security=insecure`."""
+    pinned: Pinned = field(default_factory=Pinned)
+    """What names have to mean."""
     surroundings: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Of the user's environment what concerns registries and git."""

@@ -156,7 +156,8 @@ class Requests:
     async def build(self, name: str, request: BuildRequest, emit: Emit) -> Result:
         """Build the images of a project's services; nothing else of the project changes."""
         project = Project.model_validate(request.project)
-        errand = Errand(project, Origins.from_wire(request.origins), request.flags, request.surroundings)
+        pins = Pins.from_wire(request.lock)
+        errand = Errand(project, Origins.from_wire(request.origins), request.flags, request.surroundings, pins)
         services = services_in_scope(project, request.services, deps=request.with_dependencies)
         wanted = buildables(project, services)
         plan = Plan(tuple(replace(node, cause="asked for") for node in _every(wanted)))
@@ -175,14 +176,16 @@ class Requests:
     async def check(self, request: BuildRequest) -> tuple[LintFinding, ...]:
         """What BuildKit's rules have to say about the Dockerfiles of a project's services."""
         project = Project.model_validate(request.project)
-        errand = Errand(project, Origins.from_wire(request.origins), request.flags, request.surroundings)
+        pins = Pins.from_wire(request.lock)
+        errand = Errand(project, Origins.from_wire(request.origins), request.flags, request.surroundings, pins)
         services = services_in_scope(project, request.services, deps=request.with_dependencies)
         return await self._making.check([each.operation() for each in buildables(project, services)], errand)
 
     async def rebuild(self, request: UpRequest, service: str, emit: Emit) -> tuple[str, ...]:
         """Build a service's image again, and what that is built from; the services that run it, which go on as they are."""
         project = Project.model_validate(request.project)
-        errand = Errand(project, Origins.from_wire(request.origins), surroundings=request.surroundings)
+        pins = Pins.from_wire(request.lock)
+        errand = Errand(project, Origins.from_wire(request.origins), surroundings=request.surroundings, pins=pins)
         (mine,) = (each for each in buildables(project, project.services.values()) if service in each.services)
         wanted = buildables(project, [project.services[service]])
         await self._transfer(project.name, _every(wanted), request.surroundings, emit, errand)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from composer.build.pinned import Pinned
 from composer.errors import ComposerError, EngineError, ImageError
 from composer.lock.file import lock_path
 from composer.lock.model import Lock, name_of
@@ -76,6 +77,15 @@ class Pins:
         name = parse(reference)
         digests = dict.fromkeys((pin.digest, *pin.platforms.values()))
         return tuple(str(replace(name, digest=digest)) for digest in digests)
+
+    def for_builder(self) -> Pinned:
+        """The same for builds."""
+        return Pinned(
+            {str(parse(name)): (pin.digest, *pin.platforms.values()) for name, pin in self.images.items()},
+            {url: str(checksum) for url, checksum in self.downloads.items()},
+            dict(self.commits),
+            self.strict,
+        )
 
     def to_wire(self) -> dict[str, Any]:
         """The pins as JSON-able data."""

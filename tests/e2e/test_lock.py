@@ -288,6 +288,29 @@ def test_a_dockerfiles_bases_are_locked_and_locked_tells_what_is_new(
     assert "web/Dockerfile:2:1" in check.stderr
 
 
+def test_a_build_stands_on_what_is_locked_on_every_machine(
+    engine: Engine, colleague: Engine, registry: Registry, tmp_path: Path
+) -> None:
+    base = registry.push(busybox_image(tmp_path), "base:1")
+    compose = "services:\n  web:\n    build: .\n    command: sleep 1000\n    stop_signal: KILL\n"
+    shop = engine.project(compose, files={"Dockerfile": f"FROM {base}\nRUN cp /greeting /copied\n"})
+    shop.compose("lock", check=True)
+    registry.push(busybox_image(tmp_path, greeting="moved"), "base:1")
+    theirs = clone(shop, colleague)
+
+    shop.up("--locked")
+    theirs.compose("build", "--locked", "--pull", check=True)
+    theirs.up()
+
+    assert shop.exec("web", "cat", "/copied").stdout == theirs.exec("web", "cat", "/copied").stdout == "hello\n"
+    assert "Built" not in shop.up().stderr
+    shop.compose("lock", "--update", check=True)
+    plan = shop.compose("up", "--dry-run", check=True).stdout
+    assert f"build/web  ({base} changed)" in plan
+    shop.up("--locked")
+    assert shop.exec("web", "cat", "/copied").stdout == "moved\n"
+
+
 def test_what_is_not_locked_yet_is_pulled_with_a_warning(engine: Engine, registry: Registry, tmp_path: Path) -> None:
     reference = registry.push(busybox_image(tmp_path), "web:1")
     other = registry.push(busybox_image(tmp_path, greeting="other"), "other:1")

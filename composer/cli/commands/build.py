@@ -11,6 +11,7 @@ from composer import __version__
 from composer.api.messages import BuildFlags, BuildRequest
 from composer.cli.app import command_app
 from composer.cli.follow import follow
+from composer.cli.locking import Locked, locked_content
 from composer.cli.options import DryRun, Services, variables
 from composer.cli.render.answer import say, say_plan
 from composer.cli.session import Session
@@ -42,6 +43,7 @@ def build(
     verify_reproducible: Annotated[
         bool, typer.Option("--verify-reproducible", help="Build twice and name the first file that differs")
     ] = False,
+    locked: Locked = False,
     dry_run: DryRun = False,
     progress: Annotated[
         str, typer.Option(metavar="MODE", help="How to show progress: auto, tty, plain, json, quiet")
@@ -80,6 +82,7 @@ def build(
         push=push,
         dry_run=dry_run,
         surroundings=session.surroundings,
+        lock=locked_content(session, locked=locked),
     )
     if check:
         return _check(session, request)

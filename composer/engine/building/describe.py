@@ -13,7 +13,9 @@ from functools import partial
 from pathlib import Path
 
 from composer.api.messages import BuildFlags
+from composer.build.dockerfile.references import is_remote
 from composer.build.options import HOST_NETWORK, INSECURE, BuildOptions, Limit, Secret
+from composer.build.pinned import Pinned
 from composer.engine.building.builds import CONTEXT_OF
 from composer.engine.building.freshness import is_local
 from composer.engine.building.platforms import choose_platform
@@ -50,9 +52,10 @@ def options_of(operation: BuildImage, errand: Errand, image_of: Callable[[str], 
     build = operation.build
     problems = _Problems(operation.service, errand.origins)
     flags = errand.flags
+    pinned = errand.pins.for_builder()
     _check_places(build, problems)
     options = BuildOptions(
-        context=build.context,
+        context=_pinned(build.context, pinned),
         dockerfile=build.dockerfile or f"services.{operation.service}.build.dockerfile_inline",
         dockerfile_text=build.dockerfile_inline,
         target=build.target or "",
@@ -65,7 +68,9 @@ def options_of(operation: BuildImage, errand: Errand, image_of: Callable[[str], 
         ulimits=tuple(Limit(name, limit.soft, limit.hard) for name, limit in sorted(build.ulimits.items())),
         secrets=dict(_secrets(build, errand.project, problems)),
         ssh=dict(_agents(build, errand, problems)),
-        contexts={name: _context(value, image_of) for name, value in build.additional_contexts.items()},
+        contexts={
+            name: _pinned(_context(value, image_of), pinned) for name, value in build.additional_contexts.items()
+        },
         cache_from=tuple(_cache(each, errand.project) for each in build.cache_from),
         cache_to=tuple(_cache(each, errand.project) for each in build.cache_to),
         no_cache=build.no_cache or flags.no_cache,
@@ -74,6 +79,7 @@ def options_of(operation: BuildImage, errand: Errand, image_of: Callable[[str], 
         platform=_platform(operation, errand, problems),
         entitlements=_entitlements(build, problems),
         privileged=build.privileged,
+        pinned=pinned,
         surroundings=errand.surroundings,
     )
     problems.raise_any()
@@ -153,6 +159,11 @@ def _context(value: str, image_of: Callable[[str], str]) -> str:
     if value.startswith(CONTEXT_OF):
         return f"docker-image://{image_of(value.removeprefix(CONTEXT_OF))}"
     return value
+
+
+def _pinned(context: str, pinned: Pinned) -> str:
+    """A context; a branch of a repository is the commit that it is locked to."""
+    return pinned.remote(context)[0] if not is_local(context) and is_remote(context) else context
 
 
 def _cache(value: str, project: Project) -> str:

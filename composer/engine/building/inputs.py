@@ -28,6 +28,7 @@ from composer.engine.configure import image_reference
 from composer.engine.plan import BuildImage
 from composer.errors import BuildError, ImageError, UsageError
 from composer.image.store import Store as Images
+from composer.lock.pins import Pins
 from composer.oci.platform import parse_platform, this_platform
 
 _IMAGE = "docker-image://"
@@ -143,13 +144,16 @@ class Reader:
             elif value.startswith(CONTEXT_OF):
                 service = {**project.services, **project.disabled}[value.removeprefix(CONTEXT_OF)]
                 names[f"the image of {service.name}"] = image_reference(project, service)
-        return {shown: self._id_of(reference) for shown, reference in names.items()}
+        return {shown: self._id_of(reference, errand.pins) for shown, reference in names.items()}
 
-    def _id_of(self, reference: str) -> str:
+    def _id_of(self, reference: str, pins: Pins) -> str:
         try:
-            image = self._images.find(reference)
+            found = (self._images.find(spelling) for spelling in pins.spellings(reference))
+            image = next((each for each in found if each is not None), None)
         except ImageError:
             return ""  # no reference at all, or a damaged image: no reason to build, and none not to
+        if image is None and (pin := pins.image(reference)):
+            return str(pin.digest)  # what the lock says, and nobody has it yet: another than was built upon
         return image.id if image is not None else ""
 
 
