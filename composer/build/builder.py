@@ -14,7 +14,7 @@ from composer.build.commit import commit, new_layers
 from composer.build.dockerfile.instructions import Dockerfile
 from composer.build.dockerfile.parse import parse
 from composer.build.dockerfile.scope import unused_args
-from composer.build.dockerfile.stages import Stages, link
+from composer.build.dockerfile.stages import Stages, context_name, link
 from composer.build.events import Report, StepEvent, StepStatus
 from composer.build.files import ContentCache, Selection, Tree, open_context
 from composer.build.housekeeping import Housekeeping
@@ -177,7 +177,7 @@ class Builder:
         trees = {"": open_context(context, self.contents, dockerfile=dockerfile)}
         for name, place in options.contexts.items():
             if not place.startswith(IMAGE_CONTEXTS):
-                trees[name.lower()] = open_context(Path(place), self.contents, name=f"the context `{name}`")
+                trees[context_name(name)] = open_context(Path(place), self.contents, name=f"the context `{name}`")
         return trees
 
     async def _unpack(self, image: Image) -> None:

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import assert_never
 
 from composer.build.dockerfile.source import Source as Text
+from composer.build.dockerfile.stages import context_name
 from composer.build.failure import explained
 from composer.build.files import ContentCache, Selection, Tree, inline, open_chain, select
 from composer.build.files.entry import walk
@@ -111,7 +112,7 @@ class Inputs:
             case SourceKind.REMOTE:
                 return await self.fetch(part)
             case SourceKind.CONTEXT:
-                tree = self.contexts[source.name.lower()]
+                tree = self.contexts[context_name(source.name)]
             case SourceKind.STAGE:
                 if layer is not None:
                     await layer.digests  # its layers are in their place from then on

@@ -22,7 +22,7 @@ from composer.build.dockerfile.place import problem_at
 from composer.build.dockerfile.references import is_remote
 from composer.build.dockerfile.scope import PROXY_ARGS, arg_value
 from composer.build.dockerfile.source import Span
-from composer.build.dockerfile.stages import SCRATCH, Stages
+from composer.build.dockerfile.stages import SCRATCH, Stages, context_name
 from composer.build.dockerfile.substitute import Substituted, substituted
 from composer.build.mounts import AGENT_VARIABLE, run_mounts
 from composer.build.operations import (
@@ -119,10 +119,10 @@ class _Lowering:
     def begin(self, stage: Stage) -> tuple[StageState, tuple[Instruction, ...]]:
         """A stage before its first instruction, and the triggers that its base has for it."""
         linked = self._stages.linked[stage.index]
-        name = stage.name if stage.name in self._stages.contexts else linked.image
+        name = stage.name if stage.name and self._stages.is_context(stage.name) else linked.image
         if linked.base is not None:
             return self._state(linked.base).child(), ()
-        if name.lower() not in self._stages.contexts and name == SCRATCH:
+        if name == SCRATCH and not self._stages.is_context(name):
             return StageState.upon(self.scratch(), self._empty_config()), ()
         vertex, config = self.tree(name, linked.platform, stage.base)
         triggers = tuple(
@@ -137,7 +137,7 @@ class _Lowering:
 
     def tree(self, name: str, platform: str, at: Instruction) -> tuple[VertexId, ImageConfig]:
         """The root file system that an image or a context is, and its configuration."""
-        context = next((value for key, value in self._options.contexts.items() if key.lower() == name.lower()), None)
+        context = self._context(name)
         if context is not None and not context.startswith(IMAGE_CONTEXTS):
             return self.context(name, ".", f"[context {name}]", at.span), self._empty_config()
         reference = context or name
@@ -151,6 +151,10 @@ class _Lowering:
             return self.scratch(), self._empty_config()
         return self._base(reference, platform, image, at.span), image.config
 
+    def _context(self, name: str) -> str | None:
+        known = {context_name(key): value for key, value in self._options.contexts.items()}
+        return known.get(context_name(name))
+
     def context(self, name: str, path: str, title: str, span: Span) -> VertexId:
         """A root file system that holds `path` of a context, where it is there."""
         source = Source(SourceKind.CONTEXT, name)
@@ -162,7 +166,7 @@ class _Lowering:
         found = self._stages.source(stage, instruction, name)
         if found is not None:
             return Source(SourceKind.STAGE, vertex=self._state(found).top)
-        context = next((value for key, value in self._options.contexts.items() if key.lower() == name.lower()), None)
+        context = self._context(name)
         if context is not None and not context.startswith(IMAGE_CONTEXTS) and isinstance(instruction, Copy):
             return Source(SourceKind.CONTEXT, name)
         return Source(SourceKind.STAGE, vertex=self.tree(name, "", instruction)[0])

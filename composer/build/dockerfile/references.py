@@ -64,7 +64,8 @@ def references(stages: Stages, target: str = "") -> tuple[BaseReference, ...]:
     found: list[BaseReference] = []
     for stage in stages.reachable(target):
         linked = stages.linked[stage.index]
-        if linked.base is None and not _is_no_image(stages, linked.image) and stage.name not in stages.contexts:
+        no_image = _is_no_image(stages, linked.image) or stages.is_context(stage.name or "")
+        if linked.base is None and not no_image:
             found.append(_reference(linked.image, linked.platform, stage.base, ReferenceKind.FROM, stage))
         for instruction in stages.instructions(stage):
             kind = ReferenceKind.COPY if isinstance(instruction, Copy) else ReferenceKind.MOUNT
@@ -110,7 +111,7 @@ def _reference(name: str, platform: str, at: Instruction, kind: ReferenceKind, s
 
 
 def _is_no_image(stages: Stages, name: str) -> bool:
-    return name == SCRATCH or name.lower() in stages.contexts
+    return name == SCRATCH or stages.is_context(name)
 
 
 def _remote(stages: Stages, stage: Stage, instruction: Instruction, env: Mapping[str, str]) -> Iterator[RemoteSource]:

@@ -14,8 +14,9 @@ from composer.build.dockerfile.instructions import Copy, Dockerfile, Instruction
 from composer.build.dockerfile.place import problem_at
 from composer.build.dockerfile.problems import did_you_mean, listing
 from composer.build.dockerfile.scope import Globals, global_args, predefined
-from composer.errors import BuildError, Diagnostic, Severity
+from composer.errors import BuildError, Diagnostic, ImageError, Severity
 from composer.oci.descriptor import Platform
+from composer.oci.reference import parse
 
 SCRATCH = "scratch"
 
@@ -40,7 +41,7 @@ class Stages:
     globals: Globals
     linked: tuple[Linked, ...]
     contexts: frozenset[str]
-    """Names that mean a context where they could mean a stage or an image, in lower case."""
+    """What means a context where it could mean a stage or an image, each as `context_name` has it."""
 
     def target(self, name: str = "") -> Stage:
         """The stage to build: the last one, or by name or number. Raises BuildError, with the names there are."""
@@ -57,7 +58,7 @@ class Stages:
 
     def source(self, stage: Stage, instruction: Instruction, name: str) -> Stage | None:
         """The stage that `--from=name` in `stage` means; None for a context or an image. Raises BuildError."""
-        if name.lower() in self.contexts:
+        if self.is_context(name):
             return None
         stages = self.dockerfile.stages
         if isinstance(instruction, Copy) and name.isdecimal():
@@ -82,8 +83,17 @@ class Stages:
                 if (found := self.source(stage, instruction, name)) is not None:
                     yield found
 
+    def is_context(self, name: str) -> bool:
+        """Whether the name of a stage or an image means a context."""
+        return bool(self.contexts) and context_name(name) in self.contexts
+
     def instructions(self, stage: Stage) -> Iterator[Instruction]:
-        """The stage's own instructions, after those that the stage it builds on has left it with ONBUILD."""
+        """The stage's own instructions, after those that the stage it builds on has left it with ONBUILD.
+
+        None where a context stands in for the stage.
+        """
+        if stage.name and self.is_context(stage.name):
+            return
         if (base := self.linked[stage.index].base) is not None:
             yield from (each.instruction for each in base.instructions if isinstance(each, Onbuild))
         yield from stage.instructions
@@ -111,6 +121,14 @@ def last_of(stages: tuple[Stage, ...], name: str) -> Stage | None:
     return next((stage for stage in reversed(stages) if stage.name == name.lower()), None)
 
 
+def context_name(name: str) -> str:
+    """What a context is known by: as short as an image's name can be, without `:latest`, in lower case."""
+    try:
+        return parse(name.lower()).familiar()
+    except ImageError:
+        return name.lower()
+
+
 def sources_of(instruction: Instruction) -> Iterator[str]:
     """What an instruction takes from: the value of COPY's `--from`, the `from` of a RUN's mounts."""
     if isinstance(instruction, Copy) and instruction.source_stage:
@@ -133,7 +151,8 @@ def link(
     Raises:
         BuildError: a FROM whose variables make no sense; all of them.
     """
-    names = frozenset(name.lower() for name in contexts)
+    names = frozenset(map(context_name, contexts))
+    known_context = Stages(dockerfile, Globals({}), (), names).is_context
     title = target or dockerfile.stages[-1].name or ""
     known = global_args(dockerfile, args, predefined(build, platform, title, args))
     problems: list[Diagnostic] = []
@@ -142,7 +161,7 @@ def link(
         base = stage.base
         image = _from_word(dockerfile, stage, base.image, "base name", known, problems)
         wanted = _from_word(dockerfile, stage, base.platform, "platform", known, problems) if base.platform else ""
-        is_context = image.lower() in names or (stage.name in names)
+        is_context = known_context(image) or known_context(stage.name or "")
         earlier = None if is_context else last_of(dockerfile.stages[: stage.index], image)
         linked.append(Linked(stage, image, wanted, earlier))
     if problems:

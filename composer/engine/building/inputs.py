@@ -17,7 +17,7 @@ from pathlib import Path
 from composer.build.dockerfile.instructions import Add, Copy, Instruction, Run
 from composer.build.dockerfile.parse import parse
 from composer.build.dockerfile.references import is_remote, references
-from composer.build.dockerfile.stages import Stages, link
+from composer.build.dockerfile.stages import Stages, context_name, link
 from composer.build.files import ContentCache, FilesError, open_context, select
 from composer.build.files.entry import Entry, walk
 from composer.engine.building.builds import CONTEXT_OF
@@ -108,7 +108,7 @@ class Reader:
 
     def _files(self, operation: BuildImage, stages: Stages) -> Iterator[tuple[str, str]]:
         build = operation.build
-        places = {"": build.context, **{name.lower(): value for name, value in build.additional_contexts.items()}}
+        places = {"": build.context, **{context_name(name): value for name, value in build.additional_contexts.items()}}
         beside = Path(build.context, build.dockerfile) if build.dockerfile else None
         opened = {}
         for wanted in _wanted(stages, build.target or ""):
@@ -165,8 +165,8 @@ def _wanted(stages: Stages, target: str) -> Iterator[Wanted]:
         return
     for stage in reachable:
         linked = stages.linked[stage.index]
-        if linked.base is None and linked.image.lower() in stages.contexts:
-            yield Wanted(linked.image.lower(), (".",))
+        if linked.base is None and stages.is_context(linked.image):
+            yield Wanted(context_name(linked.image), (".",))
         for instruction in stages.instructions(stage):
             yield from _taken(stages, instruction)
 
@@ -174,17 +174,17 @@ def _wanted(stages: Stages, target: str) -> Iterator[Wanted]:
 def _taken(stages: Stages, instruction: Instruction) -> Iterator[Wanted]:
     match instruction:
         case Copy(sources=sources, source_stage=name, parents=parents, excludes=excludes):
-            if sources and (not name or name.lower() in stages.contexts):
-                yield _as_known(Wanted(name.lower(), sources, parents, excludes))
+            if sources and (not name or stages.is_context(name)):
+                yield _as_known(Wanted(context_name(name), sources, parents, excludes))
         case Add(sources=sources, excludes=excludes):
             if local := tuple(source for source in sources if not is_remote(source)):
                 yield _as_known(Wanted("", local, excludes=excludes))
         case Run(mounts=mounts):
             for mount in mounts:
                 fields = dict(part.partition("=")[::2] for part in mount.text.split(","))
-                if fields.get("type", "bind") == "bind" and mount.source_stage.lower() in {"", *stages.contexts}:
+                if fields.get("type", "bind") == "bind" and context_name(mount.source_stage) in {"", *stages.contexts}:
                     source = fields.get("source") or fields.get("src") or "."
-                    yield _as_known(Wanted(mount.source_stage.lower(), (source,)))
+                    yield _as_known(Wanted(context_name(mount.source_stage), (source,)))
         case _:
             return
 

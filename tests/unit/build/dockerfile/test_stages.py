@@ -87,6 +87,20 @@ def test_contexts_stand_for_stages_and_images() -> None:
     assert titles(stages) == ["1"]
 
 
+@pytest.mark.parametrize("context", ["node", "node:latest", "docker.io/library/node", "Node"])
+@pytest.mark.parametrize("image", ["node", "node:latest", "docker.io/library/node:latest"])
+def test_contexts_are_known_by_the_shortest_name_of_an_image(context: str, image: str) -> None:
+    assert references(linked(f"FROM {image}\n", contexts=(context,))) == ()
+    assert references(linked(f"FROM {image}\n", contexts=(f"{context}:20".replace(":latest", ""),))) != ()
+
+
+def test_nothing_of_a_stage_counts_that_a_context_stands_in_for() -> None:
+    stages = linked("FROM a AS base\nCOPY --from=b x y\nFROM base\n", contexts=("base",))
+
+    assert list(stages.instructions(stages.dockerfile.stages[0])) == []
+    assert references(stages, "base") == references(stages) == ()
+
+
 def test_triggers_of_a_stage_belong_to_the_stage_built_on_it() -> None:
     stages = linked("FROM a AS src\nFROM b AS base\nONBUILD COPY --from=src /s /s\nFROM base\n")
 
