@@ -6,10 +6,12 @@ import contextlib
 import os
 import signal
 import threading
+import time
+from pathlib import Path
 
 import pytest
 
-from tests.e2e.harness import IDLE, Engine
+from tests.e2e.harness import IDLE, Engine, eventually
 
 SHOP = f"""
 services:
@@ -20,6 +22,38 @@ volumes: {{data: }}
 """
 
 POINTS = [n / 100 for n in range(0, 40, 2)]
+
+
+CREW = f"""
+services:
+  health: {{image: host, command: {IDLE}, healthcheck: {{test: "true", interval: 1s}}, volumes: ["/anonymous"]}}
+  user: {{image: host, command: {IDLE}, user: "65534:65534"}}
+  tty: {{image: host, command: {IDLE}, init: true, tty: true}}
+  stdin: {{image: host, command: {IDLE}, stdin_open: true, ports: ["80"]}}
+"""
+
+
+def kill_over_start(keeper: int, nth: int, seconds: float) -> threading.Thread:
+    """SIGKILL to the keeper, `seconds` after it has cloned the `nth` process from now on."""
+
+    def children() -> set[str]:
+        try:
+            return set(Path(f"/proc/{keeper}/task/{keeper}/children").read_text().split())
+        except OSError:
+            return set()
+
+    def watch() -> None:
+        before, seen, deadline = children(), set[str](), time.monotonic() + 20
+        while len(seen) < nth and time.monotonic() < deadline:
+            seen |= children() - before
+            time.sleep(0.0005)
+        time.sleep(seconds)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(keeper, signal.SIGKILL)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    return thread
 
 
 def kill_later(pid: int, seconds: float) -> threading.Timer:
@@ -55,3 +89,28 @@ def test_up_and_down_survive_a_kill_at_any_moment(engine: Engine, victim: str, s
     timer.join()
     shop.down()
     assert shop.ps() == {}
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("nth", range(1, 10))
+def test_what_a_keeper_had_begun_when_it_died_is_gone_or_goes_on(engine: Engine, nth: int) -> None:
+    crew = engine.project(CREW)
+    crew.up()
+    for step in range(4):
+        thread = kill_over_start(engine.pid("keeper"), nth, step * 0.003)
+        crew.compose("up", "-d", "--force-recreate")
+        thread.join()
+        crew.up()
+        assert {entry["State"] for entry in crew.ps().values()} == {"running"}
+        assert len(crew.ps()) == 4
+        crew.down()
+        ours = {str(pid) for pid in engine.status().values() if isinstance(pid, int)}
+        eventually(lambda: not remnants(engine, ours), 5, lambda: "\n".join(remnants(engine, ours)))  # noqa: B023
+        crew.up()
+
+
+def remnants(engine: Engine, ours: set[str]) -> list[str]:
+    """What containers have left behind, beside the engine's own processes."""
+    found = [line for line in engine.leftovers() if line.startswith(("process", "mount", "link", "cgroup"))]
+    cgroups = [line for line in found if line.startswith("cgroup") and len(line.rpartition("/")[2]) == 64]
+    return cgroups + [line for line in found if not line.startswith("cgroup") and line.split()[1] not in ours]

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import composer
 from composer import client
 from composer.forkserver.request import Reader, Request
 from composer.forkserver.serve import command_word
@@ -123,3 +124,11 @@ def test_the_client_imports_next_to_nothing() -> None:
     )
 
     assert set(imported.stdout.split()) <= {"_signal", "_socket", "composer", "composer.client"}
+
+
+def test_the_installed_program_runs_commands() -> None:
+    shown = subprocess.run(
+        [sys.executable, f"{client.HERE}/compose", "version", "--short"], capture_output=True, text=True
+    )
+
+    assert (shown.returncode, shown.stdout) == (0, f"{composer.__version__}\n")
