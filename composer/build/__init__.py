@@ -8,7 +8,8 @@
 * `lower`       instructions → `operations`: a graph, and the configuration to be (`stage`, `mounts`, `history`); pure
 * `keys`        what enters a step's cache key and what does not; pure. `cache` keeps what each step made
 * `solve`       finds or runs what a target needs, each step once (`flights`); `perform` one of them, `layers` what it leaves
-* `worker`      the port for RUN; `inputs` what steps read; `cachemounts` directories that last; `commit` the image at the end
+* `worker`      the port for RUN; `inputs` what steps read, from `contexts`; `cachemounts` directories that last
+* `commit`      the image at the end; `housekeeping` what stays for the next builds; `why` a step was run again
 
 Follows the Dockerfile reference <https://docs.docker.com/reference/dockerfile/> (BuildKit's syntax 1.x). This room knows
 images and registries; it knows no Compose and no engine: running a step is a port that the engine fills.

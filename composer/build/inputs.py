@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import assert_never
 
 from composer.build.dockerfile.source import Source as Text
 from composer.build.dockerfile.stages import context_name
 from composer.build.failure import explained
-from composer.build.files import ContentCache, Selection, Tree, inline, open_chain, select
-from composer.build.files.entry import walk
+from composer.build.files import ContentCache, Selection, Tree, inline, open_chain, select, selected
 from composer.build.keys import definition_digest
 from composer.build.layers import Layer, paths
 from composer.build.operations import (
@@ -30,10 +28,8 @@ from composer.errors import ComposerError
 from composer.image.image import Image
 
 Reading = Part | RunMount
-
-_MOST_FILES = 5000
-Fetch = Callable[[Part], Awaitable[Selection]]
-"""What an ADD of something remote gives."""
+Fetch = Callable[[Part, tuple[str, ...]], Awaitable[Selection]]
+"""What an ADD of something remote gives, without what the patterns exclude."""
 
 
 @dataclass(slots=True)
@@ -84,7 +80,7 @@ class Inputs:
                 assert isinstance(operation, CopyOperation)
                 selection = await self.select(operation, reading, layer)
                 prefix = f"{reading.source.name}:" if reading.source.name else ""
-                files |= digests(_files(selection, prefix))
+                files |= digests((prefix + path, text) for path, text in selected(selection).items())
             else:
                 stages.append(await self.digest(operation, reading, layer))
         return Making(below, definition_digest(operation), files, tuple(stages))
@@ -110,7 +106,7 @@ class Inputs:
                 ((name, content),) = source.files
                 return inline(name, content, mtime=None if self.epoch is None else self.epoch * 1_000_000_000)
             case SourceKind.REMOTE:
-                return await self.fetch(part)
+                return await self.fetch(part, excludes)
             case SourceKind.CONTEXT:
                 tree = self.contexts[context_name(source.name)]
             case SourceKind.STAGE:
@@ -134,14 +130,3 @@ def _bound(mount: RunMount) -> Part:
     """A bind's source as something to be selected."""
     assert mount.source is not None
     return Part(mount.source, (mount.path,))
-
-
-def _files(selection: Selection, prefix: str) -> Iterator[tuple[str, bytes, int]]:
-    """Path, content and mode of the regular files, as far as anybody could want to be told of them one by one."""
-    found = (
-        (prefix + "/".join(filter(None, (item.path, path))), entry.content, entry.mode)
-        for item in selection.items
-        for path, entry in walk(item.entry)
-        if entry.is_file
-    )
-    return islice(found, _MOST_FILES)

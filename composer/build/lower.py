@@ -334,7 +334,7 @@ class _StageLowering:
         for pattern in transfer.sources:
             if isinstance(transfer, Add) and is_remote(pattern):
                 url, checksum = self._options.pinned.remote(pattern, transfer.checksum)
-                source = Source(SourceKind.REMOTE, url, checksum=checksum, keep_git_dir=bool(transfer.keep_git_dir))
+                source = Source(SourceKind.REMOTE, url, checksum=checksum, keep_git_dir=transfer.keep_git_dir)
                 parts.append(Part(source, (), bool(transfer.unpack)))
             else:
                 unpack = isinstance(transfer, Add) and transfer.unpack is not False

@@ -41,7 +41,7 @@ class Source:
     files: tuple[tuple[str, bytes], ...] = ()
     """(name, content) of inline ones."""
     checksum: str = ""
-    keep_git_dir: bool = False
+    keep_git_dir: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import tarfile
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -260,5 +266,63 @@ def test_the_network_of_builds_reaches_this_machine_and_goes_away(yard: Yard) ->
 
         await yard.build("FROM busybox\nRUN cat /proc/net/dev\n", network="host")
         assert "eth0:" not in yard.output or Path("/proc/net/dev").read_text().count("eth0:") == 1
+
+    run(yard, scenario)
+
+
+def test_git_repositories_and_archives_can_be_contexts_and_be_added(yard: Yard, tmp_path: Path) -> None:
+    repository = tmp_path / "repository"
+    (repository / "app").mkdir(parents=True)
+    (repository / "app/file").write_text("committed\n")
+    (repository / "app/Dockerfile").write_text("FROM scratch\nCOPY file /\n")
+    commit = "-c user.name=a -c user.email=a@b commit -q -m one"
+    for command in ("init -q -b main", "add .", commit, "update-server-info"):
+        subprocess.run(["git", "-C", str(repository), *command.split()], check=True)
+    handler = partial(SimpleHTTPRequestHandler, directory=str(repository))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    archive = tmp_path / "context.tar"
+    with tarfile.open(archive, "w") as tar:
+        tar.add(repository / "app/file", "file")
+
+    async def scenario(yard: Yard) -> None:
+        url = f"http://127.0.0.1:{server.server_port}"
+        of_git = await yard.build("", dockerfile_text=None, context=f"{url}/.git#main:app")
+        added = await yard.build(f"FROM scratch\nADD {url}/.git#main:app /src\n")
+        named = await yard.build("FROM scratch\nCOPY --from=src file /\n", contexts={"src": str(archive)})
+
+        assert content(of_git, "/file") == content(added, "/src/file") == content(named, "/file") == "committed\n"
+
+    try:
+        run(yard, scenario)
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_an_epoch_makes_the_same_image_at_any_time(yard: Yard) -> None:
+    async def scenario(yard: Yard) -> None:
+        yard.write({"hello.txt": "hello\n"})
+        builds = []
+        for _ in range(2):
+            os.utime(yard.context / "hello.txt")
+            builds.append(await yard.build(SIMPLE, args={"SOURCE_DATE_EPOCH": "1600000000"}, no_cache=True))
+
+        assert builds[0].id == builds[1].id
+        assert builds[0].config.created == "2020-09-13T12:26:40Z"
+        assert max(path.lstat().st_mtime for path in builds[0].layers[0].rglob("*")) <= 1600000000
+
+    run(yard, scenario)
+
+
+def test_the_users_agent_is_there_for_the_step_and_nothing_of_it_stays(yard: Yard) -> None:
+    async def scenario(yard: Yard) -> None:
+        image = await yard.build(
+            "FROM busybox\nUSER app\nRUN --mount=type=ssh,uid=1000 test -S $SSH_AUTH_SOCK && stat -c %u:%a $SSH_AUTH_SOCK\n",
+            ssh={"default": "/nowhere"},
+        )
+
+        assert yard.output == "1000:600\n"
+        assert not is_directory(image.layers, "/run/buildkit")
 
     run(yard, scenario)
