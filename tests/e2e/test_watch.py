@@ -283,7 +283,7 @@ def test_what_cannot_be_written_is_told(engine: Engine) -> None:
 REFUSED = {
     "{action: sync, path: ./src, target: /proc}": "cannot sync files to `/proc`",
     "{action: sync, path: ./src, target: /}": "cannot sync files to `/`",
-    "{action: sync, path: ./src}": "needs an absolute `target`",
+    "{action: sync, path: ./src}": "has no `target`",
     "{action: sync, path: ./src, target: app}": "not `app`",
     "{action: sync+exec, path: ./src, target: /app}": "without a command",
     "{action: rebuild, path: ./src}": "no `build` section",
