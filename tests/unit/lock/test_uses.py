@@ -94,7 +94,8 @@ def test_dockerfiles_tell_what_they_begin_with_copy_from_and_fetch(tmp_path: Pat
               context: web
               args: {SLIM: "yes"}
               target: final
-              additional_contexts: {assets: "docker-image://shop/assets:1", other: "service:web"}
+              additional_contexts: {assets: "docker-image://shop/assets:1", other: "service:base"}
+          base: {build: {dockerfile_inline: "FROM scratch"}}
         """,
         web__Dockerfile=DOCKERFILE.replace("$NAME", "a"),
     )
