@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib.util
 import struct
 import sys
-from functools import cache, lru_cache
+from functools import cache
 from ipaddress import IPv4Address, IPv4Interface
 from typing import Any
 
@@ -52,8 +52,15 @@ def load() -> None:
 
 def bridge(name: str, index: int, mac: str) -> bytes:
     """Create a bridge. Its address is set by hand: otherwise it would change with the ports that come and go."""
-    attributes = [("IFLA_IFNAME", name), ("IFLA_ADDRESS", mac), _kind("bridge")]
-    return _link(_RTM_NEWLINK, _NLM_F_CREATE | _NLM_F_EXCL, attributes, index=index)
+    return _bridge(len(name)).fill(name.encode(), _NUMBER.pack(index), bytes.fromhex(mac.replace(":", "")))
+
+
+@cache
+def _bridge(name_length: int) -> Template:
+    name, index = "\x01" * name_length, _MARKERS[0]
+    attributes = [("IFLA_IFNAME", name), ("IFLA_ADDRESS", _MAC_MARKER), _kind("bridge")]
+    message = _link(_RTM_NEWLINK, _NLM_F_CREATE | _NLM_F_EXCL, attributes, index=index)
+    return Template.of(message, name.encode(), _NUMBER.pack(index), bytes.fromhex(_MAC_MARKER.replace(":", "")))
 
 
 def veth(
@@ -144,17 +151,23 @@ def _address(prefix: int) -> Template:
     return Template.of(_encode(message, _RTM_NEWADDR, _NLM_F_CREATE | _NLM_F_EXCL), *markers)
 
 
-@lru_cache
 def default_route(gateway: IPv4Address, index: int) -> bytes:
     """The default route by way of `gateway`, which the link with this index reaches."""
+    return _default_route().fill(gateway.packed, _NUMBER.pack(index))
+
+
+@cache
+def _default_route() -> Template:
     load()
     from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
+    link, gateway, _, _ = _MARKERS
     message = rtmsg()
     # main table, protocol boot, scope universe, unicast
     message["family"], message["table"], message["proto"], message["scope"], message["type"] = 2, 254, 3, 0, 1
-    message["attrs"] = [("RTA_TABLE", 254), ("RTA_GATEWAY", str(gateway)), ("RTA_OIF", index)]
-    return _encode(message, _RTM_NEWROUTE, _NLM_F_CREATE | _NLM_F_EXCL)
+    message["attrs"] = [("RTA_TABLE", 254), ("RTA_GATEWAY", str(IPv4Address(gateway))), ("RTA_OIF", link)]
+    encoded = _encode(message, _RTM_NEWROUTE, _NLM_F_CREATE | _NLM_F_EXCL)
+    return Template.of(encoded, IPv4Address(gateway).packed, _NUMBER.pack(link))
 
 
 def _kind(kind: str, data: dict[str, Any] | None = None) -> tuple[str, Any]:

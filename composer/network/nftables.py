@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network
 
 NETFILTER = 12
@@ -47,6 +48,9 @@ SOCKET_TO_ENDPOINT = ((7 << 12) | (12 << 6) | 13, 12)
 _ENDPOINT = ((7 << 6) | 13, 8)
 
 Expression = bytes
+
+_remembered = lru_cache(maxsize=512)
+"""For what the rules of every network have in common: packing it again takes longer than finding it."""
 
 
 def batch(messages: Iterable[bytes]) -> tuple[bytes, ...]:
@@ -248,23 +252,28 @@ def _link_name(key: int, name: str, differs: bool) -> list[Expression]:
     return [_meta(key, FIRST), _compare(FIRST, value, differs=differs)]
 
 
+@_remembered
 def _meta(key: int, register: int) -> Expression:
     return _expression("meta", _u32(2, key) + _u32(1, register))
 
 
+@_remembered
 def _payload(base: int, offset: int, length: int, register: int) -> Expression:
     return _expression("payload", _u32(1, register) + _u32(2, base) + _u32(3, offset) + _u32(4, length))
 
 
+@_remembered
 def _compare(register: int, value: bytes, *, differs: bool = False) -> Expression:
     return _expression("cmp", _u32(1, register) + _u32(2, int(differs)) + _value(3, value))
 
 
+@_remembered
 def _mask(register: int, mask: bytes) -> Expression:
     both = _u32(1, register) + _u32(2, register) + _u32(3, len(mask))
     return _expression("bitwise", both + _value(4, mask) + _value(5, bytes(len(mask))))
 
 
+@_remembered
 def _connection(key: int, register: int) -> Expression:
     return _expression("ct", _u32(1, register) + _u32(2, key))
 
@@ -281,10 +290,12 @@ def _nest(kind: int, data: bytes) -> bytes:
     return _attribute(kind | _NESTED, data)
 
 
+@_remembered
 def _u32(kind: int, value: int) -> bytes:
     return _attribute(kind, struct.pack(">I", value))
 
 
+@_remembered
 def _text(kind: int, value: str) -> bytes:
     return _attribute(kind, value.encode() + b"\0")
 

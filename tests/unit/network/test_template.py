@@ -1,4 +1,4 @@
-from ipaddress import IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface
 
 import pytest
 
@@ -18,6 +18,7 @@ def test_a_marker_that_is_not_in_the_message_is_a_mistake() -> None:
 
 
 def test_a_filled_message_is_what_the_encoder_makes_of_its_values() -> None:
+    netlink.load()
     from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
     from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 
@@ -43,3 +44,20 @@ def test_a_filled_message_is_what_the_encoder_makes_of_its_values() -> None:
 
     assert (given["index"], given["prefixlen"]) == (1000, 24)
     assert dict(given["attrs"]) == {"IFA_LOCAL": "10.1.2.3", "IFA_ADDRESS": "10.1.2.3", "IFA_BROADCAST": "10.1.2.255"}
+
+
+def test_bridges_and_default_routes_are_what_the_decoder_reads() -> None:
+    netlink.load()
+    from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
+    from pyroute2.netlink.rtnl.rtmsg import rtmsg
+
+    link = ifinfmsg(netlink.bridge("br7", 12, "02:42:0a:00:00:01"))
+    link.decode()
+    route = rtmsg(netlink.default_route(IPv4Address("10.1.2.1"), 1000))
+    route.decode()
+
+    attributes = dict(link["attrs"])
+    assert (link["index"], attributes["IFLA_IFNAME"], attributes["IFLA_ADDRESS"]) == (12, "br7", "02:42:0a:00:00:01")
+    assert dict(attributes["IFLA_LINKINFO"]["attrs"])["IFLA_INFO_KIND"] == "bridge"
+    assert (route["dst_len"], route["table"], route["type"]) == (0, 254, 1)
+    assert dict(route["attrs"]) == {"RTA_TABLE": 254, "RTA_GATEWAY": "10.1.2.1", "RTA_OIF": 1000}
