@@ -137,7 +137,9 @@ class Starting:
             work=str(base / "work"),
             etc=etc_files.write(record, self._rooms, hostname),
             seeds=sources.seeds,
-            files=await asyncio.to_thread(_files, config, rooms.facts.mapped_ids, self._located(record)),
+            files=await asyncio.to_thread(_files, config, rooms.facts.mapped_ids, self._located(record))
+            if config.files
+            else (),
             files_place=str(rooms.paths.files),
             devices=granted.sources,
             cgroup=cgroup,
