@@ -21,6 +21,12 @@ def place_of(source: Source, instruction: Instruction, word: str = "") -> Locati
     return source.location(span.first, len(line) - len(line.lstrip()) + 1, len(bare))
 
 
+def as_written(instruction: Instruction, variable: str) -> str:
+    """How the instruction asks for a variable, as far as it is to be found: `${NAME`, `$NAME` or the bare name."""
+    ways = (f"${{{variable}", f"${variable}")
+    return next((way for way in ways if way in instruction.text), variable)
+
+
 def problem_at(source: Source, instruction: Instruction, message: str, word: str = "", hint: str = "") -> Diagnostic:
     """An error about an instruction, with its place."""
     return Diagnostic(Severity.ERROR, message, place_of(source, instruction, word), hint=hint)

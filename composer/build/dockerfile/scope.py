@@ -67,7 +67,7 @@ def global_args(dockerfile: Dockerfile, args: Mapping[str, str], known: Mapping[
             try:
                 value = arg_value(pair, args, {}, result.values, dockerfile.escape)
             except ExpansionError as error:
-                problems.append(problem_at(dockerfile.source, instruction, str(error), pair.key))
+                problems.append(problem_at(dockerfile.source, instruction, str(error), f"{pair.key}="))
                 continue
             if value is not None:
                 result.values[pair.key] = value

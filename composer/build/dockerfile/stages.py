@@ -16,9 +16,11 @@ from composer.build.dockerfile.problems import did_you_mean, listing
 from composer.build.dockerfile.scope import Globals, global_args, predefined
 from composer.errors import BuildError, Diagnostic, ImageError, Severity
 from composer.oci.descriptor import Platform
+from composer.oci.platform import parse_platform
 from composer.oci.reference import parse
 
 SCRATCH = "scratch"
+_PLATFORM = "platform"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +162,7 @@ def link(
     for stage in dockerfile.stages:
         base = stage.base
         image = _from_word(dockerfile, stage, base.image, "base name", known, problems)
-        wanted = _from_word(dockerfile, stage, base.platform, "platform", known, problems) if base.platform else ""
+        wanted = _from_word(dockerfile, stage, base.platform, _PLATFORM, known, problems) if base.platform else ""
         is_context = known_context(image) or known_context(stage.name or "")
         earlier = None if is_context else last_of(dockerfile.stages[: stage.index], image)
         linked.append(Linked(stage, image, wanted, earlier))
@@ -177,13 +179,32 @@ def _from_word(
     except ExpansionError as error:
         problems.append(problem_at(dockerfile.source, stage.base, str(error), word))
         return word
-    if not expanded.text:
-        missing = sorted(expanded.undefined)
-        hint = did_you_mean(missing[0], known.declared) if missing else ""
-        if missing and not hint:
-            hint = f"write `ARG {missing[0]}=…` above the first `FROM`, or pass the build argument `{missing[0]}`"
-        problems.append(problem_at(dockerfile.source, stage.base, f"{what} (`{word}`) should not be blank", word, hint))
+    why = _why_not(expanded.text, word, what, dockerfile.stages[: stage.index])
+    if why:
+        hint = _missing(sorted(expanded.undefined - known.declared), known.declared)
+        problems.append(problem_at(dockerfile.source, stage.base, why, word, hint))
     return expanded.text
+
+
+def _why_not(text: str, word: str, what: str, before: tuple[Stage, ...]) -> str:
+    """Why `text` can be no image or no platform; empty if it can."""
+    if not text:
+        return f"{what} (`{word}`) should not be blank"
+    try:
+        if what == _PLATFORM:
+            parse_platform(text)
+        elif text.lower() not in (SCRATCH, *(stage.name for stage in before)):
+            parse(text)
+    except ImageError as error:
+        return error.message
+    return ""
+
+
+def _missing(names: list[str], declared: Collection[str]) -> str:
+    if not names:
+        return ""
+    above = f"write `ARG {names[0]}=…` above the first `FROM`, or pass the build argument `{names[0]}`"
+    return did_you_mean(names[0], declared) or above
 
 
 def _by_number(stages: tuple[Stage, ...], number: str) -> Stage | None:

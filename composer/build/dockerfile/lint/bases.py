@@ -8,6 +8,7 @@ from composer.build.dockerfile.expand import Expanded, ExpansionError, expand
 from composer.build.dockerfile.instructions import Dockerfile, Stage
 from composer.build.dockerfile.lint import rules
 from composer.build.dockerfile.lint.finding import Finding, found
+from composer.build.dockerfile.place import as_written
 from composer.build.dockerfile.problems import nearest
 from composer.build.dockerfile.scope import Globals, global_args
 from composer.build.dockerfile.stages import Linked, last_of
@@ -65,7 +66,7 @@ def _undeclared(stage: Stage, expanded: Expanded, known: Globals) -> Iterator[Fi
         yield found(
             rules.UNDEFINED_ARG_IN_FROM,
             stage.base,
-            word=name,
+            word=as_written(stage.base, name),
             hint=f"write `{near}`" if near else f"write `ARG {name}=…` above the first `FROM`",
             name=name,
             suggestion=f" (did you mean {near}?)" if near else "",

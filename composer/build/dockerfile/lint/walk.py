@@ -22,12 +22,13 @@ from composer.build.dockerfile.instructions import (
     Label,
     Shell,
     ShellForm,
+    Volume,
     Workdir,
 )
 from composer.build.dockerfile.lint import rules
 from composer.build.dockerfile.lint.finding import Finding, found
 from composer.build.dockerfile.mount import MountError
-from composer.build.dockerfile.place import problem_at
+from composer.build.dockerfile.place import as_written, problem_at
 from composer.build.dockerfile.ports import read_ports
 from composer.build.dockerfile.problems import nearest
 from composer.build.dockerfile.references import is_remote
@@ -98,29 +99,31 @@ class Walk:
         try:
             result = substituted(written, self._state.env, self._escape)
         except (ExpansionError, MountError) as error:
-            self.problems.append(problem_at(self._source, written, str(error)))
+            self._problem(written, str(error))
             return
-        yield from self._undefined(written, result.undefined)
         instruction = result.instruction
+        if not isinstance(instruction, Expose):  # as BuildKit has it
+            yield from self._undefined(written, result.undefined)
         match instruction:
             case Env() | Label():
                 yield from self._pairs(written, instruction)
-            case Cmd() | Entrypoint():
-                yield from self._only_last(instruction)
-                if isinstance(instruction.command, ShellForm) and not self._state.has_shell:
-                    yield self._no_json(instruction)
-            case Healthcheck():
-                yield from self._only_last(instruction)
+            case Cmd() | Entrypoint() | Healthcheck():
+                yield from self._command(instruction)
             case Shell():
                 self._state.has_shell = True
             case Workdir():
                 yield from self._workdir(written, instruction)
+            case Volume(paths=paths) if not all(paths):
+                self._problem(written, "a `VOLUME` can not be an empty string")
             case Expose():
                 yield from self._expose(written, instruction)
             case Copy() | Add():
                 yield from self._copy(written, instruction)
             case _:
                 pass
+
+    def _problem(self, instruction: Instruction, message: str, word: str = "") -> None:
+        self.problems.append(problem_at(self._source, instruction, message, word))
 
     def _undefined(self, instruction: Instruction, names: frozenset[str]) -> Iterator[Finding]:
         for name in sorted(names - self._state.declared):
@@ -129,7 +132,7 @@ class Walk:
                 yield found(
                     rules.UNDEFINED_VAR,
                     instruction,
-                    word=name,
+                    word=as_written(instruction, name),
                     hint=f"write `${near}`" if near else "",
                     name=name,
                     suggestion=f" (did you mean ${near}?)" if near else "",
@@ -145,7 +148,7 @@ class Walk:
                 try:
                     expanded = expand(pair.value or "", self._state.env, self._escape)
                 except ExpansionError as error:
-                    self.problems.append(problem_at(self._source, instruction, str(error), pair.key))
+                    self._problem(instruction, str(error), pair.key)
                     continue
                 yield from self._undefined(instruction, expanded.undefined)
                 value = expanded.text
@@ -163,18 +166,18 @@ class Walk:
         if isinstance(instruction, Env):
             self._state.env |= {pair.key: pair.value or "" for pair in instruction.pairs}
 
-    def _only_last(self, instruction: Cmd | Entrypoint | Healthcheck) -> Iterator[Finding]:
-        """The one before is reported: it is the one that counts for nothing."""
+    def _command(self, instruction: Cmd | Entrypoint | Healthcheck) -> Iterator[Finding]:
+        """Of two, the one before is reported: it is the one that counts for nothing."""
         if (before := self._once.get(instruction.name)) is not None:
             hint = f"line {instruction.span.first} replaces it: remove one of them"
             yield found(rules.MULTIPLE_INSTRUCTIONS_DISALLOWED, before, hint=hint, keyword=instruction.keyword)
         self._once[instruction.name] = instruction
-
-    def _no_json(self, instruction: Cmd | Entrypoint) -> Finding:
-        words = instruction.command.text.split() if isinstance(instruction.command, ShellForm) else []
-        plain = all(re.fullmatch(r"[\w./:=@%+,-]+", word) for word in words)
-        hint = f"write `{instruction.keyword} {json.dumps(words)}`" if words and plain else ""
-        return found(rules.JSON_ARGS_RECOMMENDED, instruction, hint=hint, keyword=instruction.keyword)
+        command = instruction.command
+        if isinstance(command, ShellForm) and not isinstance(instruction, Healthcheck) and not self._state.has_shell:
+            words = command.text.split()
+            plain = all(re.fullmatch(r"[\w./:=@%+,-]+", word) for word in words)
+            hint = f"write `{instruction.keyword} {json.dumps(words)}`" if words and plain else ""
+            yield found(rules.JSON_ARGS_RECOMMENDED, instruction, hint=hint, keyword=instruction.keyword)
 
     def _workdir(self, written: Instruction, instruction: Workdir) -> Iterator[Finding]:
         if not self._state.has_workdir and not instruction.path.startswith("/"):
@@ -187,7 +190,7 @@ class Walk:
             try:
                 ports = read_ports(word)
             except ValueError as error:
-                self.problems.append(problem_at(self._source, written, str(error), word))
+                self._problem(written, str(error), word)
                 continue
             if ports.written_protocol != ports.written_protocol.lower():
                 hint = f"write `{word.replace(ports.written_protocol, ports.protocol)}`"

@@ -71,6 +71,27 @@ def test_an_argument_of_a_stage_is_not_seen_by_the_next_from() -> None:
     assert str(problem.location) == "Dockerfile:3:6"
 
 
+@pytest.mark.parametrize(
+    ("text", "place", "message", "hint"),
+    [
+        ("FROM busybox:$TAG\n", "1:6", "cannot use `busybox:` as an image reference: `` is no tag", "`ARG TAG=…`"),
+        ("ARG TAG\nFROM busybox:$TAG\n", "2:6", "cannot use `busybox:` as an image reference: `` is no tag", ""),
+        ("FROM Build\nFROM x AS build\n", "1:6", "cannot use `Build` as an image reference", ""),
+        ("ARG MY_ARCH\nFROM --platform=linux/$MYARCH a\n", "2:17", "cannot use `linux/` as a platform", "`MY_ARCH`?"),
+        ("FROM --platform=$NONE a\n", "1:17", "platform (`$NONE`) should not be blank", "build argument `NONE`"),
+        ("ARG A=${\nFROM a\n", "1:5", "failed to process `${`: syntax error: missing '}'", ""),
+    ],
+)
+def test_a_from_that_names_nothing_is_told(text: str, place: str, message: str, hint: str) -> None:
+    with pytest.raises(BuildError) as caught:
+        linked(text)
+
+    (problem,) = caught.value.diagnostics
+    assert str(problem.location) == f"Dockerfile:{place}"
+    assert problem.message.startswith(message)
+    assert hint in problem.hint
+
+
 def test_a_name_means_the_last_stage_of_that_name_before() -> None:
     stages = linked("FROM a AS x\nFROM x AS x\nFROM x\n")
 

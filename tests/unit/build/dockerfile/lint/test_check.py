@@ -412,12 +412,13 @@ def test_only_the_stages_that_the_target_needs_are_looked_into() -> None:
 
 
 def test_what_a_build_would_stop_at_is_told_beside_the_warnings() -> None:
-    found = report("FROM scratch AS X\nEXPOSE 80/abc\nENV A=${\nCOPY --from=9 a b\nCMD a\n")
+    found = report("FROM scratch AS X\nEXPOSE 80/abc $NONE\nENV A=${\nCOPY --from=9 a b\nCMD a\nARG V=\nVOLUME $V\n")
 
     assert [warning.rule.name for warning in found.warnings] == ["StageNameCasing", "JSONArgsRecommended"]
     assert [problem.message for problem in found.problems] == [
         "invalid port `80/abc`: invalid protocol `abc`",
         "failed to process `${`: syntax error: missing '}'",
+        "a `VOLUME` can not be an empty string",
         "invalid stage index 9",
     ]
 
@@ -429,5 +430,7 @@ def test_a_warning_has_its_place_and_says_what_to_write() -> None:
         ("Dockerfile:2:1", 17, 'write `CMD ["node", "index.js"]`'),
         ("Dockerfile:3:1", 11, 'write `ENV a="b c"`'),
     ]
+    (undefined_one,) = report("FROM alpine\nENV A=1 \\\n  B=x${BB}\n", images={"alpine": KNOWN}).warnings
+    assert (str(undefined_one.location), undefined_one.location.length) == ("Dockerfile:3:6", 4)
     assert found[0].diagnostic().message == f"JSONArgsRecommended: {found[0].message}"
     assert all(rule.hint for rule in RULES.values())
