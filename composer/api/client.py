@@ -190,6 +190,10 @@ class Client:
         answer = self._call("POST", f"{project_target(project)}/toolchain", request)["containers"]
         return [decoded(messages.ContainerSoftware, each) for each in answer]
 
+    def prune_build_cache(self, request: messages.BuildPruneRequest) -> messages.PruneResult:
+        """Forget cached steps; the bytes that are free then."""
+        return decoded(messages.PruneResult, self._call("POST", "/build/prune", encode(request)))
+
     def disk_usage(self) -> list[messages.DiskUsage]:
         """What images, containers, volumes and logs take on the disk."""
         return self._list(messages.DiskUsage, "/disk")

@@ -35,6 +35,7 @@
     POST /images/prune           PruneRequest                           PruneResult
     POST /images/inspect         {"references": []}                     {"images": [ImageDetails]}
     POST /images/software        {"references": []}                     {"images": [ImageSoftware]}
+    POST /build/prune            BuildPruneRequest                      PruneResult
     GET  /disk                                                          [DiskUsage]
 
 A request that cannot be answered: status 4xx or 5xx with {"error": ComposerError.to_wire()}. In a stream: a Result with `error`.
@@ -499,6 +500,15 @@ class PruneRequest:
     blobs: bool = False
     """Also blobs of layers that are unpacked and can be pulled again."""
     dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BuildPruneRequest:
+    """Forget cached steps of builds, and with `mounts` cache mounts too."""
+
+    mounts: bool = False
+    used_before: float | None = None
+    """Only what was of no use since then, in seconds since the epoch."""
 
 
 @dataclass(frozen=True, slots=True)

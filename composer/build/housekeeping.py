@@ -30,6 +30,8 @@ class Usage:
     """Of all, those of layers that images need as well included."""
     reclaimable: int
     """Of what would be freed if all of it went."""
+    active: int
+    """Layers that images need as well."""
 
 
 class Housekeeping:
@@ -49,7 +51,8 @@ class Housekeeping:
         mounts = list(self._mounts.list())
         kept = sum(mount.size for mount in mounts)
         free = sum(size for chain, size in layers.items() if chain not in needed)
-        return Usage(len(layers), len(mounts), sum(layers.values()) + kept, free + kept)
+        active = sum(chain in needed for chain in layers)
+        return Usage(len(layers), len(mounts), sum(layers.values()) + kept, free + kept, active)
 
     def prune(self, *, mounts: bool = False, used_before: float | None = None) -> int:
         """Forget steps, and with `mounts` cache mounts, that were not of use since `used_before`; the bytes freed.

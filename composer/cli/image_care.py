@@ -81,13 +81,13 @@ def agreed(warning: str, command: str) -> bool:
     return typer.confirm(f"WARNING! {warning}\nAre you sure you want to continue?")
 
 
-def say_pruned(session: Session, request: PruneRequest) -> None:
-    """Prune and tell what went."""
+def say_pruned(session: Session, request: PruneRequest, reclaimed: int = 0) -> None:
+    """Prune and tell what went; `reclaimed` bytes were freed before."""
     result = session.client.prune_images(request)
     if result.removed:
         say("Deleted Images:")
         say(*(f"{'deleted' if each.startswith('sha256:') else 'untagged'}: {each}" for each in result.removed))
-    say(f"Total reclaimed space: {human_size(result.reclaimed)}")
+    say(f"Total reclaimed space: {human_size(reclaimed + result.reclaimed)}")
 
 
 def _bytes(text: str) -> int:

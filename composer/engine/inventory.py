@@ -12,13 +12,14 @@ from collections.abc import Collection
 from pathlib import Path
 
 from composer.api.messages import DiskUsage
+from composer.build.housekeeping import Housekeeping
 from composer.engine.rooms import Rooms
 from composer.engine.world import State
 from composer.image.prune import used_bytes
 
 
-async def disk_usage(rooms: Rooms) -> tuple[DiskUsage, ...]:
-    """One line each for images, containers, volumes and logs."""
+async def disk_usage(rooms: Rooms, house: Housekeeping) -> tuple[DiskUsage, ...]:
+    """One line each for images, containers, volumes, logs and the build cache."""
     containers = list(rooms.store.containers)
     running = {record.id for record in containers if record.state in (State.RUNNING, State.RESTARTING)}
     images = {record.config.image_id for record in containers}
@@ -31,8 +32,15 @@ async def disk_usage(rooms: Rooms) -> tuple[DiskUsage, ...]:
             _directories("Containers", {key: home / "upper" for key, home in homes.items()}, running),
             _volumes(rooms, volumes),
             _directories("Logs", {key: home / "log" for key, home in homes.items()}, running),
+            _build_cache(house),
         )
     )
+
+
+def _build_cache(house: Housekeeping) -> DiskUsage:
+    """Active is what images need as well."""
+    usage = house.usage()
+    return DiskUsage("Build Cache", usage.steps + usage.mounts, usage.active, usage.size, usage.reclaimable)
 
 
 def _images(rooms: Rooms, in_use: Collection[str]) -> DiskUsage:

@@ -14,6 +14,7 @@ from types import MappingProxyType
 
 from composer import __version__
 from composer.api.messages import (
+    BuildPruneRequest,
     BuildRequest,
     ContainerEvent,
     ContainerSummary,
@@ -27,6 +28,7 @@ from composer.api.messages import (
     LogEntry,
     ProjectSummary,
     PruneRequest,
+    PruneResult,
     PullRequest,
     PushRequest,
     Result,
@@ -35,6 +37,7 @@ from composer.api.messages import (
     UpOptions,
     UpRequest,
 )
+from composer.build.housekeeping import Housekeeping
 from composer.engine import teardown
 from composer.engine.acquire import acquire, acquire_anew, known_after, made_by, publish, unknown_image
 from composer.engine.building.builds import Buildable, buildables, needed
@@ -96,7 +99,9 @@ class Requests:
         pictures: Pictures,
         transfers: Transfers,
         making: Making,
+        keeping_house: Callable[[], Housekeeping],
     ) -> None:
+        self._keeping_house = keeping_house
         self._transfers = transfers
         self._making = making
         self._rooms = rooms
@@ -401,8 +406,14 @@ class Requests:
         return self._pictures
 
     async def disk_usage(self) -> tuple[DiskUsage, ...]:
-        """What images, containers, volumes and logs take on the disk."""
-        return await disk_usage(self._rooms)
+        """What images, containers, volumes, logs and the build cache take on the disk."""
+        return await disk_usage(self._rooms, self._keeping_house())
+
+    async def prune_build_cache(self, request: BuildPruneRequest) -> PruneResult:
+        """Forget cached steps, once no build runs."""
+        house = self._keeping_house()
+        freed = await asyncio.to_thread(lambda: house.prune(mounts=request.mounts, used_before=request.used_before))
+        return PruneResult(reclaimed=freed)
 
     async def pull_images(self, request: ImagesRequest, emit: Emit) -> Result:
         """Pull images by reference."""

@@ -20,6 +20,7 @@ from composer import __version__
 from composer.api.codec import decode, encode
 from composer.api.messages import (
     API_VERSION,
+    BuildPruneRequest,
     BuildRequest,
     DownRequest,
     Event,
@@ -89,6 +90,7 @@ def make_app(requests: Requests, stop: Callable[[], None]) -> web.Application:
             web.post("/images/save", _image_save),
             web.post("/images/verify", _image_verify),
             web.post("/images/prune", _image_prune),
+            web.post("/build/prune", _build_prune),
             web.post("/images/inspect", _image_inspect),
             web.post("/images/software", _image_software),
             web.get("/disk", _disk),
@@ -376,6 +378,11 @@ async def _toolchain(request: web.Request) -> web.Response:
     body = decode(ToolchainRequest, await _body(request))
     found = await request.app[_requests].software.of_project(request.match_info["project"], body)
     return web.json_response({"containers": encode(found)})
+
+
+async def _build_prune(request: web.Request) -> web.Response:
+    body = decode(BuildPruneRequest, await _body(request))
+    return web.json_response(encode(await request.app[_requests].prune_build_cache(body)))
 
 
 async def _disk(request: web.Request) -> web.Response:

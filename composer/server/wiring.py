@@ -127,7 +127,17 @@ async def build(paths: Paths) -> Engine:
     builder = Builder(paths, rooms.images, puller, Runner(rooms, confinement, Uplink(rooms)), rooms.clock)
     transfers = Transfers(rooms.images, puller, Pusher(rooms.images, rooms.clock), rooms.clock)
     making = Making(builder, rooms.images, store, rooms.clock, Reader(lambda: builder.contents, rooms.images))
-    requests = Requests(rooms, containers, loop, processes, logs, Pictures(rooms.images, store), transfers, making)
+    requests = Requests(
+        rooms,
+        containers,
+        loop,
+        processes,
+        logs,
+        Pictures(rooms.images, store),
+        transfers,
+        making,
+        lambda: builder.housekeeping,
+    )
     requests.watching = Watching(
         Tools(
             rooms,

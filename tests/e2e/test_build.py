@@ -297,6 +297,23 @@ def _sleeps(path: Path) -> bool:
         return False
 
 
+def test_the_build_cache_is_listed_and_pruned(shop: Project, builder: Engine) -> None:
+    def cache() -> dict[str, int]:
+        lines = json_lines(builder.compose("system", "df", "--format", "json", check=True).stdout)
+        return next(line for line in lines if line["Type"] == "Build Cache")
+
+    shop.compose("build", check=True)
+    assert (cache()["TotalCount"], cache()["Active"]) == (2, 2)
+
+    builder.compose("image", "rm", "shop-web", check=True)
+    assert "0 run" in shop.compose("build", check=True).stderr.splitlines()[-1]
+    builder.compose("image", "rm", "shop-web", check=True)
+    assert "Total reclaimed space" in builder.compose("system", "prune", "--force", check=True).stdout
+
+    assert cache()["TotalCount"] == 0
+    assert "2 run" in shop.compose("build", check=True).stderr.splitlines()[-1]
+
+
 def test_whether_a_build_is_reproducible_is_checked(shop: Project) -> None:
     write(shop, "Dockerfile", "FROM busybox\nRUN mkdir /out && date +%s%N > /out/when\nCOPY src /app\n")
     differs = shop.compose("build", "--verify-reproducible")

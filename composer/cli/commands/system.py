@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from composer.api.messages import ServicesRequest
+from composer.api.messages import BuildPruneRequest, ServicesRequest
 from composer.cli.app import command_app
 from composer.cli.follow import follow
 from composer.cli.image_care import Filters, Force, agreed, prune_request, say_pruned
@@ -25,7 +25,7 @@ def system() -> None:
 
 @app.command()
 def df(ctx: typer.Context, format_: Annotated[str, typer.Option("--format", help="table or json")] = "table") -> int:
-    """Show what images, containers, volumes and logs take on the disk."""
+    """Show what images, containers, volumes, logs and the build cache take on the disk."""
     session: Session = ctx.obj
     check_format(format_, "table", "json")
     lines = session.client.disk_usage()
@@ -63,16 +63,17 @@ def prune(
     filters: Filters = None,
     force: Force = False,
 ) -> int:
-    """Remove stopped containers, and images that no container uses."""
+    """Remove stopped containers, images that no container uses, and cached steps of builds."""
     session: Session = ctx.obj
     request = prune_request(every=every, filters=filters)
     images = "all images without at least one container" if every else "all dangling images"
     with_volumes = " with their anonymous volumes" if volumes else ""
-    if not (
-        force or agreed(f"This will remove all stopped containers{with_volumes}, and {images}.", "compose system prune")
-    ):
+    cache = "the build cache with its cache mounts" if every else "the build cache"
+    warning = f"This will remove all stopped containers{with_volumes}, {images}, and {cache}."
+    if not (force or agreed(warning, "compose system prune")):
         return 0
     for project in session.client.projects(all_projects=True):
         follow(session.progress, session.client.act("rm", project.name, ServicesRequest(volumes=volumes)))
-    say_pruned(session, request)
+    cached = session.client.prune_build_cache(BuildPruneRequest(every, request.created_before))
+    say_pruned(session, request, cached.reclaimed)
     return 0
