@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
+import subprocess
+import tarfile
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.harness import IDLE, Engine, Project, Result, eventually, json_lines
 from tests.make.image import busybox_rootfs
+from tests.make.registry import running_registry
+from tests.unit.build.files.servers import git_daemon, repository, web
 
 DOCKERFILE = """\
 FROM busybox
@@ -420,3 +425,70 @@ def test_a_step_runs_for_its_files_before_the_service_starts_anew(shop: Project)
 
     eventually(lambda: "second" in "".join(shop.logs("web")), message=lambda: shop.compose("watch", "--status").stdout)
     assert shop.container("web")["ID"] == container
+
+
+def test_a_context_may_be_elsewhere(shop: Project) -> None:
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w:gz") as tar:
+        tar.add(shop.directory / "Dockerfile", "Dockerfile")
+        tar.add(shop.directory / "src", "src")
+    repository(
+        shop.directory.parent / "served/app", {"sub/Dockerfile": "FROM busybox\nCOPY file /\n", "sub/file": "of git"}
+    )
+    with web() as site, git_daemon(shop.directory.parent / "served") as address:
+        shop.write(f"""\
+            services:
+              web:
+                build: {{context: "{site.put("/app.tar.gz", archive.getvalue())}"}}
+                stop_grace_period: 0s
+              git:
+                build: {{context: "{address}/app#main:sub"}}
+                command: sleep 1000
+                stop_grace_period: 0s
+        """)
+        shop.up()
+
+    assert in_container(shop, "/app/app.txt") == "one"
+    assert in_container(shop, "/file", "git") == "of git"
+    assert plan(shop) == ["nothing to do"]
+
+
+def test_a_key_is_there_for_its_step(shop: Project) -> None:
+    key = shop.directory / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    dockerfile = 'FROM busybox\nRUN --mount=type=ssh,id=deploy test -S \\"$$SSH_AUTH_SOCK\\" && echo yes > /seen\n'
+    shop.write(f"""\
+        services:
+          web:
+            build:
+              context: .
+              dockerfile_inline: "{dockerfile.replace(chr(10), chr(92) + "n")}"
+              ssh: [deploy=./key]
+    """)
+
+    shop.compose("build", check=True)
+    assert shop.compose("run", "--rm", "-T", "web", "cat", "/seen", check=True).stdout == "yes\n"
+
+
+def test_what_was_built_is_pushed_where_it_has_a_name(shop: Project, builder: Engine, tmp_path: Path) -> None:
+    with running_registry(tmp_path / "registry") as registry:
+        shop.edit("build: .", f"build: .\n    image: {registry.name}/shop/web:1")
+        shop.compose("build", "--push", check=True)
+        builder.compose("image", "rm", f"{registry.name}/shop/web:1", check=True)
+
+        up = shop.up()  # what can be pulled is not built
+
+    assert "#1 " not in up.stderr
+    assert in_container(shop, "/app/app.txt") == "one"
+
+
+def test_what_cannot_be_pulled_is_built(shop: Project, tmp_path: Path) -> None:
+    with running_registry(tmp_path / "registry") as registry:
+        shop.edit("build: .", f"build: .\n    image: {registry.name}/shop/web:1")
+        assert plan(shop)[:2] == [
+            f"pull/{registry.name}/shop/web:1  (missing, compose.yaml:4)",
+            f"build/web  (missing, compose.yaml:3)  after pull/{registry.name}/shop/web:1",
+        ]
+        up = shop.up()
+
+    assert f"Image {registry.name}/shop/web:1  Built" in up.stderr

@@ -41,7 +41,7 @@ def words(event: Event) -> str:
         text += f" {event.detail}" if event.detail.startswith("to ") else f" for {event.detail}"
     elif event.detail:
         text += f" {event.detail}"
-    elif event.status in ("recreating", "building") and event.cause:
+    elif event.status in ("recreating", "building") and event.cause not in ("", "asked for"):
         text += f" ({event.cause})"
     return clean(text)
 

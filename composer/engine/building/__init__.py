@@ -10,6 +10,7 @@ Between Compose and the builder:
 * `describe`   a service's `build` in the builder's words, and what is wrong with it; `platforms` chooses one
 * `inputs`     reads what counts: the Dockerfile, the files that instructions take, base images
 * `making`     carries a build out and remembers its inputs; `telling` makes events of its steps
+* `keys`       agents for SSH keys that are files
 * `checking` `reproduce`  lint rules; whether building twice gives the same
 
 RUN steps, with the runtime, filters, cgroups and networks that services have:

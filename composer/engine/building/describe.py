@@ -6,7 +6,6 @@ What cannot be is told with its place in the file. Where Docker decides what a w
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -195,7 +194,7 @@ def _secrets(build: Build, project: Project, problems: _Problems) -> Iterator[tu
 
 
 def _agents(build: Build, errand: Errand, problems: _Problems) -> Iterator[tuple[str, str]]:
-    """The sockets of agents by id; a key's own file has no agent yet."""
+    """The sockets of agents, or files of keys, by id."""
     asked = {**{name: path or "" for name, path in build.ssh.items()}, **errand.flags.ssh}
     for name, written in asked.items():
         path = written or errand.surroundings.get("SSH_AUTH_SOCK", "")
@@ -204,14 +203,8 @@ def _agents(build: Build, errand: Errand, problems: _Problems) -> Iterator[tuple
             problems.add("ssh", "there is no SSH agent: the variable `SSH_AUTH_SOCK` is not set", hint=hint)
             continue
         place = Path(errand.project.working_dir, Path(path).expanduser())
-        if not _is_socket(place):
-            hint = "add the key to an agent with `ssh-add`, and name `default`, or the agent's socket"
-            problems.add("ssh", f"`{path}` is not the socket of an agent", hint=hint)
+        if not place.exists():
+            problems.add(
+                "ssh", f"`{path}` does not exist", hint="name a key's file, the socket of an agent, or `default`"
+            )
         yield name, str(place)
-
-
-def _is_socket(path: Path) -> bool:
-    try:
-        return stat.S_ISSOCK(path.stat().st_mode)
-    except OSError:
-        return False

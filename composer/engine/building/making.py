@@ -17,6 +17,7 @@ from composer.engine.building.checking import findings
 from composer.engine.building.describe import Errand, options_of
 from composer.engine.building.freshness import Inputs, Locate, change
 from composer.engine.building.inputs import Reader, pack, unpack
+from composer.engine.building.keys import agents
 from composer.engine.building.reproduce import check_same
 from composer.engine.building.telling import Emit, StepTelling
 from composer.engine.configure import image_reference
@@ -55,7 +56,7 @@ class Making:
         # What is read before is what is remembered: a file that changes meanwhile makes the next `up` build again.
         before = await asyncio.to_thread(self._reader.read, operation, errand, salt) or Inputs()
         options = await asyncio.to_thread(options_of, operation, errand, lambda name: self._image_of(name, errand))
-        image = await self._builder.build(options, StepTelling(operation, self._clock, emit).report)
+        image = await self._built(options, operation, emit)
         images = await asyncio.to_thread(self._reader.images, operation, errand)
         self._remember(operation, image, salt, Inputs(before.settings, images, before.files))
 
@@ -73,7 +74,7 @@ class Making:
             asked = await asyncio.to_thread(options_of, operation, errand, lambda each: self._image_of(each, errand))
             again = replace(asked, tags=(), no_cache=True, cache_to=())
             await self._clock.sleep(_APART)
-            second = await self._builder.build(again, StepTelling(operation, self._clock, emit).report)
+            second = await self._built(again, operation, emit)
             try:
                 await asyncio.to_thread(check_same, name, first, second)
             finally:
@@ -115,6 +116,12 @@ class Making:
         now = Inputs(now.settings, self._reader.images(operation, errand), now.files)
         files: Mapping[str, str] = now.files if definition_only else unpack(record.files)
         return change(Inputs(record.settings, record.images, files), now, each.service, locate)
+
+    async def _built(self, options: BuildOptions, operation: BuildImage, emit: Emit) -> Image:
+        async with agents(options.ssh) as sockets:
+            return await self._builder.build(
+                replace(options, ssh=sockets), StepTelling(operation, self._clock, emit).report
+            )
 
     def _remember(self, operation: BuildImage, image: Image, salt: str, inputs: Inputs) -> None:
         record = BuildRecord(image.id, salt, inputs.settings, inputs.images, pack(inputs.files))

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -102,15 +101,14 @@ def test_a_secret_without_a_value_is_refused_with_its_variable(bench: Bench) -> 
     )
 
 
-def test_agents_are_sockets(bench: Bench) -> None:
+def test_agents_and_keys_are_found_and_missing_ones_told(bench: Bench) -> None:
     assert "`SSH_AUTH_SOCK` is not set" in refused(bench, ssh={"default": None})
-    (bench.root / "key").write_text("")
-    assert "`key` is not the socket of an agent" in refused(bench, ssh={"k": "key"})
-    with socket.socket(socket.AF_UNIX) as agent:
-        agent.bind(str(bench.root / "agent"))
-        assert describe(bench, ssh={"a": "agent"}).ssh == {"a": str(bench.root / "agent")}
-        around = {"SSH_AUTH_SOCK": str(bench.root / "agent")}
-        assert describe(bench, ssh={"default": None}, surroundings=around).ssh == {"default": around["SSH_AUTH_SOCK"]}
+    assert "`key` does not exist" in refused(bench, ssh={"k": "key"})
+    for name in ("key", "agent"):
+        (bench.root / name).write_text("")
+    assert describe(bench, ssh={"k": "key"}).ssh == {"k": str(bench.root / "key")}
+    around = {"SSH_AUTH_SOCK": str(bench.root / "agent")}
+    assert describe(bench, ssh={"default": None}, surroundings=around).ssh == {"default": around["SSH_AUTH_SOCK"]}
 
 
 def test_what_cannot_be_is_refused_all_at_once(bench: Bench) -> None:
