@@ -137,7 +137,7 @@ def chain(peer: Peer) -> dict[Figure, float]:
 
 def images(peer: Peer) -> dict[Figure, float]:
     """Images from and to a registry."""
-    return {Figure(name): seconds for name, seconds in registry.measure(peer).items()}
+    return {Figure(name, unit): value for (name, unit), value in registry.measure(peer).items()}
 
 
 def _gigabits(report: str) -> float:

@@ -75,8 +75,11 @@ class Peer(Protocol):
     network: tuple[str, ...]
     """What goes before a command of the host that shall run on the network of its commands."""
 
+    def processes(self) -> list[int]:
+        """The processes that are the tool's own, containers apart."""
+
     def memory(self) -> float:
-        """KiB (PSS) of all processes that are the tool's own, containers apart."""
+        """KiB (PSS) of them all."""
 
     def close(self) -> None:
         """Leave nothing behind."""
@@ -117,9 +120,12 @@ class Docker:
         self.network: tuple[str, ...] = ("nsenter", "-t", box, "-n")
         self.runner = Runner([str(SETUP), str(directory), "exec", "python3", "/bench/runner.py"], os.environ)
 
+    def processes(self) -> list[int]:
+        pids: list[int] = self.runner.ask(do="pids", names=["dockerd", "containerd", "docker-proxy"])["pids"]
+        return pids
+
     def memory(self) -> float:
-        pids = self.runner.ask(do="pids", names=["dockerd", "containerd", "docker-proxy"])["pids"]
-        return float(self.runner.ask(do="memory", pids=pids)["kib"])
+        return float(self.runner.ask(do="memory", pids=self.processes())["kib"])
 
     def close(self) -> None:
         self.runner.close()
@@ -153,10 +159,12 @@ class Composer:
         found: dict[str, Any] = json.loads(text)
         return found
 
-    def memory(self) -> float:
+    def processes(self) -> list[int]:
         status = self.status()
-        pids = [pid for name in ("engine", "keeper", "data_plane", "pump") if (pid := status[name])]
-        return float(self.runner.ask(do="memory", pids=pids)["kib"])
+        return [pid for name in ("engine", "keeper", "data_plane", "pump") if (pid := status[name])]
+
+    def memory(self) -> float:
+        return float(self.runner.ask(do="memory", pids=self.processes())["kib"])
 
     def close(self) -> None:
         self.runner.run([*self.compose, "engine", "stop", "--force"], check=False)

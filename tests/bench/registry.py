@@ -1,7 +1,7 @@
-"""Pull, pull again, push: an image of three layers and 130 MB, from and to Debian's docker-registry on loopback.
+"""Pull, pull again, push: images of 130 MB in three layers and in twelve, from and to Debian's docker-registry on loopback.
 
-Each side has the registry on its own loopback, from one copy of the content. Nothing of the image is there before a pull, and
-nothing at the registry before a push.
+Each side has the registry on its own loopback, from one copy of the content. Nothing of an image is there before a pull, and
+nothing at the registry before a push. Memory is the largest resident set of the tool's processes while it pulls.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import shutil
 import socket
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -16,55 +17,86 @@ from tests.bench.peers import Peer
 from tests.make.image import Made, entry, oci_archive, tar
 from tests.make.registry import Registry, running_registry
 
-_LAYERS, _FILES, _FILE_SIZE = 3, 1000, 43_000
-_NAME = "bench/three:1"
+_FILE_SIZE = 43_000
 
 
-def measure(peer: Peer) -> dict[str, float]:
-    """Seconds by what was done."""
+@dataclass(frozen=True, slots=True)
+class _Image:
+    layers: int
+    files: int
+    """In each layer."""
+
+    @property
+    def name(self) -> str:
+        return f"bench/layers{self.layers}:1"
+
+    def __str__(self) -> str:
+        return f"{self.layers} layers, {self.layers * self.files * _FILE_SIZE // 1_000_000} MB"
+
+
+_IMAGES = (_Image(3, 1000), _Image(12, 250))
+
+
+def measure(peer: Peer) -> dict[tuple[str, str], float]:
+    """By what was done and its unit: seconds, and MiB of memory."""
+    found: dict[tuple[str, str], float] = {}
+    for image in _IMAGES:
+        found |= _measure(peer, image)
+    return found
+
+
+def _measure(peer: Peer, image: _Image) -> dict[tuple[str, str], float]:
     stocked, empty = _stocked(), Path(mkdtemp(prefix="cb-"))
     port = _free_port()
-    image = f"127.0.0.1:{port}/{_NAME}"
+    reference = f"127.0.0.1:{port}/{image.name}"
     words = ("docker",) if peer.name == "docker" else (*peer.compose, "image")
-    remove = (*words, "rmi" if peer.name == "docker" else "rm", image)
+    remove = (*words, "rmi" if peer.name == "docker" else "rm", reference)
     peer.runner.run(remove, check=False)
+    pids = peer.processes()
     try:
         with running_registry(stocked, port=port, within=peer.network):
-            pull = peer.runner.run((*words, "pull", image)).seconds
-            again = peer.runner.run((*words, "pull", image)).seconds
+            peer.runner.ask(do="forget", pids=pids)
+            pull = peer.runner.run((*words, "pull", reference)).seconds
+            peak = peer.runner.ask(do="peak", pids=pids)["kib"] / 1024
+            again = peer.runner.run((*words, "pull", reference)).seconds
         with running_registry(empty, port=port, within=peer.network):
-            push = peer.runner.run((*words, "push", image)).seconds
+            push = peer.runner.run((*words, "push", reference)).seconds
     finally:
         peer.runner.run(remove, check=False)
         shutil.rmtree(empty)
-    size = f"{_LAYERS} layers, {_LAYERS * _FILES * _FILE_SIZE // 1_000_000} MB"
-    return {f"pull and unpack: {size}": pull, "pull again, nothing changed": again, f"push: {size}": push}
+    return {
+        (f"pull and unpack: {image}", "s"): pull,
+        (f"peak memory of that: {image}", "MiB"): peak,
+        (f"pull again, nothing changed: {image}", "s"): again,
+        (f"push: {image}", "s"): push,
+    }
 
 
 def _stocked() -> Path:
-    """The directory of a registry that has the image; made once."""
-    directory = Path("/var/tmp/composer-bench-registry")  # a cache that is worth keeping between runs
+    """The directory of a registry that has the images; made once."""
+    directory = Path("/var/tmp/composer-bench-registry-2")  # a cache that is worth keeping between runs
     if not (directory / "done").exists():
         shutil.rmtree(directory, ignore_errors=True)
         with running_registry(directory) as registry:
-            _fill(registry)
+            for image in _IMAGES:
+                _fill(registry, image)
         (directory / "done").touch()
     return directory
 
 
-def _fill(registry: Registry) -> None:
-    noise = random.Random(3)  # content, not a secret
+def _fill(registry: Registry, image: _Image) -> None:
+    noise = random.Random(image.layers)  # content, not a secret
     words = [bytes(noise.choices(range(97, 123), k=noise.randint(2, 9))) for _ in range(4000)]
 
     def text() -> bytes:
         return b" ".join(noise.choices(words, k=_FILE_SIZE // 5))[:_FILE_SIZE]
 
     layers = tuple(
-        tar(*(entry(f"layer{layer}/{index // 50}/{index}", text()) for index in range(_FILES)))
-        for layer in range(_LAYERS)
+        tar(*(entry(f"layer{layer}/{index // 50}/{index}", text()) for index in range(image.files)))
+        for layer in range(image.layers)
     )
     archive = oci_archive(registry.directory / "image.tar", [Made(layers)])
-    target = f"docker://{registry.name}/{_NAME}"
+    target = f"docker://{registry.name}/{image.name}"
     registry.copy(f"oci-archive:{archive}", target, "--dest-tls-verify=false", "--dest-compress-format=gzip")
     archive.unlink()
 

@@ -6,6 +6,8 @@ Speaks JSON lines: a request on stdin, its answer on stdout.
     {"do": "write", "path": "...", "text": "..."}  {}
     {"do": "pids", "names": [...]}                 {"pids": [...]}      processes by the name of their program
     {"do": "memory", "pids": [...]}                {"kib": ...}         their proportional set size
+    {"do": "forget", "pids": [...]}                {}                   their largest sizes so far
+    {"do": "peak", "pids": [...]}                  {"kib": ...}         their largest resident sets since then
 """
 
 from __future__ import annotations
@@ -64,9 +66,33 @@ def memory(pids: list[int]) -> dict[str, Any]:
     return {"kib": total}
 
 
+def forget(pids: list[int]) -> dict[str, Any]:
+    """Let the largest resident set begin anew: proc(5), clear_refs."""
+    for pid in pids:
+        Path(f"/proc/{pid}/clear_refs").write_text("5")
+    return {}
+
+
+def peak(pids: list[int]) -> dict[str, Any]:
+    """The largest resident sets of these processes, together."""
+    total = 0
+    for pid in pids:
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                total += int(line.split()[1])
+    return {"kib": total}
+
+
 def main() -> None:
     """Answer until stdin ends."""
-    actions: dict[str, Callable[..., dict[str, Any]]] = {"run": run, "write": write, "pids": pids, "memory": memory}
+    actions: dict[str, Callable[..., dict[str, Any]]] = {
+        "run": run,
+        "write": write,
+        "pids": pids,
+        "memory": memory,
+        "forget": forget,
+        "peak": peak,
+    }
     for line in sys.stdin:
         request = json.loads(line)
         try:
