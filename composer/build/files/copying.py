@@ -22,12 +22,15 @@ from composer.build.files.permissions import Permissions
 from composer.build.files.selection import Item, Selection
 from composer.build.files.target import Place, Target
 from composer.build.files.transfer import Transfer
-from composer.build.files.unpack import HARMLESS, unpack
+from composer.build.files.unpack import unpack
 from composer.build.files.walker import Walker
 from composer.image.merged import READ
 from composer.image.ownership import Ownership
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+# null, zero, full, random, urandom, tty, ptmx: the nodes that every container has anyway.
+_HARMLESS = frozenset({(1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 2)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +218,7 @@ class _Copier:
         kind = stat.S_IFREG
         if stat.S_ISFIFO(entry.mode):
             kind = stat.S_IFIFO
-        elif stat.S_ISCHR(entry.mode) and (os.major(device), os.minor(device)) in HARMLESS:
+        elif stat.S_ISCHR(entry.mode) and (os.major(device), os.minor(device)) in _HARMLESS:
             kind = stat.S_IFCHR if self._target.ownership.devices else stat.S_IFREG
         os.mknod(name, kind | 0o600, device if kind == stat.S_IFCHR else 0, dir_fd=place.fd)
         owner = self._target.ownership.allowed(*self._owners(entry))

@@ -2,7 +2,7 @@
 
 As Docker unpacks for ADD: an entry replaces what is there under its name, except that directories merge; owners, modes and
 times are the archive's. Names that lead out are refused, links on the way are followed as if the destination were the root;
-hardlinks lead to files of the archive only; of devices only the harmless ones are made. Names of whiteouts are plain names.
+hardlinks lead to files of the archive only; devices and FIFOs are passed over. Names of whiteouts are plain names.
 """
 
 from __future__ import annotations
@@ -30,9 +30,6 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _MAX_LINKS = 40
 _TIMES = 1 << 34
 """Seconds around the epoch that every file system takes."""
-
-# null, zero, full, random, urandom, tty, ptmx: the nodes that every container has anyway.
-HARMLESS = frozenset({(1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 2)})
 
 
 def unpack(
@@ -89,6 +86,8 @@ class _Unpacker:
     def entry(self, header: Header, reader: TarReader) -> None:
         """Make what an entry says."""
         parts = _parts(header.name)
+        if header.kind in (Kind.CHARACTER, Kind.BLOCK, Kind.FIFO):
+            return
         if header.kind is Kind.DIRECTORY:
             place = self._directory(parts)
             if parts:
@@ -118,13 +117,11 @@ class _Unpacker:
                 os.utime(descriptor, ns=(time, time))
             finally:
                 os.close(descriptor)
-        elif header.kind is Kind.SYMLINK:
+        else:
             if not header.link or b"\0" in header.link:
                 raise _hostile(header, "a link to nothing")
             os.symlink(os.fsdecode(header.link), name, dir_fd=place.fd)
             self._own(place, name, header)
-        else:
-            self._node(place, name, header)
 
     def _hardlink(self, parts: list[str], header: Header) -> None:
         *above, original = _parts(header.link) or [""]
@@ -145,20 +142,6 @@ class _Unpacker:
             )
         finally:
             os.close(source)
-
-    def _node(self, place: Place, name: str, header: Header) -> None:
-        kind, device = stat.S_IFREG, 0
-        if header.kind is Kind.FIFO:
-            kind = stat.S_IFIFO
-        elif (
-            header.kind is Kind.CHARACTER
-            and (header.major, header.minor) in HARMLESS
-            and self._target.ownership.devices
-        ):
-            kind, device = stat.S_IFCHR, os.makedev(header.major, header.minor)
-        os.mknod(name, kind | 0o600, device, dir_fd=place.fd)
-        self._own(place, name, header)
-        os.chmod(name, header.mode & 0o777, dir_fd=place.fd)
 
     def _own(self, place: Place, name: str, header: Header) -> None:
         owner = self._target.ownership.allowed(*self._owners(header))
