@@ -10,7 +10,7 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,8 +95,13 @@ def list_merged(directories: Directories) -> dict[str, Found]:
 
 
 def _list_lowest(layer: int, directory: int) -> dict[str, Found]:
+    listed = {}
     with os.scandir(directory) as entries:
-        listed = {entry.name: Found(entry.stat(follow_symlinks=False), (layer,)) for entry in entries}
+        for entry in entries:
+            with suppress(
+                FileNotFoundError
+            ):  # deleted just now; or the tree is a mount of overlay's, with a stray mark
+                listed[entry.name] = Found(entry.stat(follow_symlinks=False), (layer,))
     if any(_may_hide(found.status) for found in listed.values()):
         return {name: found for name, found in listed.items() if not is_whiteout(directory, name, found.status)}
     return listed
