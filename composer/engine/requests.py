@@ -136,7 +136,10 @@ class Requests:
             if request.options.dry_run:
                 return await self._carry_out(name, known_after(first, plan), emit, dry_run=True)
             _tell_untouched(desired, plan, emit)
+            told = len(self._rooms.notes)
             done = await self._carry_out(name, plan, emit)
+            for note in self._rooms.notes[told:]:
+                emit(Event("project", name, "warning", detail=note))
             return replace(done, changed=done.changed + len(first.nodes))
 
     async def pull(self, name: str, request: PullRequest, emit: Emit) -> Result:

@@ -24,6 +24,7 @@ from composer.engine.translate import Placement, container_spec
 from composer.engine.world import Attachment, ContainerConfig, Health, State
 from composer.errors import ComposerError, ContainerError
 from composer.image.image import Image
+from composer.image.plain import copy_merged
 from composer.keeper.client import Run, Started
 from composer.oci.runtime_spec import Mount, Namespace, Spec
 from composer.project.facts import Facts, located
@@ -65,6 +66,7 @@ class Starting:
             _check_machine(image, rooms.facts)
             if not rooms.images.unpacked(image):
                 await asyncio.to_thread(rooms.images.unpack, image)
+            await self._copy_root(record, image)
             sources = await self._storage.prepare(record)
             spec, bundle = await self._compile(record, image, sources)
             record = replace(record, ports=await rooms.networks.publish(record))
@@ -109,6 +111,29 @@ class Starting:
             hint=f"`compose logs {service}` may say why",
         )
 
+    async def _copy_root(self, record: ContainerRecord, image: Image) -> None:
+        """Where overlay cannot be had, make the container's directory for what it writes hold all of the image.
+
+        Raises ContainerError where there is no space, and for a container that was made while overlay could be had.
+        """
+        base = self._rooms.paths.container(record.id)
+        if self._rooms.facts.overlay or (base / _COPIED).exists():
+            return
+        if not (base / _COPYING).exists() and any((base / "upper").iterdir()):
+            raise ContainerError(
+                f"cannot start `{record.name}`: it was made on an overlay, which cannot be had here any more",
+                hint="`compose up --force-recreate` makes it anew",
+            )
+        try:
+            (base / _COPYING).touch()
+            await asyncio.to_thread(copy_merged, image.layers, base / "upper")
+            (base / _COPYING).rename(base / _COPIED)
+        except (OSError, RecursionError) as error:
+            why = error.strerror if isinstance(error, OSError) else "its directories are nested too deeply"
+            raise ContainerError(f"cannot copy the image of `{record.name}`: {why}") from error
+        if _NO_OVERLAY not in self._rooms.notes:
+            self._rooms.notes.append(_NO_OVERLAY)
+
     async def _compile(self, record: ContainerRecord, image: Image, sources: Sources) -> tuple[Spec, Bundle]:
         rooms, config = self._rooms, record.config
         hostname = config.hostname or record.id[:12]
@@ -132,6 +157,7 @@ class Starting:
         base = rooms.paths.container(record.id)
         bundle = Bundle(
             rootfs=str(rooms.paths.rootfs),
+            plain=str(base / "upper") if (base / _COPIED).exists() else "",
             lower=tuple(str(layer) for layer in image.layers),
             upper=str(base / "upper"),
             work=str(base / "work"),
@@ -217,6 +243,14 @@ class Starting:
             await asyncio.to_thread(self._rooms.cgroups.remove, record.id)
         self._rooms.bus.changed()
 
+
+_COPYING, _COPIED = "copying", "copied"
+"""Files that say that a container's directory is being made, or is, a copy of its image."""
+
+_NO_OVERLAY = (
+    "every container gets a copy of its image, which takes time and space: overlay is missing here, or does not work in the "
+    "data directory; COMPOSER_DATA moves that to another disk"
+)
 
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
 """What images call the machines of `uname -m`."""

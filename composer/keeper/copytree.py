@@ -9,8 +9,24 @@ import contextlib
 import errno
 import os
 import stat
+from types import TracebackType
 
 _CHUNK = 1 << 30
+_OVERLAY_MARKS = ("trusted.overlay.", "user.overlay.")
+
+
+class Seen(dict[tuple[int, int], tuple[int, str]]):
+    """Where the first name of each file with several has been copied to, by device and inode; closes what it holds."""
+
+    def __enter__(self) -> Seen:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for directory, _name in self.values():
+            os.close(directory)
+        self.clear()
 
 
 def copy_tree(source: int, destination: int) -> None:
@@ -19,29 +35,35 @@ def copy_tree(source: int, destination: int) -> None:
     Both descriptors stay open. What is there already under the same name is replaced if it is no directory, so a copy
     that was interrupted can be done again. Device nodes that cannot be made are left out.
     """
-    _copy_directory(source, destination, {})
+    with Seen() as seen:
+        _copy_directory(source, destination, seen)
 
 
-def _copy_directory(source: int, destination: int, seen: dict[tuple[int, int], tuple[int, str]]) -> None:
+def copy_entry(source: int, destination: int, name: str, status: os.stat_result, seen: Seen) -> None:
+    """Copy one thing that is no directory, in the place of what has its name."""
+    _remove(name, destination)
+    key = (status.st_dev, status.st_ino)
+    if status.st_nlink > 1 and key in seen:
+        _link(seen[key], destination, name)
+        return
+    if not _make(source, destination, name, status):
+        return
+    if status.st_nlink > 1:
+        seen[key] = (os.dup(destination), name)
+    _copy_attributes(source, destination, name, status)
+
+
+def _copy_directory(source: int, destination: int, seen: Seen) -> None:
     for name in os.listdir(source):
         status = os.stat(name, dir_fd=source, follow_symlinks=False)
         if stat.S_ISDIR(status.st_mode):
             _copy_subdirectory(source, destination, name, seen)
-            continue
-        _remove(name, destination)
-        key = (status.st_dev, status.st_ino)
-        if status.st_nlink > 1 and key in seen:
-            _link(seen[key], destination, name)
-            continue
-        if not _make(source, destination, name, status):
-            continue
-        if status.st_nlink > 1:
-            seen[key] = (os.dup(destination), name)
-        _copy_attributes(source, destination, name, status)
-    _copy_own_attributes(source, destination)
+        else:
+            copy_entry(source, destination, name, status, seen)
+    copy_own_attributes(source, destination)
 
 
-def _copy_subdirectory(source: int, destination: int, name: str, seen: dict[tuple[int, int], tuple[int, str]]) -> None:
+def _copy_subdirectory(source: int, destination: int, name: str, seen: Seen) -> None:
     with contextlib.suppress(FileExistsError):
         os.mkdir(name, 0o700, dir_fd=destination)
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
@@ -96,7 +118,8 @@ def _copy_attributes(source: int, destination: int, name: str, status: os.stat_r
     os.utime(name, ns=times, dir_fd=destination, follow_symlinks=False)
 
 
-def _copy_own_attributes(source: int, destination: int) -> None:
+def copy_own_attributes(source: int, destination: int) -> None:
+    """Give one directory what the other has: owner, mode, times, extended attributes."""
     status = os.fstat(source)
     _copy_extended(source, destination)
     os.fchown(destination, status.st_uid, status.st_gid)
@@ -113,6 +136,8 @@ def _copy_extended(source: int, destination: int) -> None:
             return
         raise
     for name in names:
+        if name.startswith(_OVERLAY_MARKS):
+            continue
         try:
             os.setxattr(destination, name, os.getxattr(source, name))
         except OSError as error:
