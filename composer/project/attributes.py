@@ -163,7 +163,7 @@ _SERVICE: dict[str, Attribute] = {
     "read_only": of(Flag(), "Mount the root file system read-only."),
     "profiles": of(STRINGS, "Start it only when one of these profiles is enabled, or when it is named."),
     "deploy": of(DEPLOY, "Replicas and limits.", always=True),
-    "scale": of(Whole(0), "How many containers; the same as `deploy.replicas`.", always=True),
+    "scale": of(Whole(0, 10_000), "How many containers; the same as `deploy.replicas`.", always=True),
     "extra_hosts": of(forms.Hosts(), "More names for /etc/hosts; `host-gateway` is this machine."),
     "attach": of(Flag(), "Show its logs in `up`; true if left out.", always=True),
     "pull_policy": of(PULL_POLICY, "When to pull the image."),

@@ -99,7 +99,7 @@ DEPLOY = Record(
     {
         "mode": unheard(Text(), "`replicated`; the others are for clusters."),
         "endpoint_mode": unheard(Text(), "Only with Swarm."),
-        "replicas": of(Whole(0), "How many containers.", always=True),
+        "replicas": of(Whole(0, 10_000), "How many containers.", always=True),
         "labels": of(LABELS.shape, "Metadata of the service; containers do not carry it."),
         "resources": of(
             Record(

@@ -14,7 +14,7 @@ from pathlib import Path
 from composer.errors import Diagnostic, Location, ProjectError, Severity
 from composer.project.dotenv import parse_dotenv
 from composer.project.options import LoadOptions
-from composer.project.reading import read_file
+from composer.project.reading import read_file, reason_of
 
 NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 OVERRIDES = (
@@ -122,24 +122,24 @@ def _variables(
     for path in paths:
         known = {**variables, **environment}
         name = show(path, options.directory)
-        found = parse_dotenv(read_text(path, "the variables"), name, known.get)
+        found = parse_dotenv(read_text(path, "the variables", named_by_user=bool(names)), name, known.get)
         variables |= found
         if files_of is not None:
             files_of |= dict.fromkeys(found.keys() - environment.keys(), name)
     return {**variables, **environment}
 
 
-def read_text(path: Path, what: str) -> str:
+def read_text(path: Path, what: str, *, named_by_user: bool = False) -> str:
     """The text of a file that `what` is to be read from.
 
     Raises:
         ProjectError: it is missing, cannot be read, or is not UTF-8.
     """
     try:
-        return read_file(path).decode("utf-8-sig")
+        return read_file(path, named_by_user=named_by_user).decode("utf-8-sig")
     except OSError as error:
-        reason = "there is no such file" if isinstance(error, FileNotFoundError) else str(error.strerror).lower()
-        raise ProjectError([Diagnostic(Severity.ERROR, f"cannot read {what} from `{path}`: {reason}")]) from error
+        message = f"cannot read {what} from `{path}`: {reason_of(error)}"
+        raise ProjectError([Diagnostic(Severity.ERROR, message)]) from error
     except UnicodeDecodeError as error:
         raise ProjectError(
             [Diagnostic(Severity.ERROR, f"cannot read {what} from `{path}`: it is not UTF-8")]

@@ -19,6 +19,9 @@ from composer.errors import Diagnostic, ProjectError, Severity
 from composer.project.document import Mark, Text
 from composer.project.interpolate import Lookup, TemplateError, substitute
 
+MAX_LENGTH = 8 << 20
+"""Of all values of a file together, once variables are filled in."""
+
 _SPACE = re.compile(r"(?:\s|#[^\n]*)*")
 _NAME = re.compile(r"(?:export[ \t]+)?([A-Za-z0-9_.\-\[\]]+)[ \t]*")
 _REST = re.compile(r"[ \t\r]*(?:#[^\n]*)?(?=\n|\Z)")
@@ -59,6 +62,7 @@ class _Reader:
         self._outer = lookup
         self._position = 0
         self._variables: dict[str, str] = {}
+        self._length = 0
 
     def read(self) -> dict[str, str]:
         while True:
@@ -83,6 +87,8 @@ class _Reader:
         if sign and sign in "=:":
             self._position += 1
             self._variables[name] = self._value(start)
+            if "\0" in self._variables[name]:
+                raise self._problem(f"`{name}` has a NUL in it: no process could be given it", start)
         elif self._skip(_REST):
             inherited = self._lookup(name)
             if inherited is not None:
@@ -96,7 +102,8 @@ class _Reader:
         quote = self._text[self._position : self._position + 1]
         if quote in ("'", '"') and quote:
             return self._quoted(quote, start)
-        line, _, _ = self._text[self._position :].partition("\n")
+        end = self._text.find("\n", self._position)
+        line = self._text[self._position : end if end >= 0 else len(self._text)]
         self._position += len(line)
         # Only a `#` after space begins a comment: `pass#word` is a value.
         return self._substituted(_COMMENT.sub("", line, count=1).strip(), start)
@@ -104,10 +111,10 @@ class _Reader:
     def _quoted(self, quote: str, start: int) -> str:
         opening = self._position
         position = opening + 1
-        while (char := self._text[position : position + 1]) != quote:
-            if not char:
-                raise self._problem(f"the quote {quote} is never closed", opening)
-            position += 2 if char == "\\" else 1
+        stop = re.compile(rf"[^{quote}\\]*(?:\\.[^{quote}\\]*)*", re.DOTALL).match(self._text, position)
+        position = stop.end() if stop else position
+        if self._text[position : position + 1] != quote:
+            raise self._problem(f"the quote {quote} is never closed", opening)
         inside = self._text[opening + 1 : position]
         self._position = position + 1
         if not self._skip(_REST):
@@ -118,9 +125,13 @@ class _Reader:
 
     def _substituted(self, value: str, start: int) -> str:
         try:
-            return substitute(value, self._lookup) if "$" in value else value
+            value = substitute(value, self._lookup) if "$" in value else value
         except TemplateError as error:
             raise self._problem(error.message, start, error.hint or "put the value in single quotes") from error
+        self._length += len(value)
+        if self._length > MAX_LENGTH:
+            raise self._problem(f"the variables hold more than {MAX_LENGTH >> 20} MiB", start)
+        return value
 
     def _lookup(self, name: str) -> str | None:
         value = self._outer(name)

@@ -14,7 +14,7 @@ from composer.project.document import Mapping, Mark, Scalar
 from composer.project.dotenv import parse_dotenv, parse_raw
 from composer.project.interpolate import Lookup
 from composer.project.merged import entries_of, items_of, text_of
-from composer.project.reading import read_file
+from composer.project.reading import read_file, reason_of
 from composer.project.report import Report
 
 
@@ -76,7 +76,7 @@ def _file(entry: Mapping, where: str, resolve: Lookup, shown_from: Path, report:
             report.error(f"{where}: there is no file `{path}`", mark, hint=hint)
         return {}
     except (OSError, UnicodeDecodeError) as error:
-        reason = str(error.strerror).lower() if isinstance(error, OSError) else "it is not UTF-8"
+        reason = reason_of(error) if isinstance(error, OSError) else "it is not UTF-8"
         report.error(f"{where}: cannot read `{path}`: {reason}", mark)
         return {}
     if text_of(entry, "format") == "raw":

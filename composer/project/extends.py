@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from composer.project.document import Mapping, Node, Scalar
+from composer.project.document import Mapping, Mark, Node, Scalar
 from composer.project.merge import merge, settle
 from composer.project.report import Report
 from composer.project.shapes import did_you_mean
 from composer.project.trace import Trace
+
+MAX_STEPS = 100
 
 Trail = tuple[tuple[str, str], ...]
 """The (file, service) pairs on the way."""
@@ -23,7 +25,7 @@ class Extender:
     """Works `extends` into the services of one file; `open_file` gives another file's canonical tree."""
 
     def __init__(
-        self, tree: Mapping, file: str, open_file: Callable[[str], Mapping | None], report: Report, trace: Trace
+        self, tree: Mapping, file: str, open_file: Callable[[str, Mark], Mapping | None], report: Report, trace: Trace
     ) -> None:
         self._trees: dict[str, Mapping | None] = {file: tree}
         self._tree = tree
@@ -49,6 +51,11 @@ class Extender:
             circle = " → ".join(f"`{step}`" for _, step in (*trail[trail.index((file, name)) :], (file, name)))
             self._report.error(f"services.{name}.extends goes round in a circle: {circle}", service.key("extends"))
             return own
+        if len(trail) >= MAX_STEPS:
+            self._report.error(
+                f"services.{name}.extends goes on for more than {MAX_STEPS} steps", service.key("extends")
+            )
+            return own
         base = self._base(extends, file, name, (*trail, (file, name)))
         if base is None:
             return own
@@ -66,7 +73,7 @@ class Extender:
             return None
         target = str(other.value) if isinstance(other, Scalar) else file
         if target not in self._trees:
-            self._trees[target] = self._open(target)
+            self._trees[target] = self._open(target, other.mark if other else extends.mark)
         tree = self._trees[target]
         if tree is None:
             return None

@@ -22,6 +22,11 @@ from composer.project.variables import Variable, named_in
 Lookup = Callable[[str], str | None]
 """The value of a variable, `None` if it is not set."""
 
+MAX_NESTING = 50
+"""Of variables within the defaults of others."""
+MAX_LENGTH = 16 << 20
+"""Of all values together once they are filled in."""
+
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OPERATOR = re.compile(r":?[-?+]")
 
@@ -71,12 +76,17 @@ def _closing(template: str, start: int) -> int:
         if template.startswith("${", position):
             depth += 1
             position += 1
+            if depth > MAX_NESTING:
+                raise TemplateError(
+                    f"variables are nested more than {MAX_NESTING} levels deep", template[start : start + 2]
+                )
         elif template[position] == "}":
             depth -= 1
             if depth == 0:
                 return position
         position += 1
-    raise TemplateError(f"`{template[start:]}` has no closing brace", template[start:])
+    rest = template[start:]
+    raise TemplateError(f"`{rest if len(rest) < 60 else rest[:59] + '…'}` has no closing brace", rest)
 
 
 def _braced(inside: str, lookup: Lookup, missing: Callable[[str], None]) -> str:
@@ -130,6 +140,7 @@ class Interpolator:
         self._environment = environment
         self._report = report
         self._unset: set[str] = set()
+        self._length = 0
         self._done: dict[int, tuple[Node, Node]] = {}
 
     def lookup(self, name: str) -> str | None:
@@ -182,4 +193,8 @@ class Interpolator:
             mark = node.mark.part(error.part)
             self._report.error(f"{say(path)}: {error.message}" if path else error.message, mark, hint=error.hint)
             return replace(node, value="", text="")
+        self._length += len(value)
+        if self._length > MAX_LENGTH:
+            self._report.error(f"variables fill in more than {MAX_LENGTH >> 20} MiB", node.mark)
+            self._report.raise_errors()
         return replace(node, value=value, text=value, literal=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 from composer.errors import ProjectError
 from composer.project.attributes import COMPOSE
 from composer.project.discover import read_text, show
-from composer.project.document import Mapping, Node, Scalar, Sequence
+from composer.project.document import Mapping, Mark, Node, Scalar, Sequence
 from composer.project.extends import Extender
 from composer.project.include import Included, adopt
 from composer.project.interpolate import Interpolator
@@ -26,6 +26,10 @@ from composer.project.rebase import Rebaser
 from composer.project.report import Report
 from composer.project.source import parse
 from composer.project.trace import Trace
+
+MAX_FILES = 500
+"""Of one project; more are not written by people."""
+MAX_LEVELS = 50
 
 Source = tuple[Path | None, tuple[Node, ...]]
 """A file (`None`: standard input) and its documents."""
@@ -52,14 +56,28 @@ class Layers:
         self._count = 0
         self.trace = Trace()
 
-    def read(self, path: Path | None) -> Source:
-        """A file and its documents; none, and a report, if it cannot be read."""
+    def read(self, path: Path | None, mark: Mark | None = None) -> Source:
+        """A file and its documents; none, and a report, if it cannot be read. `mark` is where another file names it.
+
+        Raises:
+            ProjectError: there are too many files: they include each other without end.
+        """
         self._count += 1
+        if self._count > MAX_FILES:
+            self._report.error(f"the project is made of more than {MAX_FILES} files", mark)
+            self._report.raise_errors()
         try:
-            text = self._options.read_stdin() if path is None else read_text(path, "the project")
+            text = (
+                self._options.read_stdin()
+                if path is None
+                else read_text(path, "the project", named_by_user=mark is None)
+            )
             return path, parse(text, "(stdin)" if path is None else self._show(path), self._count)
         except ProjectError as error:
-            self._report.take(error, self._count)
+            if mark is None or error.location is not None:
+                self._report.take(error, self._count)
+            else:
+                self._report.error(error.message, mark, hint=error.hint)
             return path, ()
 
     def merge(self, sources: Iterable[Source], scope: Scope) -> Mapping | None:
@@ -78,7 +96,7 @@ class Layers:
         if canonical is None:
             return None
         tree = Extender(
-            canonical, str(path), lambda file: self._open(Path(file), scope), self._report, self.trace
+            canonical, str(path), lambda file, mark: self._open(Path(file), scope, mark), self._report, self.trace
         ).apply()
         includes = tree.get("include")
         tree = replace(tree, entries={key: value for key, value in tree.entries.items() if key != "include"})
@@ -96,10 +114,10 @@ class Layers:
     def _rebaser(self, scope: Scope) -> Rebaser:
         return Rebaser(scope.directory, scope.variables.get("HOME", "/"))
 
-    def _open(self, path: Path, scope: Scope) -> Mapping | None:
+    def _open(self, path: Path, scope: Scope, mark: Mark) -> Mapping | None:
         """Another file as `extends` needs it: canonical, its paths relative to its own directory."""
         tree: Node | None = None
-        for document in self.read(path)[1]:
+        for document in self.read(path, mark)[1]:
             layer = self._canonical(document, replace(scope, directory=path.parent))
             if layer is not None:
                 tree = layer if tree is None else merge(tree, layer)
@@ -115,7 +133,10 @@ class Layers:
             circle = " → ".join(f"`{self._show(step)}`" for step in steps)
             self._report.error(f"`include` goes round in a circle: {circle}", entry.mark)
             return tree
-        sources = [self.read(path) for path in included.files]
+        if len(scope.trail) > MAX_LEVELS:
+            self._report.error(f"`include` goes more than {MAX_LEVELS} files deep", entry.mark)
+            return tree
+        sources = [self.read(path, entry.mark) for path in included.files]
         try:
             variables = included.variables(scope.variables, self._options.directory)
         except ProjectError as error:

@@ -19,6 +19,8 @@ from composer.project.scalars import as_text
 from composer.project.shapes import FormError, Parsed, Schema, Text, derived, did_you_mean, failed, mismatch
 
 _SHORT = re.compile(r"(?:(?P<ip>\[[^\]]*\]|[^:]*):)??(?:(?P<host>[^:]*):)?(?P<container>[^:]*)")
+MAX_PORTS = 32_768
+"""Of one service."""
 _PROTOCOLS = ("tcp", "udp", "sctp")
 
 
@@ -105,6 +107,8 @@ def _host_range(text: str | None, whole: str) -> PortRange | None:
 def _pair(
     container: PortRange, host: PortRange | None, common: dict[str, str | int], whole: str
 ) -> list[dict[str, str | int]]:
+    if len(container) > MAX_PORTS:
+        raise FormError(f"`{whole}` are more than {MAX_PORTS} ports", label="a range this long cannot be published")
     if host and len(container) > 1 and len(host) != len(container):
         message = f"`{whole}` pairs {len(host)} host port{'s' * (len(host) > 1)} with {len(container)} container ports"
         raise FormError(message, part=str(host), hint="make the two ranges equally long")
@@ -151,6 +155,10 @@ class Ports:
         items: list[Node] = []
         for index, item in enumerate(node.items):
             items += _entries(item, (*path, index), report)
+            if len(items) > MAX_PORTS:
+                hint = "`network_mode: host` publishes all there are"
+                report.error(f"{say(path)} has more than {MAX_PORTS} ports", item.mark, hint=hint)
+                return None
         return replace(node, items=tuple(items))
 
     def show(self, node: Node) -> Any:

@@ -11,6 +11,9 @@ import re
 from composer.project.shapes import FormError
 
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_LONGEST = 2**63 / 1e9
+"""Seconds: what Go's durations can say."""
+_LARGEST = 2**63 - 1
 _PIECE = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h|d|w)")
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([bkmgt]?)i?b?", re.IGNORECASE)
 
@@ -32,7 +35,10 @@ def parse_duration(text: str) -> float:
             else "write it like `1m30s`; units are h m s ms us"
         )
         raise FormError(f"`{text}` is not a duration", label="expected a number with a unit", hint=hint)
-    return round(sum(float(number) * _UNITS[unit] for number, unit in pieces), 9)
+    seconds = round(sum(float(number) * _UNITS[unit] for number, unit in pieces), 9)
+    if seconds > _LONGEST:
+        raise FormError(f"`{text}` is too long", label="expected less than 290 years")
+    return seconds
 
 
 def format_duration(seconds: float) -> str:
@@ -67,4 +73,7 @@ def parse_size(text: str) -> int:
     if not found:
         hint = "write it like `64m` or `1.5gb`; units are b k m g t"
         raise FormError(f"`{text}` is not a size", label="expected a number with a unit", hint=hint)
-    return int(float(found[1]) * 1024 ** " kmgt".index(found[2].lower().replace("b", "") or " "))
+    size = float(found[1]) * 1024 ** " kmgt".index(found[2].lower().replace("b", "") or " ")
+    if size > _LARGEST:
+        raise FormError(f"`{text}` is too large", label="expected less than 8 EiB")
+    return int(size)

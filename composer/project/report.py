@@ -6,6 +6,9 @@ from composer.errors import Diagnostic, ProjectError, Severity
 from composer.project.document import Mark
 
 _NOWHERE = (1 << 30, 0, 0)
+MAX_PROBLEMS = 300
+"""After these the rest of the project is not looked at: nobody would read on."""
+_LONGEST = 400
 
 
 class Report:
@@ -33,12 +36,16 @@ class Report:
     def _add(
         self, severity: Severity, message: str, mark: Mark | None, label: str, hint: str, about_running: bool = False
     ) -> None:
+        if len(message) > _LONGEST:
+            message = f"{message[: _LONGEST - 100]}…{message[-100:]}"  # a long value in its middle
         place = (mark.text.order, mark.line, mark.column) if mark else _NOWHERE
         location = mark.location if mark else None
         # An aliased node is visited once for each use; what is wrong with it is said once.
         self._said.setdefault(
             (severity, message, *place), (place, Diagnostic(severity, message, location, label, hint, about_running))
         )
+        if len(self._said) >= MAX_PROBLEMS:
+            self.raise_errors()
 
     def take(self, error: ProjectError, order: int) -> None:
         """Note what another reader found in the text of that `order`."""

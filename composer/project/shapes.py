@@ -9,6 +9,7 @@ attributes are in `forms`.
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -58,9 +59,16 @@ def derived(value: Value, mark: Mark) -> Scalar:
     return Scalar(value, as_text(value), mark, literal=True)
 
 
+_MOST_CANDIDATES = 300
+"""Comparing with more takes too long for a hint."""
+
+
 def did_you_mean(word: str, candidates: Iterable[str]) -> str:
     """The hint that names the candidate closest to `word`; empty if none is close."""
-    close = difflib.get_close_matches(word, list(candidates), 1, 0.6)
+    known = list(candidates)
+    if len(known) > _MOST_CANDIDATES or len(word) > 100:
+        return ""
+    close = difflib.get_close_matches(word, known, 1, 0.6)
     return f"did you mean `{close[0]}`?" if close else ""
 
 
@@ -185,9 +193,9 @@ class Real(Plain):
     def read(self, node: Node, path: Path, report: Report) -> Node | None:
         value = node.value if isinstance(node, Scalar) and not isinstance(node.value, bool) else None
         try:
-            if isinstance(node, Scalar) and value is not None:
+            if isinstance(node, Scalar) and value is not None and math.isfinite(float(value)):
                 return replace(node, value=float(value))
-        except ValueError:
+        except (ValueError, OverflowError):
             pass
         mismatch("a number", node, path, report)
         return None

@@ -14,11 +14,11 @@ import yaml
 
 from composer.errors import Diagnostic, ProjectError, Severity
 from composer.project.document import Mapping, Mark, Node, Scalar, Sequence, Text
+from composer.project.reading import MAX_BYTES
 from composer.project.scalars import resolve
 
-MAX_BYTES = 4 << 20
 MAX_DEPTH = 64
-MAX_NODES = 200_000
+MAX_NODES = 100_000
 """Counted after aliases are expanded, which is what makes a billion laughs finite."""
 
 _CORE = "tag:yaml.org,2002:"
@@ -185,6 +185,8 @@ class _Composer:
 
 def _scalar(event: Any, mark: Mark) -> Scalar:
     text: str = event.value
+    if "\0" in text:
+        raise _problem("a value cannot have a NUL in it", mark, hint="no process could be given it")
     tag: str = event.tag or ""
     if tag == "!" or (tag == "" and event.style):
         return Scalar(text, text, mark, literal=True)

@@ -9,6 +9,12 @@ from dataclasses import dataclass
 _REFERENCE = re.compile(r"\$(?:(?P<escaped>\$)|(?P<bare>[A-Za-z_]\w*)|\{(?P<name>[A-Za-z_]\w*)(?P<operator>:?[-?+])?)")
 
 
+_MOST = 1000
+"""Variables in one value: more are not written by people."""
+_DEEPEST = 50
+"""How far defaults within defaults are looked at: what is nested deeper is refused anyway."""
+
+
 @dataclass(frozen=True, slots=True)
 class Variable:
     """One variable as a file names it."""
@@ -22,6 +28,8 @@ class Variable:
 
 def named_in(template: str) -> Iterator[Variable]:
     """The variables of a template, those within defaults included; a malformed rest is passed over."""
+    if template.count("${") > _MOST:
+        return
     for found in _REFERENCE.finditer(template):
         name = found["bare"] or found["name"]
         if not name:
@@ -41,6 +49,8 @@ def _word(template: str, start: int) -> str:
     for position in range(start, len(template)):
         if template.startswith("${", position):
             depth += 1
+            if depth > _DEEPEST:
+                return ""
         elif template[position] == "}":
             depth -= 1
             if depth == 0:

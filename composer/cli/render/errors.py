@@ -21,6 +21,8 @@ from composer.cli.render.terminal import BLUE, BOLD, CYAN, RED, YELLOW, Screen, 
 from composer.errors import ComposerError, Diagnostic, Location, ProjectError, Severity
 
 REPORT_AT = "this is a bug in composer; report it with the lines above and what you ran"
+_WIDEST = 160
+"""Characters of a source line that are shown."""
 _COLOURS = {Severity.ERROR: RED, Severity.WARNING: YELLOW, Severity.NOTE: CYAN}
 
 
@@ -84,6 +86,7 @@ def _excerpt(screen: Screen, location: errors.Location, label: str, colour: str)
         return screen.paint(sign, BLUE)
 
     lines = [f"{margin}{bar('┌')} {clean(_shown_path(location))}"]
+    location = _window(location)
     if location.source:
         before = location.source[: location.column - 1]
         marked = location.source[location.column - 1 : location.column - 1 + location.length]
@@ -95,6 +98,17 @@ def _excerpt(screen: Screen, location: errors.Location, label: str, colour: str)
             f"{margin}{bar('│')} {indent}{screen.paint(f'{caret} {clean(label)}'.rstrip(), colour)}",
         ]
     return lines
+
+
+def _window(location: Location) -> Location:
+    """The place with no more of a long line than a reader looks at; the column stays the true one in the heading."""
+    if len(location.source) <= _WIDEST:
+        return location
+    start = max(location.column - 1 - _WIDEST // 3, 0)
+    piece = location.source[start : start + _WIDEST]
+    source = f"{'…' if start else ''}{piece}{'…' if start + _WIDEST < len(location.source) else ''}"
+    column = location.column - start + bool(start)
+    return replace(location, source=source, column=column, length=min(location.length, len(source) - column + 1))
 
 
 def _spaced(text: str) -> str:
