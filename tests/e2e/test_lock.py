@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.harness import Engine, Project
+from tests.e2e.harness import Engine, Project, eventually
 from tests.e2e.registries import busybox_image
 from tests.make.image import Made, entry, tar
 from tests.make.registry import Registry, running_registry
@@ -377,3 +377,18 @@ def test_downloads_and_repositories_of_dockerfiles_are_locked(engine: Engine, tm
     assert old != new
     assert f"~ {reference}  {old[:12]} → {new[:12]}" in update.stdout
     assert shop.compose("lock", "--check").code == 0
+
+
+def test_a_watch_follows_the_lock(engine: Engine, registry: Registry, tmp_path: Path) -> None:
+    reference = registry.push(busybox_image(tmp_path), "web:1")
+    watched = "    develop:\n      watch:\n        - {action: sync, path: ./src, target: /src}\n"
+    shop = engine.project(f"services:\n  web:\n    image: {reference}\n{watched}", files={"src/a": "a"})
+    shop.compose("lock", check=True)
+    registry.push(busybox_image(tmp_path, greeting="moved"), "web:1")
+    shop.up("--watch")
+    assert shop.exec("web", "cat", "/greeting").stdout == "hello\n"
+
+    shop.compose("lock", "--update", check=True)
+
+    eventually(lambda: shop.compose("exec", "-T", "web", "cat", "/greeting").stdout == "moved\n", timeout=30)
+    shop.compose("watch", "--stop", check=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from tests.e2e.harness import Engine, eventually
 from tests.e2e.registries import busybox_image
 from tests.fakes.faulty_proxy import Fault, faulty_proxy
+from tests.make.image import Made, entry, tar
 from tests.make.registry import Registry, free_port, running_registry
 
 
@@ -163,3 +165,20 @@ def test_ctrl_c_ends_a_pull_at_once_and_leaves_nothing(engine: Engine, registry:
         eventually(lambda: not list(engine.data.glob("*/.staging-*")))
         assert not (engine.data / "images/index.json").exists()
     assert "Pulled" not in up.text
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("noise", [True, False], ids=["content that does not compress", "zeros"])
+def test_a_pull_takes_no_more_memory_for_a_larger_layer(
+    engine: Engine, registry: Registry, tmp_path: Path, noise: bool
+) -> None:
+    content = os.urandom(700_000_000) if noise else bytes(2_000_000_000)
+    reference = registry.push(Made((tar(entry("large", content)),), compress=not noise), "large:1")
+    del content
+    engine.compose("image", "ls", check=True)
+    status = Path(f"/proc/{engine.pid('engine')}/status")
+
+    engine.compose("image", "pull", "-q", reference, check=True, timeout=300)
+
+    (peak,) = (int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+    assert peak < 150 * 1024

@@ -15,6 +15,7 @@ from composer.registry.credentials import Credentials
 from composer.registry.login import login, logout
 from tests.fakes.faulty_proxy import Fault, faulty_proxy
 from tests.fakes.token_server import TokenServer, serving, signer
+from tests.fakes.tunnel import tunnel
 from tests.make.certificates import Identity, authority, signed
 from tests.make.image import Made, entry, tar
 from tests.make.registry import Registry, running_registry
@@ -261,3 +262,21 @@ def test_a_proxy_of_the_environment_is_used(guarded: Registry, home: Home) -> No
         home.variables["no_proxy"] = ".test"
         with pytest.raises(RegistryError, match="cannot reach"):
             home.pull(f"{name}/app:2")
+
+
+def test_tls_goes_through_a_proxy_that_asks_for_a_password(tmp_path: Path, ca: Identity, home: Home) -> None:
+    mine = signed(tmp_path / "tls", "registry", ca, "DNS:registry.test,IP:127.0.0.1")
+    files = {"certificate": str(mine.certificate), "key": str(mine.key)}
+    with running_registry(tmp_path / "registry", http={"tls": files}) as registry:
+        registry.push(IMAGE, "app:1")
+        home.settings(f'[registry."registry.test"]\nca = "{ca.certificate}"\n')
+        with tunnel(registry.port, "ann:secret") as proxy:
+            home.variables["HTTPS_PROXY"] = f"http://ann:wrong@127.0.0.1:{proxy.port}"
+            with pytest.raises(RegistryError, match="the proxy says 407") as refused:
+                home.pull("registry.test/app:1")
+            home.variables["HTTPS_PROXY"] = f"http://ann:secret@127.0.0.1:{proxy.port}"
+
+            assert home.pull("registry.test/app:1").changed
+
+        assert set(proxy.asked) == {"registry.test:443"}
+        assert "wrong" not in refused.value.message + refused.value.hint
