@@ -204,7 +204,7 @@ class _Copier:
         uid, gid = self._owners(entry)
         if stat.S_ISLNK(mode):
             os.symlink(entry.link, name, dir_fd=place.fd)
-            owner = self._target.ownership.allowed(uid, gid)
+            owner = self._target.allowed(uid, gid)
             if owner != (self._target.ownership.uid, self._target.ownership.gid):
                 os.chown(name, *owner, dir_fd=place.fd, follow_symlinks=False)
             time = self._target.time(entry.mtime)
@@ -221,7 +221,7 @@ class _Copier:
         elif stat.S_ISCHR(entry.mode) and (os.major(device), os.minor(device)) in _HARMLESS:
             kind = stat.S_IFCHR if self._target.ownership.devices else stat.S_IFREG
         os.mknod(name, kind | 0o600, device if kind == stat.S_IFCHR else 0, dir_fd=place.fd)
-        owner = self._target.ownership.allowed(*self._owners(entry))
+        owner = self._target.allowed(*self._owners(entry))
         os.chown(name, *owner, dir_fd=place.fd, follow_symlinks=False)
         os.chmod(name, stat.S_IMODE(self._mode(entry)), dir_fd=place.fd)
         time = self._target.time(entry.mtime)

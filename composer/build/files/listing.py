@@ -93,10 +93,11 @@ class ContextLister:
         ((_, directory),) = directories
         children: dict[str, Entry] = {}
         patterns, prefix = self.patterns, f"{path}/" if path else ""
+        decide = patterns.decide if patterns else None
         with os.scandir(directory) as entries:
             for found in entries:
                 name = found.name
-                decision = patterns.decide(prefix + name, above) if patterns else above
+                decision = decide(prefix + name, above) if decide else above
                 if decision.ignored and (
                     not found.is_dir(follow_symlinks=False) or patterns.prunes(prefix + name, decision)
                 ):

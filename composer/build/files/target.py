@@ -91,6 +91,7 @@ class Target:
         self._mtime = mtime
         self._stack = ExitStack()
         self._umask = _umask()
+        self._owners: dict[tuple[int, int], tuple[int, int]] = {}
         self._layers = open_layers(base, self._stack)
         self.root = os.open(upper, ENTER)
         self._stack.callback(os.close, self.root)
@@ -191,9 +192,16 @@ class Target:
         """A file's time, no later than is allowed."""
         return mtime if self.latest is None else min(mtime, self.latest)
 
+    def allowed(self, uid: int, gid: int) -> tuple[int, int]:
+        """The owner that a file for `uid`:`gid` gets (`Ownership.allowed`)."""
+        owner = self._owners.get((uid, gid))
+        if owner is None:
+            owner = self._owners[uid, gid] = self.ownership.allowed(uid, gid)
+        return owner
+
     def dress(self, descriptor: int, mode: int, uid: int, gid: int, attributes: Attributes = (), made: int = 0) -> None:
         """Give owner, attributes and permissions to what was made by us with the permissions `made`."""
-        owner = self.ownership.allowed(uid, gid)
+        owner = self.allowed(uid, gid)
         bits = stat.S_IMODE(mode)
         if owner != (uid, gid):  # a set-id bit goes with the owner it was meant for
             bits &= ~(stat.S_ISUID if owner[0] != uid else 0) & ~(stat.S_ISGID if owner[1] != gid else 0)

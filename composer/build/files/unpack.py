@@ -144,7 +144,7 @@ class _Unpacker:
             os.close(source)
 
     def _own(self, place: Place, name: str, header: Header) -> None:
-        owner = self._target.ownership.allowed(*self._owners(header))
+        owner = self._target.allowed(*self._owners(header))
         os.chown(name, *owner, dir_fd=place.fd, follow_symlinks=False)
         time = self._target.time(_time(header))
         os.utime(name, ns=(time, time), dir_fd=place.fd, follow_symlinks=False)

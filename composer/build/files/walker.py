@@ -21,6 +21,7 @@ class Walker:
         """Raises OSError where a layer is not there."""
         self._root = root
         self._stack: list[tuple[str, Entry, Directories]] = []
+        self._at = ""
         self._top: Directories = tuple([(layer, os.open(layers[layer], ENTER)) for layer in root.layers])
 
     def __enter__(self) -> Walker:
@@ -33,6 +34,9 @@ class Walker:
 
     def enter(self, path: str) -> Directories:
         """The merged directory `path`, ours until the next call; "" is the root. Raises OSError."""
+        if path == self._at:
+            return self._stack[-1][2] if self._stack else self._top
+        self._at = "/"  # no path, should this fail
         parts = path.split("/") if path else []
         same = 0
         for part, (name, _, _) in zip(parts, self._stack, strict=False):
@@ -45,6 +49,7 @@ class Walker:
             above, directories = self._stack[-1][1:] if self._stack else (self._root, self._top)
             entry = (above.children or {})[part]
             self._stack.append((part, entry, enter(directories, part, entry)))
+        self._at = path
         return self._stack[-1][2] if self._stack else self._top
 
     def file_directory(self, path: str, layer: int) -> int:
