@@ -10,18 +10,21 @@ from composer.build.files.entry import Attributes
 from composer.image.merged import READ
 
 _CHUNK = 1 << 20
-_SMALL = 1 << 16
 _NO_ATTRIBUTES = (errno.ENOTSUP, errno.ENODATA, errno.EPERM)
 
 
-def hash_file(name: str, directory: int) -> tuple[bytes, Attributes, int]:
-    """The digest of a regular file's content, the attributes that belong to it, and how long it was. Raises OSError."""
+def hash_file(name: str, directory: int, size: int) -> tuple[bytes, Attributes, int]:
+    """The digest of a regular file's content, the attributes that belong to it, and how long it was; `size` is expected.
+
+    Raises OSError.
+    """
     descriptor = os.open(name, READ, dir_fd=directory)
     try:
-        data = os.read(descriptor, _SMALL)
+        wanted = min(size + 1, _CHUNK)
+        data = os.read(descriptor, wanted)
         length = len(data)
         hashed = hashlib.sha256(data)
-        if length == _SMALL:  # of a regular file the kernel gives less only at its end
+        if length == wanted:  # of a regular file the kernel gives less only at its end
             while data := os.read(descriptor, _CHUNK):
                 hashed.update(data)
                 length += len(data)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import os
-import posixpath
 import threading
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -115,8 +114,9 @@ class Tree:
         """
         with self.lock:
             known = [self._contents.of(str(layer)) for layer in self.layers]
+            prefix = f"{place}/" if place else ""
             missing = [
-                (posixpath.join(place, path) if path else place, entry)
+                (prefix + path if path else place, entry)
                 for path, entry in entries
                 if not entry.content and S_ISREG(entry.mode) and not _recall(entry, known)
             ]
@@ -136,7 +136,8 @@ class Tree:
             for path, entry in batch:
                 directory, _, name = path.rpartition("/")
                 try:
-                    content, attributes, length = hash_file(name, walker.file_directory(directory, entry.layers[0]))
+                    parent = walker.file_directory(directory, entry.layers[0])
+                    content, attributes, length = hash_file(name, parent, entry.status.st_size if entry.status else 0)
                 except OSError as error:
                     if not tolerant:
                         raise while_reading(path, error) from error
