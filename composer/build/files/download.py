@@ -133,7 +133,10 @@ class Downloads:
             location = answer.headers.get("Location", "")
             if answer.status not in _REDIRECTS or not location:
                 return answer
-            url = urljoin(plain, location)
+            try:
+                url = urljoin(plain, location)
+            except ValueError as error:
+                raise RegistryError("sends us on to what is no address") from error
         raise RegistryError("sends us in circles")
 
     async def _take(self, url: str, answer: Answer, checksum: str) -> Download:

@@ -38,7 +38,7 @@ class GitReference:
 def parse_git(text: str, *, context: bool = False) -> GitReference | None:
     """What `text` means; None where it is no git repository. `context` allows `github.com/…`, which may also be a path.
 
-    Raises FilesError where it is one, but with a query or ref that cannot be.
+    Raises FilesError where it is one, but with a query or ref that cannot be, and for an address that is none.
     """
     if context and text.startswith("github.com/"):
         text = f"https://{text}"
@@ -48,7 +48,10 @@ def parse_git(text: str, *, context: bool = False) -> GitReference | None:
         if not _SCP.fullmatch(address):
             return None
         return _checked(text, _with_query(text, _with_fragment(GitReference(address), fragment), query))
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError as error:
+        raise _wrong(text, "is no address") from error
     if parts.scheme.lower() not in _SCHEMES or not parts.hostname:
         return None
     on_github = context and parts.hostname == "github.com"

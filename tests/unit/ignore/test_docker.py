@@ -1,6 +1,6 @@
 import pytest
 
-from composer.ignore.docker import DockerPatterns
+from composer.ignore.docker import DockerPatterns, Rule
 
 # The cases of moby/patternmatcher's own table that concern files as a walk gives them.
 MATCHES = [
@@ -85,3 +85,36 @@ def test_nothing_ignores_nothing() -> None:
 def test_a_malformed_pattern_is_refused(pattern: str) -> None:
     with pytest.raises(ValueError, match=r"pattern|escapes"):
         DockerPatterns([pattern])
+
+
+# What patternmatcher's `MatchesUsingParentResults`, which BuildKit walks with, says of a path.
+WALKED = [
+    (["dir", "!dir/keep"], "dir/keep", False),
+    (["dir", "!dir/keep"], "dir/other", True),
+    (["dir/*", "!dir/sub"], "dir/sub/file", False),
+    (["*", "!src"], "src/a/b", False),
+    (["*", "!src", "src/a"], "src/a/b", True),
+    (["**", "!**/*.go"], "a/b/c.go", False),
+    (["**", "!**/*.go"], "a/b/c.txt", True),
+    (["!a", "a"], "a/b", True),
+    (["a", "!a", "a/b"], "a/b", True),
+    (["x/*", "!x"], "x/file", True),  # `!x` had nothing to say about x, and is not asked about it again below
+]
+
+
+@pytest.mark.parametrize(("patterns", "path", "expected"), WALKED)
+def test_directories_above_count_as_on_a_walk(patterns: list[str], path: str, expected: bool) -> None:
+    assert DockerPatterns(patterns).matches(path) is expected
+
+
+def test_the_rule_that_leaves_a_path_out_has_a_line() -> None:
+    patterns = DockerPatterns.parse("# comment\n\n*.log\n!keep.log\nsecret\n")
+
+    assert patterns.rule("a.log") == Rule("*.log", 3)
+    assert patterns.rule("secret/deep/file") == Rule("secret", 5)
+    assert patterns.rule("keep.log") is None
+
+
+def test_a_malformed_line_is_named() -> None:
+    with pytest.raises(ValueError, match="line 2: "):
+        DockerPatterns.parse("ok\n[bad\n")

@@ -144,6 +144,7 @@ def test_redirects_are_followed_and_passwords_not_passed_on(lab: Lab, site: Web)
         ((404, {}, b""), "status 404"),
         ((302, {"Location": "file:///etc/passwd"}, b""), "neither http nor https"),
         ((302, {"Location": "/f"}, b""), "in circles"),
+        ((302, {"Location": "http://["}, b""), "what is no address"),
         ((503, {}, b""), "status 503"),
         ((200, {"Content-Length": "100"}, b"short"), "broke off"),
     ],
