@@ -9,6 +9,7 @@
 * `keys`        what enters a step's cache key and what does not; pure. `cache` keeps what each step made
 * `solve`       finds or runs what a target needs, each step once (`flights`); `perform` one of them, `layers` what it leaves
 * `worker`      the port for RUN; `inputs` what steps read, from `contexts`; `cachemounts` directories that last
+* `exchange`    cached steps from elsewhere and for elsewhere: `cache_from`, `cache_to`
 * `commit`      the image at the end; `housekeeping` what stays for the next builds; `why` a step was run again
 
 Follows the Dockerfile reference <https://docs.docker.com/reference/dockerfile/> (BuildKit's syntax 1.x). This room knows

@@ -13,6 +13,7 @@ from composer.build.contexts import BuildSources, Sources
 from composer.build.dockerfile.scope import unused_args
 from composer.build.dockerfile.stages import Stages, link
 from composer.build.events import Report, StepEvent, StepStatus
+from composer.build.exchange.exchange import Exchange, inline_document
 from composer.build.files import ContentCache
 from composer.build.housekeeping import Housekeeping
 from composer.build.inputs import Inputs
@@ -46,6 +47,7 @@ class Builder:
         self._store = store
         self._ownership = Ownership.of_this_process()
         self._bases = Bases(store, puller)
+        self._exchange = Exchange(store, puller, clock)
         self._worker = worker
         self._clock = clock
         self._caches = CacheMounts(paths.build / "mounts", self._ownership)
@@ -115,7 +117,10 @@ class Builder:
     async def _build(self, options: BuildOptions, report: Report) -> Image:
         sources = await self.sources.of(options)
         stages = await self._linked(sources, report)
+        access, cache = sources.reach.access, self.solver.cache
         async with adding(self._store):
+            if options.cache_from and not options.no_cache:
+                await self._exchange.take(options.cache_from, cache, access, report)
             graph = await self._lowered(stages, options, report)
             inputs = Inputs(
                 options,
@@ -127,12 +132,16 @@ class Builder:
                 graph.epoch,
             )
             try:
-                top = await self.solver.solve(graph, inputs, report)
-                made = await new_layers(top)
+                solved = await self.solver.solve(graph, inputs, report)
+                made = await new_layers(solved.top)
             finally:
                 await inputs.close()
             names = [parse_reference(tag) for tag in options.tags]
-            image, new = await asyncio.to_thread(commit, self._store, graph, made, names)
+            inline = inline_document(options.cache_to, options.args.items(), cache, solved)
+            image, new = await asyncio.to_thread(commit, self._store, graph, made, names, inline)
+            if options.cache_to:
+                await self.solver.settled()
+                await self._exchange.give(options.cache_to, cache, solved, access, report)
         if new:
             self._tidy_later()
         return image

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from composer.build.exchange.document import CacheDocument, within
 from composer.build.history import COMMENT
 from composer.build.layers import Digests, Layer
 from composer.build.operations import BaseOperation, Graph
@@ -35,15 +36,20 @@ async def new_layers(top: Layer | None) -> list[tuple[Layer, Digests]]:
 
 
 def commit(
-    store: Store, graph: Graph, made: Sequence[tuple[Layer, Digests]], names: Sequence[Reference]
+    store: Store,
+    graph: Graph,
+    made: Sequence[tuple[Layer, Digests]],
+    names: Sequence[Reference],
+    inline: CacheDocument | None = None,
 ) -> tuple[Image, bool]:
     """The image of a target whose steps made these layers, with these names; and whether anything is new.
 
-    To be called while `Store.adding`.
+    With `inline`, its config tells of its steps. To be called while `Store.adding`.
     """
     base = _base(graph)
-    config = image_config(graph, made)
-    data = config.to_bytes()
+    data = image_config(graph, made).to_bytes()
+    if inline is not None:
+        data = within(data, inline)
     descriptor = Descriptor.of(media_types.OCI_CONFIG, data)
     found = [store.find(str(name)) for name in names]
     if names and found[0] is not None and all(one is not None and one.id == str(descriptor.digest) for one in found):

@@ -61,15 +61,16 @@ class Solver:
         self._settling: set[asyncio.Task[None]] = set()
         self._leftovers: list[Path] = []
 
-    async def solve(self, graph: Graph, inputs: Inputs, report: Report) -> Layer | None:
-        """The root file system of the graph's target, None for an empty one.
+    async def solve(self, graph: Graph, inputs: Inputs, report: Report) -> Solved:
+        """The root file system of the graph's target.
 
         Raises what the step that failed raised; no step of this build runs then, but for those that other builds wait for.
         """
         self._builds += 1
         build = _Build(self, graph, inputs, report)
         try:
-            return await build.layer(graph.target)
+            top = await build.layer(graph.target)
+            return build.solved(top)
         finally:
             await build.end()
             await self.performer.quiet()
@@ -78,9 +79,13 @@ class Solver:
                 gone, self._leftovers = self._leftovers, []
                 await asyncio.to_thread(_remove, gone)
 
-    async def close(self) -> None:
-        """Wait until every layer that was made is on record; to be called when nothing is built any more."""
+    async def settled(self) -> None:
+        """Return when every layer that was made so far is on record."""
         await asyncio.gather(*self._settling, return_exceptions=True)
+
+    async def close(self) -> None:
+        """To be called when nothing is built any more."""
+        await self.settled()
         await asyncio.to_thread(_remove, self._leftovers)
 
     def sweep(self) -> None:
@@ -131,6 +136,19 @@ class Solver:
         return Digests(chain, diff_id, size)
 
 
+@dataclass(frozen=True, slots=True)
+class Solved:
+    """What came of a graph."""
+
+    top: Layer | None
+    """The target's root file system, None for an empty one."""
+    keys: tuple[str, ...]
+    """Of every step whose key was of interest, in the graph's order."""
+    target_keys: tuple[str, ...]
+    """Of the steps that the target's layers came from, from the bottom up."""
+    aliases: tuple[tuple[str, str], ...]
+
+
 class _Build:
     """One graph being solved."""
 
@@ -142,6 +160,9 @@ class _Build:
         self._layers: dict[VertexId, asyncio.Task[Layer | None]] = {}
         self._keys: dict[VertexId, asyncio.Task[_Key]] = {}
         self._fresh: dict[VertexId, bool] = {}
+        self._corrected: dict[VertexId, str] = {}
+        """Keys that turned out to be others than the quick ones said."""
+        self._aliases: dict[str, str] = {}
 
     def layer(self, vertex: VertexId) -> Awaitable[Layer | None]:
         """The root file system after a vertex, None for an empty one."""
@@ -150,6 +171,25 @@ class _Build:
     def key(self, vertex: VertexId) -> Awaitable[_Key]:
         """The key of a vertex; other stages are run for it only if it cannot be known otherwise."""
         return _once(self._keys, vertex, self._find_key)
+
+    def solved(self, top: Layer | None) -> Solved:
+        """What came of it, once the target is there."""
+        known = {
+            vertex: task.result().value
+            for vertex, task in self._keys.items()
+            if task.done() and not task.cancelled() and not task.exception()
+        } | self._corrected
+        steps = [vertex.id for vertex in self._graph.vertices if not isinstance(vertex.operation, BaseOperation)]
+        own, vertex = [], self._graph[self._graph.target]
+        while vertex.base >= 0:
+            own.append(vertex.id)
+            vertex = self._graph[vertex.base]
+        return Solved(
+            top,
+            tuple(known[step] for step in steps if step in known),
+            tuple(known[step] for step in reversed(own)),
+            tuple(self._aliases.items()),
+        )
 
     async def end(self) -> None:
         """Let go of whatever is still under way."""
@@ -169,6 +209,7 @@ class _Build:
             # What it reads is not what the key was once found for, for all we know: the stage has to be run now anyway.
             found_key = await self._looked_at(vertex, operation, found_key.quick)
             found = None if vertex.fresh else await self._found(found_key.value, below)
+            self._corrected[id_] = found_key.value
         key = found_key.value
         if found is not None:
             self._tell(vertex, StepStatus.CACHED)
@@ -294,12 +335,16 @@ class _Build:
         sources = [await self._source_key(operation, reading) for reading in vertex.readings]
         quick = keys.quick_key(operation, below, sources, self._graph.epoch)
         known_key = "" if any(map(self._is_fresh, stages)) else self._solver.cache.alias(quick)
-        return _Key(known_key, quick) if known_key else await self._looked_at(vertex, operation, quick)
+        if not known_key:
+            return await self._looked_at(vertex, operation, quick)
+        self._aliases[quick] = known_key
+        return _Key(known_key, quick)
 
     async def _looked_at(self, vertex: Vertex, operation: LayerOperation, quick: str) -> _Key:
         """The key of a vertex by the content of the stages it reads, which are run if need be."""
         key = await self._by_content(vertex, operation, (await self.key(vertex.base)).value)
         self._solver.cache.put_alias(quick, key)
+        self._aliases[quick] = key
         return _Key(key)
 
     async def _by_content(self, vertex: Vertex, operation: LayerOperation, below: str) -> str:

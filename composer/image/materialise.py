@@ -33,10 +33,14 @@ def materialise(store: Store, image: Image) -> None:
         if not store.blobs.has(layer):
             if layer.digest != diff_id or not store.snapshots.has(chain):
                 raise _not_there(image, layer)
-            _write(store, image, layer, chain)
+            write_layer(store, layer, chain, f"`{image.name}`")
 
 
-def _write(store: Store, image: Image, layer: Descriptor, chain: Digest) -> None:
+def write_layer(store: Store, layer: Descriptor, chain: Digest, owner: str) -> None:
+    """Write the blob of a layer that is unpacked at `chain`; `owner` is whose it is, for errors.
+
+    To be called while `Store.adding`. Raises ImageError where the snapshot is not what it was any more.
+    """
     archive, hashed = store.snapshots.archive(chain), hashlib.sha256()
     try:
         with staging(store.layout) as directory:
@@ -47,13 +51,13 @@ def _write(store: Store, image: Image, layer: Descriptor, chain: Digest) -> None
                     file.write(data)
             if hashed.hexdigest() != layer.digest.hex:
                 raise ImageError(
-                    f"cannot write layer {layer.digest} of `{image.name}`: its unpacked files have changed",
+                    f"cannot write layer {layer.digest} of {owner}: its unpacked files have changed",
                     hint="build, pull or load the image again",
                 )
             store.blobs.adopt(path, layer.digest)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise ImageError(f"cannot write layer {layer.digest} of `{image.name}`: {reason}") from error
+        raise ImageError(f"cannot write layer {layer.digest} of {owner}: {reason}") from error
 
 
 def _not_there(image: Image, layer: Descriptor) -> ImageError:

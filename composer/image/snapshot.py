@@ -113,6 +113,10 @@ class Snapshots:
             return False
         return True
 
+    def move(self, chain: Digest, to: Digest) -> None:
+        """Let the layer that is unpacked as `chain` be the snapshot `to`. Raises OSError."""
+        (self._root / chain.hex).rename(self._root / to.hex)
+
     def keep(self, chain: Digest) -> None:
         """Have a snapshot stay, even if no image needs it."""
         (self._root / chain.hex / _KEPT).touch()

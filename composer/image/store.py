@@ -103,6 +103,22 @@ class Store:
             self._index.name(entry, target)
         return self._image(entry, target)
 
+    def restore(self, reference: Reference, before: Image | None) -> None:
+        """Let a name mean `before` again, or nothing. What has it now goes with its last name, its content with the next removal.
+
+        To be called while `adding`.
+        """
+        now = self._entry(str(reference))
+        if now is not None and before is not None and now.digest == before.manifest:
+            return
+        self._index.unname(reference)
+        entries = self._index.read()
+        if now is not None and not any(reference_of(one) for one in entries if one.digest == now.digest):
+            self._index.drop(now)
+        former = next((one for one in entries if before is not None and one.digest == before.manifest), None)
+        if former is not None and before is not None:
+            self._index.name(former, reference, before.origin)
+
     def unpacked(self, image: Image) -> bool:
         """Whether every snapshot of `image` is there: a few stats, so that a start need not wait for a thread."""
         return image.manifest is None or all(layer.is_dir() for layer in image.layers)

@@ -326,3 +326,39 @@ def test_the_users_agent_is_there_for_the_step_and_nothing_of_it_stays(yard: Yar
         assert not is_directory(image.layers, "/run/buildkit")
 
     run(yard, scenario)
+
+
+TWO_STAGES = (
+    "FROM busybox AS maker\nRUN mkdir /out && cat /proc/sys/kernel/random/uuid > /out/id\nRUN echo > /out/empty\n"
+    "FROM busybox\nCOPY --from=maker /out/id /id\nRUN cat /id > /again\n"
+)
+
+
+@pytest.mark.parametrize("mode", ["max", "min"])
+def test_a_cache_in_a_directory_serves_whoever_has_it(yard: Yard, mode: str) -> None:
+    cache = yard.directory / "cache"
+
+    async def scenario(yard: Yard) -> None:
+        first = await yard.build(TWO_STAGES, cache_to=(f"type=local,dest={cache},mode={mode}",))
+        assert yard.engine.rooms.images.find("cache") is None
+        yard.engine.rooms.images.remove("built:1")
+        yard.engine.builder.housekeeping.prune()
+
+        image = await yard.build(TWO_STAGES, cache_from=(f"type=local,src={cache}",))
+
+        assert yard.ran() == []
+        assert content(image, "/again")
+        assert image.config.diff_ids == first.config.diff_ids
+        assert len(yard.engine.rooms.images.list()) == 2
+
+    run(yard, scenario)
+
+
+def test_a_cache_that_is_not_there_is_a_warning(yard: Yard) -> None:
+    async def scenario(yard: Yard) -> None:
+        await yard.build("FROM busybox\nRUN true\n", cache_from=("type=local,src=/nowhere", "type=gha"))
+
+        told = [event.detail for event in yard.events if event.status is StepStatus.WARNING]
+        assert ["/nowhere" in told[0], "gha" in told[1]] == [True, True]
+
+    run(yard, scenario)

@@ -1,0 +1,76 @@
+"""What an image's config says of steps: their keys, and which layer upon which chain each of them made. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from composer.build.cache import Record
+from composer.errors import ImageError
+from composer.oci import fields
+from composer.oci.digest import Digest
+
+FIELD = "composer.cache.v1"
+
+
+@dataclass(frozen=True, slots=True)
+class CacheDocument:
+    """Records, and the quick keys that lead to them."""
+
+    records: tuple[Record, ...]
+    aliases: tuple[tuple[str, str], ...] = ()
+
+
+def within(config: bytes, document: CacheDocument) -> bytes:
+    """An image's config with the document in it."""
+    whole = json.loads(config)
+    whole[FIELD] = {
+        "records": [
+            {
+                "key": record.key,
+                "chain": record.chain,
+                "diff_id": record.diff_id,
+                "size": record.size,
+                "created": record.created,
+                "name": record.name,
+                "seconds": record.seconds,
+            }
+            for record in document.records
+        ],
+        "aliases": [list(pair) for pair in document.aliases],
+    }
+    return json.dumps(whole, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def read(config: bytes, now: float) -> CacheDocument | None:
+    """The document in an image's config, None where there is none. Raises ImageError for one that is damaged."""
+    whole = fields.parse_object(config, "an image config")
+    if FIELD not in whole:
+        return None
+    said = fields.mapping(whole, FIELD)
+    records = tuple(
+        Record(
+            fields.text(one, "key"),
+            str(Digest.parse(fields.text(one, "chain"))) if one.get("chain") else "",
+            str(Digest.parse(fields.text(one, "diff_id"))) if one.get("diff_id") else "",
+            fields.integer(one, "size"),
+            fields.integer(one, "created"),
+            now,
+            fields.text(one, "name", "")[:1000],
+            float(one.get("seconds") or 0),
+        )
+        for one in fields.objects(said, "records")
+    )
+    return CacheDocument(records, tuple(_pairs(said.get("aliases"))))
+
+
+def _pairs(value: object) -> Iterable[tuple[str, str]]:
+    if not isinstance(value, list):
+        raise ImageError("cannot read `aliases`: expected a list")
+    for one in value:
+        match one:
+            case [str(quick), str(key)]:
+                yield quick, key
+            case _:
+                raise ImageError("cannot read `aliases`: expected pairs of strings")

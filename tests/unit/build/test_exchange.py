@@ -1,0 +1,63 @@
+import json
+
+import pytest
+
+from composer.build.cache import Record
+from composer.build.exchange.document import FIELD, CacheDocument, read, within
+from composer.build.exchange.places import CachePlace, cache_place
+from composer.errors import ComposerError, ImageError, UsageError
+from composer.oci.digest import Digest
+
+CHAIN, DIFF = str(Digest.of(b"chain")), str(Digest.of(b"diff"))
+RECORD = Record("key", CHAIN, DIFF, 5, 7, 0.0, "[1/2] RUN x", 1.5)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("app:latest", CachePlace("registry", "app:latest")),
+        (
+            "type=registry,ref=r.example/app:cache,mode=max",
+            CachePlace("registry", "r.example/app:cache", everything=True),
+        ),
+        ("type=local,dest=/cache,ignore-error=true", CachePlace("local", "/cache", may_fail=True)),
+        ("type=local,src=/cache", CachePlace("local", "/cache")),
+        ("type=inline", CachePlace("inline")),
+        ("type=gha", CachePlace("gha")),
+    ],
+)
+def test_places_mean_what_buildkit_means(text: str, place: CachePlace) -> None:
+    assert cache_place(text) == place
+
+
+@pytest.mark.parametrize("text", ["ref=app", "type=registry", "type=local,mode=max"])
+def test_places_that_lack_something_are_refused(text: str) -> None:
+    with pytest.raises(UsageError):
+        cache_place(text)
+
+
+def test_what_a_config_tells_comes_back() -> None:
+    document = CacheDocument((RECORD, Record("empty", CHAIN, "", 0, 8, 0.0, "RUN true", 0.0)), (("quick", "key"),))
+
+    config = within(b'{"os":"linux"}', document)
+
+    assert json.loads(config)["os"] == "linux"
+    assert read(config, 0.0) == document
+    assert read(b'{"os":"linux"}', 0.0) is None
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"records": [{"key": "k"}]},
+        {"records": [{"key": "k", "chain": "../etc", "diff_id": "", "size": 1, "created": 1}]},
+        {"records": {}},
+        {"records": [], "aliases": [["only one"]]},
+        {"records": [], "aliases": "x"},
+        [],
+    ],
+)
+def test_damaged_documents_are_refused(damage: object) -> None:
+    with pytest.raises(ComposerError) as caught:
+        read(json.dumps({FIELD: damage}).encode(), 0.0)
+    assert isinstance(caught.value, ImageError)
