@@ -69,6 +69,9 @@ class Machine:
 
     async def create_network(self, operation: CreateNetwork) -> None:
         await self._rooms.networks.create(operation, self._project)
+        note = "" if operation.network.internal else self._rooms.networks.obstacle()
+        if note and note not in self._rooms.notes:
+            self._rooms.notes.append(note)
 
     async def remove_network(self, operation: RemoveNetwork) -> None:
         await self._rooms.networks.remove(operation.name)

@@ -55,6 +55,10 @@ class Networking:
         """Whether the namespace of a network is there."""
         return self._driver.alive(network_id)
 
+    def obstacle(self) -> str:
+        """What keeps containers from the outside, "" for nothing."""
+        return self._driver.obstacle()
+
     async def create(self, operation: CreateNetwork, project: str) -> None:
         """Make a network, or the namespace of one on record.
 

@@ -130,6 +130,21 @@ class Networks:
         finally:
             self._making -= 1
 
+    def obstacle(self) -> str:
+        """What keeps containers from the outside though they have an uplink, a sentence with what to do; "" for nothing."""
+        try:
+            chain = firewall.refusing(topology.UPLINKS) if self._facts.privileged else None
+        except OSError:
+            return ""
+        if chain is None:
+            return ""
+        accept = f'`nft insert rule {chain} iifname "{topology.UPLINKS}" accept`'
+        back = f'`nft insert rule {chain} oifname "{topology.UPLINKS}" ct state established,related accept`'
+        return (
+            f"the firewall of this machine drops what it forwards (policy of chain `{chain}`, as Docker and ufw set it): "
+            f"containers do not reach the outside; published ports work. To let them: {accept} and {back}"
+        )
+
     async def remove(self, network_id: str) -> None:
         """Remove the network with everything in it; one that is gone is fine. The last uplink takes the host's table along."""
         if uplink := self.uplink(network_id):
