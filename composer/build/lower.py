@@ -16,14 +16,15 @@ from dataclasses import dataclass, replace
 from composer.build import history
 from composer.build.dockerfile.expand import ExpansionError, expand
 from composer.build.dockerfile.instructions import Add, Arg, Copy, Instruction, Run, ShellForm, Stage, Workdir
-from composer.build.dockerfile.mount import Mount, MountError
+from composer.build.dockerfile.mount import Mount
 from composer.build.dockerfile.parse import parse_trigger
 from composer.build.dockerfile.place import problem_at
-from composer.build.dockerfile.references import is_remote
 from composer.build.dockerfile.scope import PROXY_ARGS, arg_value
 from composer.build.dockerfile.source import Span
+from composer.build.dockerfile.sources import is_remote
 from composer.build.dockerfile.stages import SCRATCH, Stages, context_name
 from composer.build.dockerfile.substitute import Substituted, substituted
+from composer.build.dockerfile.values import UnfitError
 from composer.build.mounts import AGENT_VARIABLE, run_mounts
 from composer.build.operations import (
     BaseOperation,
@@ -228,8 +229,8 @@ class _StageLowering:
         for number, instruction in enumerate(self._instructions):
             try:
                 self._apply(instruction, triggered=number < self._triggers)
-            except (ExpansionError, MountError, ValueError) as error:
-                hint = error.hint if isinstance(error, MountError) else ""
+            except ValueError as error:
+                hint = error.hint if isinstance(error, UnfitError) else ""
                 problem = problem_at(self._dockerfile.source, instruction, str(error), hint=hint)
                 raise BuildError([problem]) from error
         return self._state
@@ -293,7 +294,7 @@ class _StageLowering:
         )
         if run.devices:
             raise ValueError(
-                f"cannot give the device `{run.devices[0]}` to a step: devices of builds are not supported"
+                f"cannot give the device `{run.devices[0].name}` to a step: devices of builds are not supported"
             )
         self._add(operation, history.run(argv, state.args), written, triggered)
 

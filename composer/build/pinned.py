@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from composer.build.dockerfile.references import is_git
+from composer.build.dockerfile.sources import is_git
 from composer.errors import ImageError
 from composer.oci.digest import Digest
 from composer.oci.reference import Reference

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from composer.build.dockerfile.instructions import Dockerfile
 from composer.build.dockerfile.parse import parse
-from composer.build.dockerfile.references import is_git, is_remote, references, remote_sources
+from composer.build.dockerfile.references import references, remote_sources
 from composer.build.dockerfile.source import MAX_SIZE
+from composer.build.dockerfile.sources import is_git, is_remote
 from composer.build.dockerfile.stages import Stages, link
 from composer.errors import BuildError, ComposerError, Diagnostic, ImageError, Severity
 from composer.lock.uses import Collector, Use, built_here

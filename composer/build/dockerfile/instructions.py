@@ -85,6 +85,14 @@ class MountFlag:
     """`from=`: a stage by name or number, an image or a context; it takes no variables."""
 
 
+@dataclass(frozen=True, slots=True)
+class Device:
+    """`RUN --device=…`: a device by its CDI name."""
+
+    name: str
+    required: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instruction:
     """What all instructions have."""
@@ -156,7 +164,7 @@ class Run(Instruction):
     """`default`, `none` or `host`."""
     security: str = "sandbox"
     """`sandbox` or `insecure`."""
-    devices: tuple[str, ...] = ()
+    devices: tuple[Device, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from composer.build.dockerfile.problems import did_you_mean, listing
+from composer.build.dockerfile.values import UnfitError
 
 TYPES = ("bind", "cache", "tmpfs", "secret", "ssh")
 SHARINGS = ("shared", "private", "locked")
@@ -46,12 +47,8 @@ _FALSE = ("0", "f", "F", "FALSE", "false", "False")
 _SIZE = re.compile(r"([0-9]*\.?[0-9]+) ?([kmgtp]?)(?:i?b)?", re.IGNORECASE)
 
 
-class MountError(ValueError):
+class MountError(UnfitError):
     """A mount that cannot be."""
-
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.hint = hint
 
 
 @dataclass(frozen=True, slots=True)

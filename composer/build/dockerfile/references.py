@@ -5,22 +5,16 @@ A pure answer, before anything is fetched: a lock file pins what stands here, a 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from composer.build.dockerfile.expand import ExpansionError
 from composer.build.dockerfile.instructions import Add, Arg, Copy, Env, Instruction, Stage
 from composer.build.dockerfile.scope import arg_value
 from composer.build.dockerfile.source import Span
+from composer.build.dockerfile.sources import is_git, is_remote
 from composer.build.dockerfile.stages import SCRATCH, Stages, sources_of
 from composer.build.dockerfile.substitute import substituted
-
-_URL = re.compile(r"https?://", re.IGNORECASE)
-_GIT_SCHEME = re.compile(r"(?:git|ssh)://", re.IGNORECASE)
-_GIT_SCP = re.compile(r"[A-Za-z0-9_.-]+@[A-Za-z0-9.-]+:(?!//).+")
-_GIT_PATH = re.compile(r"\.git(?:[#?]|$)")
 
 
 class ReferenceKind(StrEnum):
@@ -94,18 +88,6 @@ def remote_sources(stages: Stages, args: Mapping[str, str], target: str = "") ->
     return tuple(found)
 
 
-def is_git(source: str) -> bool:
-    """Whether an ADD's source is a git repository: `git://…`, `user@host:path`, `https://host/path.git[#ref[:directory]]`."""
-    if _GIT_SCHEME.match(source) or _GIT_SCP.fullmatch(source):
-        return True
-    return bool(_URL.match(source) and _GIT_PATH.search(source))
-
-
-def is_remote(source: str) -> bool:
-    """Whether an ADD's source is fetched from elsewhere."""
-    return bool(_URL.match(source)) or is_git(source)
-
-
 def _reference(name: str, platform: str, at: Instruction, kind: ReferenceKind, stage: Stage) -> BaseReference:
     return BaseReference(name, platform, at.span, kind, stage.index)
 
@@ -119,7 +101,7 @@ def _remote(stages: Stages, stage: Stage, instruction: Instruction, env: Mapping
         return
     try:
         add = substituted(instruction, env, stages.dockerfile.escape).instruction
-    except ExpansionError:
+    except ValueError:
         return  # the build itself will say what is wrong with it
     if isinstance(add, Add):
         for source in filter(is_remote, add.sources):
@@ -138,5 +120,5 @@ def _note(stages: Stages, instruction: Instruction, args: Mapping[str, str], env
             result = substituted(instruction, env, escape).instruction
             if isinstance(result, Env):
                 env |= {pair.key: pair.value or "" for pair in result.pairs}
-    except ExpansionError:
+    except ValueError:
         return

@@ -27,6 +27,7 @@ from composer.build.dockerfile.instructions import (
     Workdir,
 )
 from composer.build.dockerfile.mount import Mount, read_mount
+from composer.build.dockerfile.values import must_fit
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +48,14 @@ def substituted(instruction: Instruction, env: Mapping[str, str], escape: str = 
 
     Raises:
         ExpansionError: a word cannot be expanded.
-        MountError: a mount means nothing once its variables are replaced.
+        UnfitError: a value, its variables replaced, is none that may stand there; MountError for mounts.
     """
     replacing = _Replacing(env, escape)
     mounts: tuple[Mount, ...] = ()
     if isinstance(instruction, Run):
         mounts = tuple(read_mount(flag.text, replacing.word) for flag in instruction.mounts)
     result = replacing.instruction(instruction)
+    must_fit(result)
     return Substituted(result, frozenset(replacing.used), frozenset(replacing.undefined), mounts)
 
 

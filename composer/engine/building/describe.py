@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from composer.api.messages import BuildFlags
-from composer.build.dockerfile.references import is_remote
+from composer.build.dockerfile.sources import is_remote
 from composer.build.options import HOST_NETWORK, INSECURE, BuildOptions, Limit, Secret
 from composer.build.pinned import Pinned
 from composer.engine.building.builds import CONTEXT_OF

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from composer.build.dockerfile.instructions import Add, Copy, Instruction, Run
 from composer.build.dockerfile.parse import parse
-from composer.build.dockerfile.references import is_remote, references
+from composer.build.dockerfile.references import references
+from composer.build.dockerfile.sources import is_remote
 from composer.build.dockerfile.stages import Stages, context_name, link
 from composer.build.files import ContentCache, FilesError, open_context, select
 from composer.build.files.entry import Entry, walk

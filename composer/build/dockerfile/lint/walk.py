@@ -22,18 +22,17 @@ from composer.build.dockerfile.instructions import (
     Label,
     Shell,
     ShellForm,
-    Volume,
     Workdir,
 )
 from composer.build.dockerfile.lint import rules
 from composer.build.dockerfile.lint.finding import Finding, found
-from composer.build.dockerfile.mount import MountError
 from composer.build.dockerfile.place import as_written, problem_at
 from composer.build.dockerfile.ports import read_ports
 from composer.build.dockerfile.problems import nearest
-from composer.build.dockerfile.references import is_remote
 from composer.build.dockerfile.source import Source
+from composer.build.dockerfile.sources import is_remote
 from composer.build.dockerfile.substitute import substituted
+from composer.build.dockerfile.values import UnfitError
 from composer.errors import Diagnostic
 from composer.ignore import DockerPatterns
 from composer.oci.config import ImageConfig
@@ -98,8 +97,8 @@ class Walk:
             return
         try:
             result = substituted(written, self._state.env, self._escape)
-        except (ExpansionError, MountError) as error:
-            self._problem(written, str(error))
+        except ValueError as error:
+            self._problem(written, str(error), hint=error.hint if isinstance(error, UnfitError) else "")
             return
         instruction = result.instruction
         if not isinstance(instruction, Expose):  # as BuildKit has it
@@ -113,8 +112,6 @@ class Walk:
                 self._state.has_shell = True
             case Workdir():
                 yield from self._workdir(written, instruction)
-            case Volume(paths=paths) if not all(paths):
-                self._problem(written, "a `VOLUME` can not be an empty string")
             case Expose():
                 yield from self._expose(written, instruction)
             case Copy() | Add():
@@ -122,8 +119,8 @@ class Walk:
             case _:
                 pass
 
-    def _problem(self, instruction: Instruction, message: str, word: str = "") -> None:
-        self.problems.append(problem_at(self._source, instruction, message, word))
+    def _problem(self, instruction: Instruction, message: str, word: str = "", hint: str = "") -> None:
+        self.problems.append(problem_at(self._source, instruction, message, word, hint))
 
     def _undefined(self, instruction: Instruction, names: frozenset[str]) -> Iterator[Finding]:
         for name in sorted(names - self._state.declared):
@@ -187,11 +184,7 @@ class Walk:
 
     def _expose(self, written: Instruction, instruction: Expose) -> Iterator[Finding]:
         for word in instruction.ports:
-            try:
-                ports = read_ports(word)
-            except ValueError as error:
-                self._problem(written, str(error), word)
-                continue
+            ports = read_ports(word)
             if ports.written_protocol != ports.written_protocol.lower():
                 hint = f"write `{word.replace(ports.written_protocol, ports.protocol)}`"
                 yield found(rules.EXPOSE_PROTO_CASING, written, word=word, hint=hint, port=word)

@@ -1,6 +1,8 @@
 import pytest
 
+from composer.build.dockerfile.device import read_device
 from composer.build.dockerfile.durations import nanoseconds
+from composer.build.dockerfile.instructions import Device
 from composer.build.dockerfile.mount import Mount, MountError, read_mount
 from composer.build.dockerfile.ports import read_ports
 
@@ -116,3 +118,16 @@ def test_ports_as_an_image_has_them(word: str, names: list[str]) -> None:
 def test_what_is_no_port_is_refused(word: str) -> None:
     with pytest.raises(ValueError, match=r"invalid"):
         read_ports(word)
+
+
+@pytest.mark.parametrize(
+    ("text", "device"),
+    [
+        ("vendor.com/gpu=all", Device("vendor.com/gpu=all")),
+        ("name=vendor.com/gpu=all,required", Device("vendor.com/gpu=all", required=True)),
+        ("vendor.com/gpu,required=false", Device("vendor.com/gpu")),
+        ("required", Device("required")),
+    ],
+)
+def test_devices_mean_what_they_say(text: str, device: Device) -> None:
+    assert read_device(text) == device
