@@ -17,6 +17,7 @@ from pathlib import Path
 from composer.build.files.contents import stamp_of
 from composer.build.files.entry import Entry
 from composer.build.files.failures import FilesError, Reason, changed, shown, while_reading, while_writing
+from composer.build.files.hashing import hash_open
 from composer.build.files.owner import ROOT, Owner
 from composer.build.files.permissions import Permissions
 from composer.build.files.selection import Item, Selection
@@ -27,7 +28,7 @@ from composer.build.files.walker import Walker
 from composer.image.merged import READ
 from composer.image.ownership import Ownership
 
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 # null, zero, full, random, urandom, tty, ptmx: the nodes that every container has anyway.
 _HARMLESS = frozenset({(1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 2)})
@@ -127,7 +128,8 @@ class _Copier:
             directory, _, name = item.path.rpartition("/")
             with os.fdopen(self._source.open(directory, name, entry), "rb", 0) as archive:
                 unpack(archive, self._target, path, owner=self._owner, check=self._check)
-                self._still(entry, archive.fileno(), item.path)
+                if not _still(entry, archive.fileno()):
+                    raise changed(item.path)
             return
         if entry.is_directory:
             self._at(path, lambda place: self._content(place, item.path, entry), entry.mtime)
@@ -254,21 +256,26 @@ class _Copier:
         source = self._source.open(directory, name, entry)
         try:
             self._transfer.copy(source, descriptor, status)
-            self._still(entry, source, path)
+            if not _still(entry, source):
+                os.ftruncate(descriptor, status.st_size)
+                os.lseek(descriptor, 0, os.SEEK_SET)
+                # What was copied is what the digest was made of, or the cache would keep the wrong thing for good.
+                if hash_open(descriptor, status.st_size) != entry.content:
+                    raise changed(path)
         finally:
             os.close(source)
-
-    def _still(self, entry: Entry, descriptor: int, path: str) -> None:
-        """What was copied is what the digest was made of, or the cache would keep the wrong thing for good."""
-        after, before = os.fstat(descriptor), entry.status
-        if before is None or (after.st_ino, *stamp_of(after)) != (before.st_ino, *stamp_of(before)):
-            raise changed(path)
 
     def _owners(self, entry: Entry) -> tuple[int, int]:
         return (self._owner.uid, self._owner.gid) if self._owner else (entry.uid, entry.gid)
 
     def _mode(self, entry: Entry) -> int:
         return self._permissions.apply(entry.mode) if self._permissions else stat.S_IMODE(entry.mode)
+
+
+def _still(entry: Entry, descriptor: int) -> bool:
+    """Whether a file is what it was when it was looked at."""
+    after, before = os.fstat(descriptor), entry.status
+    return before is not None and (after.st_ino, *stamp_of(after)) == (before.st_ino, *stamp_of(before))
 
 
 def _write(descriptor: int, data: bytes) -> None:

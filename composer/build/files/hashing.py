@@ -13,24 +13,27 @@ _CHUNK = 1 << 20
 _NO_ATTRIBUTES = (errno.ENOTSUP, errno.ENODATA, errno.EPERM)
 
 
-def hash_file(name: str, directory: int, size: int) -> tuple[bytes, Attributes, int]:
-    """The digest of a regular file's content, the attributes that belong to it, and how long it was; `size` is expected.
+def hash_file(name: str, directory: int, size: int) -> tuple[bytes, Attributes] | None:
+    """The digest of the first `size` bytes of a regular file, and the attributes that belong to it; None if it is shorter.
 
-    Raises OSError.
+    One that grows is a log, most likely: what was there when it was looked at is what counts. Raises OSError.
     """
     descriptor = os.open(name, READ, dir_fd=directory)
     try:
-        wanted = min(size + 1, _CHUNK)
-        data = os.read(descriptor, wanted)
-        length = len(data)
-        hashed = hashlib.sha256(data)
-        if length == wanted:  # of a regular file the kernel gives less only at its end
-            while data := os.read(descriptor, _CHUNK):
-                hashed.update(data)
-                length += len(data)
-        return hashed.digest(), read_attributes(descriptor), length
+        content = hash_open(descriptor, size)
+        return None if content is None else (content, read_attributes(descriptor))
     finally:
         os.close(descriptor)
+
+
+def hash_open(descriptor: int, size: int) -> bytes | None:
+    """The digest of the first `size` bytes of an open file; None if it is shorter. Raises OSError."""
+    data = os.read(descriptor, min(size, _CHUNK)) if size else b""
+    hashed, left = hashlib.sha256(data), size - len(data)
+    while left and (data := os.read(descriptor, min(left, _CHUNK))):
+        hashed.update(data)
+        left -= len(data)
+    return None if left else hashed.digest()
 
 
 def read_attributes(descriptor: int) -> Attributes:

@@ -135,17 +135,18 @@ class Tree:
         with self.walker() as walker:
             for path, entry in batch:
                 directory, _, name = path.rpartition("/")
+                size = entry.status.st_size if entry.status else 0
                 try:
-                    parent = walker.file_directory(directory, entry.layers[0])
-                    content, attributes, length = hash_file(name, parent, entry.status.st_size if entry.status else 0)
+                    found = hash_file(name, walker.file_directory(directory, entry.layers[0]), size)
                 except OSError as error:
                     if not tolerant:
                         raise while_reading(path, error) from error
                     entry.problem = error.errno or errno.EIO
                     continue
-                if not tolerant and (entry.status is None or length != entry.status.st_size):
+                if found is not None:
+                    entry.content, entry.attributes = found
+                elif not tolerant:
                     raise changed(path)
-                entry.attributes, entry.content = attributes, content
 
     def _remember(self, hashed: Iterable[tuple[str, Entry]]) -> None:
         new: dict[int, list[tuple[Key, Known]]] = {}

@@ -274,15 +274,41 @@ def test_attributes_that_belong_into_an_image_are_kept(lab: Lab) -> None:
     assert os.listxattr(lab.copy("src", "/app") / "app/a") == ["user.note"]
 
 
-def test_a_file_that_changed_since_it_was_selected_is_an_error(lab: Lab, tmp_path: Path) -> None:
-    lab.put({"a": "a"})
+@pytest.mark.parametrize("size", [1, 1 << 20])
+def test_a_file_that_changed_since_it_was_selected_is_an_error(lab: Lab, tmp_path: Path, size: int) -> None:
+    lab.put({"a": "a" * size})
     selection = select(open_context(lab.context, lab.contents), ["a"])
-    (lab.context / "a").write_text("b")
+    (lab.context / "a").write_text("b" * size)
     (tmp_path / "up").mkdir()
 
     with pytest.raises(FilesError) as failure:
         copy([selection], tmp_path / "up", [], "/", OWNERSHIP)
     assert failure.value.reason is Reason.CHANGED
+
+
+@pytest.mark.parametrize("size", [0, 1, 1 << 20])
+def test_of_a_file_that_grows_is_copied_what_was_selected(lab: Lab, tmp_path: Path, size: int) -> None:
+    lab.put({"log": "a" * size})
+    selection = select(open_context(lab.context, lab.contents), ["log"])
+    with (lab.context / "log").open("a") as file:
+        file.write("more")
+    (tmp_path / "up").mkdir()
+
+    copy([selection], tmp_path / "up", [], "/", OWNERSHIP)
+
+    assert (tmp_path / "up/log").read_text() == "a" * size
+
+
+def test_a_file_that_was_only_touched_is_the_same(lab: Lab, tmp_path: Path) -> None:
+    lab.put({"a": "a"})
+    selection = select(open_context(lab.context, lab.contents), ["a"])
+    (lab.context / "a").touch()
+    (lab.context / "a").chmod(0o600)
+    (tmp_path / "up").mkdir()
+
+    copy([selection], tmp_path / "up", [], "/", OWNERSHIP)
+
+    assert look(tmp_path / "up") == {"a": f"{FILE} a"}
 
 
 def test_a_link_put_in_the_place_of_a_file_is_not_followed(lab: Lab, tmp_path: Path) -> None:
