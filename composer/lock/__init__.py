@@ -1,6 +1,6 @@
 """`compose.lock`: the same content for everybody who works on a project, whatever its names mean by now.
 
-* `model.Lock`        what the file says; `reading` and `writing` are its TOML, `places` its lines
+* `model.Lock`        what the file says; `reading`, `tables` and `writing` are its TOML, `places` its lines
 * `uses`              what a project needs: the images of its services, and what its Dockerfiles begin with and fetch
 * `compare`           what a lock lacks, or has too much, for that
 * `resolve` `update`  asks registries, servers and git, and makes a new lock of the old one
