@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from composer.build.dockerfile.sources import is_git
+from composer.build.files.failures import FilesError
+from composer.build.files.git_reference import parse_git
 from composer.errors import ImageError
 from composer.oci.digest import Digest
 from composer.oci.reference import Reference
@@ -33,14 +34,8 @@ class Pinned:
 
     def remote(self, url: str, checksum: str = "") -> tuple[str, str]:
         """The URL to fetch and the checksum to expect; `checksum` is the Dockerfile's own. Raises as `image` does."""
-        if is_git(url):
-            commit = self.commits.get(url)
-            if commit is None:
-                self._check(url)
-                return url, checksum
-            repository, _, fragment = url.partition("#")
-            directory = fragment.partition(":")[2]
-            return f"{repository}#{commit}{f':{directory}' if directory else ''}", checksum
+        if url in self.commits:
+            return _at(url, self.commits[url]), checksum
         if not checksum and url not in self.checksums:
             self._check(url)
         return url, checksum or self.checksums.get(url, "")
@@ -48,3 +43,12 @@ class Pinned:
     def _check(self, name: str) -> None:
         if self.strict:
             raise ImageError(f"cannot use `{name}`: compose.lock has nothing for it", hint="`compose lock` adds it")
+
+
+def _at(url: str, commit: str) -> str:
+    """The URL of the same repository and directory at a commit; one that is no such URL stays, for the fetch to refuse."""
+    try:
+        reference = parse_git(url, context=True)
+    except FilesError:
+        return url
+    return str(replace(reference, ref=commit)) if reference else url

@@ -15,8 +15,10 @@ from composer.build.dockerfile.instructions import Dockerfile
 from composer.build.dockerfile.parse import parse
 from composer.build.dockerfile.references import references, remote_sources
 from composer.build.dockerfile.source import MAX_SIZE
-from composer.build.dockerfile.sources import is_git, is_remote
+from composer.build.dockerfile.sources import is_remote
 from composer.build.dockerfile.stages import Stages, link
+from composer.build.files.failures import FilesError
+from composer.build.files.git_reference import parse_git
 from composer.errors import BuildError, ComposerError, Diagnostic, ImageError, Severity
 from composer.lock.uses import Collector, Use, built_here
 from composer.oci.digest import Digest
@@ -76,7 +78,12 @@ def _contexts(build: Build, use: Use, into: Collector) -> None:
 
 
 def _remote(url: str, use: Use, into: Collector) -> None:
-    (into.commits if is_git(url) else into.downloads).setdefault(url, []).append(use)
+    try:
+        repository = parse_git(url, context=True)
+    except FilesError as error:
+        into.problems.append(Diagnostic(Severity.ERROR, f"cannot lock {error.message}", use.location, hint=error.hint))
+        return
+    (into.downloads if repository is None else into.commits).setdefault(url, []).append(use)
 
 
 def _read(service: str, build: Build, here: Use, directory: Path) -> _Recipe:

@@ -11,9 +11,8 @@ from datetime import UTC, datetime
 
 from composer.clock import Clock
 from composer.lock.asking import Asking, Tell
-from composer.lock.downloads import checksum_of
 from composer.lock.model import Lock, LockedCommit, LockedDownload, LockedImage, measured_platform
-from composer.lock.repositories import commit_of
+from composer.lock.remote import checksum_of, commit_of
 from composer.lock.update import Found, Wanted
 from composer.lock.uses import Uses
 from composer.oci.reference import parse
@@ -45,7 +44,7 @@ async def resolve(wanted: Wanted, lock: Lock, uses: Uses, access: Access, clock:
         return url not in lock.downloads or lock.downloads[url].checksum != checksum
 
     async def commit(url: str) -> bool:
-        commits[url] = LockedCommit(await commit_of(url, access.environment))
+        commits[url] = LockedCommit(await commit_of(url, access))
         return url not in lock.commits or lock.commits[url].commit != commits[url].commit
 
     transport = HttpTransport()

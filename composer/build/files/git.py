@@ -67,6 +67,10 @@ class Repositories:
     def __init__(self, root: Path) -> None:
         self._root = root
 
+    async def resolve(self, reference: GitReference, access: GitAccess) -> str:
+        """The commit that `reference` means now. Raises FilesError: no git, no such ref."""
+        return await _Git(reference.remote, access, self._root).resolve(reference.ref)
+
     async def checkout(self, reference: GitReference, access: GitAccess, *, keep_git_dir: bool = False) -> Checkout:
         """The files of what `reference` means now. Raises FilesError: no git, no such ref, another commit than expected."""
         git = _Git(reference.remote, access, self._root)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from urllib.parse import parse_qsl, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from composer.build.files.failures import FilesError, Reason, shown
 
@@ -33,6 +33,15 @@ class GitReference:
     """The commit that it must be, or how its id begins."""
     keep_git_dir: bool | None = None
     submodules: bool = True
+
+    def __str__(self) -> str:
+        query = {
+            **({"checksum": self.checksum} if self.checksum else {}),
+            **({"keep-git-dir": str(self.keep_git_dir).lower()} if self.keep_git_dir is not None else {}),
+            **({} if self.submodules else {"submodules": "false"}),
+        }
+        fragment = f"{self.ref}:{self.directory}" if self.directory else self.ref
+        return self.remote + (f"?{urlencode(query)}" if query else "") + (f"#{fragment}" if fragment else "")
 
 
 def parse_git(text: str, *, context: bool = False) -> GitReference | None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from composer.errors import EngineError
+from composer.build.pinned import Pinned
+from composer.errors import EngineError, ImageError
 from composer.lock.changes import Version, changes
 from composer.lock.compare import compare
 from composer.lock.model import Lock, LockedDownload, LockedPackages, name_of
@@ -148,6 +149,39 @@ def test_pins_survive_their_way_to_the_engine_and_know_every_spelling(tmp_path: 
     )
     assert pins.spellings("redis:8") == ("redis:8",)
     assert pins.image("not a reference!") is None
+    assert pins.for_builder().images == {"docker.io/library/redis:7": (digest("a"), digest("b"))}
     assert Pins.from_wire({}) == Pins()
     with pytest.raises(EngineError, match="its lock is not as it should be"):
         Pins.from_wire({"images": {"redis:7": {"digest": "x"}}})
+
+
+@pytest.mark.parametrize(
+    ("url", "pinned"),
+    [
+        ("https://example.com/a.git#main", f"https://example.com/a.git#{'d' * 40}"),
+        ("https://example.com/a.git#v1:src/x", f"https://example.com/a.git#{'d' * 40}:src/x"),
+        ("git@example.com:a/b.git", f"git@example.com:a/b.git#{'d' * 40}"),
+        (
+            "https://example.com/a.git?branch=main&subdir=x&keep-git-dir=1&submodules=false",
+            f"https://example.com/a.git?keep-git-dir=true&submodules=false#{'d' * 40}:x",
+        ),
+        ("https://example.com/a.git?nonsense=1", "https://example.com/a.git?nonsense=1"),
+    ],
+)
+def test_a_build_fetches_the_commit_that_is_locked(url: str, pinned: str) -> None:
+    assert Pinned(commits={url: "d" * 40}).remote(url) == (pinned, "")
+
+
+def test_a_build_expects_the_checksum_that_is_locked_unless_it_has_its_own() -> None:
+    pinned = Pinned(checksums={"https://example.com/x": "sha256:c"}, strict=True)
+
+    assert pinned.remote("https://example.com/x") == ("https://example.com/x", "sha256:c")
+    assert pinned.remote("https://example.com/x", "sha256:d") == ("https://example.com/x", "sha256:d")
+    assert pinned.remote("https://example.com/y", "sha256:d") == ("https://example.com/y", "sha256:d")
+    for url in ("https://example.com/y", "https://example.com/y.git"):
+        with pytest.raises(ImageError, match=r"compose\.lock has nothing for it"):
+            pinned.remote(url)
+    with pytest.raises(ImageError, match="cannot use `redis:7`"):
+        pinned.image(parse("redis:7"))
+    assert Pinned().image(parse("redis:7")) == ()
+    assert Pinned().remote("https://example.com/y.git") == ("https://example.com/y.git", "")
