@@ -354,7 +354,9 @@ def test_downloads_and_repositories_of_dockerfiles_are_locked(engine: Engine, tm
     repository = tmp_path / "site/lib.git"
     subprocess.run(["git", "init", "-q", "-b", "main", str(tmp_path / "lib")], check=True)
     library = Project(engine, tmp_path / "lib")
-    git(library, "commit", "-q", "--allow-empty", "-m", "x")
+    (library.directory / "version").write_text("locked")
+    git(library, "add", ".")
+    git(library, "commit", "-q", "-m", "x")
     subprocess.run(["git", "clone", "-q", "--bare", str(library.directory), str(repository)], check=True)
     subprocess.run(["git", "-C", str(repository), "update-server-info"], check=True)
     with file_server(site) as address:
@@ -363,13 +365,23 @@ def test_downloads_and_repositories_of_dockerfiles_are_locked(engine: Engine, tm
 
         shop.compose("lock", check=True)
         (site / "tool.tar.gz").write_bytes(b"other")
-        git(library, "commit", "-q", "--allow-empty", "-m", "y")
+        (library.directory / "version").write_text("moved")
+        git(library, "commit", "-qam", "y")
         subprocess.run(["git", "-C", str(repository), "fetch", "-q", str(library.directory), "main:main"], check=True)
         subprocess.run(["git", "-C", str(repository), "update-server-info"], check=True)
         before = tomllib.loads((shop.directory / "compose.lock").read_text())
+        stale = shop.compose("build", "--locked")
+        (site / "tool.tar.gz").write_bytes(b"tool")
+        built = shop.compose("build", "--locked")
+        (site / "tool.tar.gz").write_bytes(b"other")
         update = shop.compose("lock", "--update", check=True)
         after = tomllib.loads((shop.directory / "compose.lock").read_text())
 
+    assert stale.code == 17
+    assert "has the checksum sha256:" in stale.stderr
+    assert "Dockerfile:2" in stale.stderr
+    assert built.code == 0, str(built)
+    assert {each.read_text() for each in engine.data.glob("snapshots/*/fs/lib/version")} == {"locked"}
     url, reference = f"{address}/tool.tar.gz", f"{address}/lib.git#main"
     assert before["download"][url]["checksum"] == f"sha256:{hashlib.sha256(b'tool').hexdigest()}"
     assert after["download"][url]["checksum"] == f"sha256:{hashlib.sha256(b'other').hexdigest()}"
