@@ -10,6 +10,8 @@ import asyncio
 import contextlib
 import hashlib
 import io
+import os
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,6 +28,7 @@ from composer.build.files.target import Target
 from composer.build.files.unpack import unpack
 from composer.clock import Clock
 from composer.image.ownership import Ownership
+from composer.image.removal import discard
 from composer.image.staging import staging
 from composer.registry.access import Access
 from composer.registry.transport import Transport, redacted
@@ -75,6 +78,29 @@ class Remotes:
         download = await self._downloads.fetch(source, access, checksum)
         return await asyncio.to_thread(self._of_download, download, unpack)
 
+    def size(self) -> int:
+        """Bytes of all that was fetched. Blocks."""
+        return sum(path.lstat().st_blocks * 512 for path in self._root.rglob("*"))
+
+    def forget(self, unused_since: float) -> int:
+        """Delete what no build used since then (seconds since the epoch); the bytes freed. Not while a build runs. Blocks."""
+        before = self.size()
+        for kept in self._kept():
+            if kept.lstat().st_atime < unused_since:
+                discard(kept)
+        return before - self.size()
+
+    def _kept(self) -> list[Path]:
+        """Everything that can go by itself; the time of its last use is its access time, which `_used` sets."""
+        places = [self._downloads.files, self._root / "git", self._root / "contexts"]
+        return [
+            path
+            for place in places
+            if place.is_dir()
+            for path in place.iterdir()
+            if not path.name.startswith(".") and path.name != "known_hosts"
+        ]
+
     async def context(self, source: str, access: Access, git: GitAccess) -> RemoteContext:
         """The context at an address or in a git repository. Raises FilesError."""
         reference = parse_git(source, context=True)
@@ -119,7 +145,7 @@ class Remotes:
     def _unpacked(self, file: io.BufferedReader, digest: str) -> Path:
         made = self._root / "contexts" / digest
         if made.is_dir():
-            return made
+            return _used(made)
         with staging(made.parent) as directory:
             tree = directory / "tree"
             tree.mkdir(mode=0o755)
@@ -136,6 +162,7 @@ class Remotes:
 
     def _inside(self, source: str, checkout: Path, directory: str) -> RemoteContext:
         """A directory of a checkout, links followed inside it."""
+        _used(checkout)
         resolved = open_directory(checkout, self._contents, name=f"`{redacted(source)}`").resolve(directory)
         if resolved.entry is None or not resolved.entry.is_directory:
             message = f"`{shown(redacted(source))}`: has no directory `{shown(directory)}`"
@@ -143,7 +170,7 @@ class Remotes:
         return RemoteContext(checkout / resolved.path)
 
     def _of_checkout(self, reference: GitReference, checkout: Checkout, excludes: tuple[str, ...]) -> Selection:
-        tree = open_directory(checkout.directory, self._contents, name=f"`{redacted(reference.remote)}`")
+        tree = open_directory(_used(checkout.directory), self._contents, name=f"`{redacted(reference.remote)}`")
         selection = select(tree, [reference.directory or "."], excludes=excludes)
         # `.git` holds times and inodes: its content differs from one checkout to the next.
         key = f"{checkout.key}\n{reference.directory}\n{excludes}" if reference.keep_git_dir else ""
@@ -152,9 +179,17 @@ class Remotes:
     def _of_download(self, download: Download, unpack: bool) -> Selection:
         files = self._downloads.files
         tree = open_directory(files, self._contents, name="the downloads")
+        _used(files / download.content)
         item = Item(download.name, download.content, download.entry(files))
         items = (replace(item, archive=is_archive(tree, item)) if unpack else item,)
         return Selection(items, tree, digest_of(items, owners=True))
+
+
+def _used(path: Path) -> Path:
+    """Note that something is of use; its own time stays."""
+    status = path.stat()
+    os.utime(path, ns=(time.time_ns(), status.st_mtime_ns))
+    return path
 
 
 def _agreed(source: str, reference: GitReference, checksum: str, keep_git_dir: bool | None) -> GitReference:

@@ -307,3 +307,22 @@ def test_a_context_that_is_nothing_of_these_is_an_error(lab: Lab, site: Web) -> 
         lab.context(site.put("/x", b"\0binary"))
     with pytest.raises(FilesError, match="leads out"):
         lab.context(site.put("/y", tar(("../../evil", "x"))))
+
+
+def test_what_nobody_uses_is_forgotten(lab: Lab, site: Web, tmp_path: Path) -> None:
+    kept, old = site.put("/kept", b"kept"), site.put("/old", b"old" * 100_000)
+    lab.add(old)
+    lab.context(site.put("/context", tar(("a", "a" * 100_000))))
+    for path in (tmp_path / "remotes").rglob("*"):
+        os.utime(path, (1000, 1000))
+    lab.add(kept)
+
+    async def forget(remotes: Remotes) -> tuple[int, int]:
+        return remotes.forget(2000), remotes.size()
+
+    freed, left = lab.run(forget)
+
+    assert freed >= 300_000
+    assert left < 100_000
+    assert look(lab.copied(lab.add(kept)))["out/kept"] == "-rw------- kept"
+    assert look(lab.copied(lab.add(old)))["out/old"] == "-rw------- " + "old" * 100_000
