@@ -48,6 +48,8 @@ def reason_of(error: OSError) -> str:
     """Why a file could not be read, as part of a sentence."""
     if isinstance(error, FileNotFoundError):
         return "there is no such file"
+    if isinstance(error, IsADirectoryError):
+        return "it is a directory"
     words = error.strerror or "it cannot be read"
     return words[:1].lower() + words[1:]
 

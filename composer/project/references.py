@@ -106,7 +106,9 @@ def known_files(tree: Mapping, report: Report) -> None:
             given = [one for one in ("file", "environment", "content") if _is_said(entry, one)]
             if len(given) != 1 and not _is_said(entry, "external"):
                 found = (
-                    f"has both {' and '.join(f'`{one}`' for one in given)}" if given else "says not where it comes from"
+                    f"has both {' and '.join(f'`{one}`' for one in given)}"
+                    if given
+                    else "does not say where its content comes from"
                 )
                 hint = "give it one of `file`, `environment`" + (", `content`" if kind == "config" else "")
                 report.error(f"{section_name}.{key} {found}", key_mark(tree, section_name, key), hint=hint)

@@ -74,7 +74,7 @@ def did_you_mean(word: str, candidates: Iterable[str]) -> str:
 
 def mismatch(wanted: str, node: Node, path: Path, report: Report, hint: str = "") -> None:
     """Report that something else than `wanted` stands here."""
-    report.error(f"{say(path)} must be {wanted}, found {node}", node.mark, hint=hint)
+    report.error(f"{say(path) or 'the file'} must be {wanted}, found {node}", node.mark, hint=hint)
 
 
 def failed(error: FormError, node: Node, path: Path, report: Report) -> None:

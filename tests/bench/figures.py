@@ -53,7 +53,11 @@ def scenarios(sizes: Sequence[int]) -> list[Scenario]:
 
 def command_line(peer: Peer) -> dict[Figure, float]:
     """A command that needs no engine."""
-    return {Figure("compose version"): peer.runner.run((*peer.compose, "version")).seconds}
+    project = Project(peer, "config", projects.large())
+    return {
+        Figure("compose version"): peer.runner.run((*peer.compose, "version")).seconds,
+        Figure("config -q: 50 services, 1,500 lines"): project.compose("config", "-q").seconds,
+    }
 
 
 def one_off(peer: Peer) -> dict[Figure, float]:

@@ -14,6 +14,45 @@ def idle(size: int) -> str:
     return "services:\n" + "".join(_idle(number) for number in range(size))
 
 
+def large(size: int = 50) -> str:
+    """A file such as large projects have, of 30 lines for each service."""
+    text = "x-common: &common\n  restart: unless-stopped\n  logging: {driver: json-file, options: {max-size: 10m}}\nservices:\n"
+    for number in range(size):
+        text += f"""\
+  s{number}:
+    <<: *common
+    image: registry.example.com/team/s{number}:${{TAG:-1.2.{number}}}
+    hostname: s{number}
+    environment:
+      PORT: {8000 + number}
+      LOG_LEVEL: ${{LOG_LEVEL:-info}}
+      DATABASE_URL: postgres://app@s0:5432/app{number}
+      FEATURE: "true"
+    ports:
+      - "127.0.0.1:{18000 + number}:{8000 + number}"
+    volumes:
+      - ./s{number}:/app:ro
+      - data{number}:/var/lib/data
+    networks: [front, back]
+    healthcheck:
+      test: [CMD, curl, -f, "http://localhost:{8000 + number}/"]
+      interval: 10s
+      timeout: 3s
+      retries: 5
+    labels:
+      traefik.http.routers.s{number}.rule: Host(`s{number}.example.com`)
+      team: platform
+    deploy:
+      resources:
+        limits: {{cpus: "0.5", memory: 256M}}
+    depends_on:
+      s{(number + 1) % size if number + 1 < size else "last"}:
+        condition: service_started
+"""
+    volumes = "".join(f"  data{number}:\n" for number in range(size))
+    return f"{text}  slast: {{image: {BUSYBOX}}}\nnetworks:\n  front:\n  back:\n    internal: true\nvolumes:\n{volumes}"
+
+
 def healthy_chain(length: int) -> str:
     """Services each of which waits until the one before it is healthy; as fast as Docker can be made to notice."""
     text = "services:\n"
