@@ -10,8 +10,6 @@ import asyncio
 import contextlib
 import hashlib
 import io
-import os
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -35,6 +33,8 @@ from composer.registry.transport import Transport, redacted
 
 _LARGEST_DOCKERFILE = 1 << 24
 _CHUNK = 1 << 20
+_MARKS = ".used"
+"""A directory of empty files, by what they are about; their time is that of its last use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +86,14 @@ class Remotes:
         """Delete what no build used since then (seconds since the epoch); the bytes freed. Not while a build runs. Blocks."""
         before = self.size()
         for kept in self._kept():
-            if kept.lstat().st_atime < unused_since:
+            mark = kept.parent / _MARKS / kept.name
+            if not mark.exists() or mark.stat().st_mtime < unused_since:
                 discard(kept)
+                mark.unlink(missing_ok=True)
         return before - self.size()
 
     def _kept(self) -> list[Path]:
-        """Everything that can go by itself; the time of its last use is its access time, which `_used` sets."""
+        """Everything that can go by itself."""
         places = [self._downloads.files, self._root / "git", self._root / "contexts"]
         return [
             path
@@ -146,6 +148,8 @@ class Remotes:
         made = self._root / "contexts" / digest
         if made.is_dir():
             return _used(made)
+        made.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _used(made)
         with staging(made.parent) as directory:
             tree = directory / "tree"
             tree.mkdir(mode=0o755)
@@ -186,9 +190,10 @@ class Remotes:
 
 
 def _used(path: Path) -> Path:
-    """Note that something is of use; its own time stays."""
-    status = path.stat()
-    os.utime(path, ns=(time.time_ns(), status.st_mtime_ns))
+    """Note that something is of use: its own times mean something else."""
+    mark = path.parent / _MARKS / path.name
+    mark.parent.mkdir(mode=0o700, exist_ok=True)
+    mark.touch()
     return path
 
 
