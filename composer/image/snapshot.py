@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -63,10 +63,12 @@ class Snapshots:
         below: Digest | None = None,
         copy: BinaryIO | None = None,
         expected: Digest | None = None,
+        accept: Callable[[Unpacked], None] = lambda unpacked: None,
     ) -> Unpacked:
         """Unpack a layer upon the chain `below` and write its blob to `copy`; one that is there already stays.
 
-        With `expected`, a layer with another DiffID is refused. Raises ImageError, and leaves nothing then.
+        With `expected`, a layer with another DiffID is refused; `accept` may refuse it, too, once all of it has come and
+        before the snapshot is seen. Raises ImageError, and what `accept` raises, and leaves nothing then.
         """
         with staging(self._root) as directory:
             made = directory / "layer"
@@ -75,6 +77,7 @@ class Snapshots:
             diff_id = unpacked.content.diff_id
             if expected and diff_id != expected:
                 raise ImageError(f"cannot use the layer: its content is {diff_id}, the image's config says {expected}")
+            accept(unpacked)
             self._show(made, chain_id(below, diff_id), unpacked.content.uncompressed)
         return unpacked
 

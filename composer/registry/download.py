@@ -17,6 +17,7 @@ from pathlib import Path
 
 from composer.clock import Clock
 from composer.errors import ImageError, RegistryError
+from composer.image.layer import Unpacked
 from composer.image.staging import staging
 from composer.image.store import Store
 from composer.image.verify import check_layer
@@ -121,13 +122,18 @@ class Download:
                 path = directory / "layer"
                 try:
                     with path.open("wb") as copy:
-                        content = store.snapshots.unpack(conduit, layer.below, copy, expected=layer.diff_id).content
-                    check_layer(wanted, content.digest, content.size)
+
+                        def keep(unpacked: Unpacked) -> None:
+                            # The blob first: a snapshot without it would count as a blob that was dropped.
+                            check_layer(wanted, unpacked.content.digest, unpacked.content.size)
+                            copy.flush()
+                            store.blobs.adopt(path, wanted.digest)
+
+                        store.snapshots.unpack(conduit, layer.below, copy, layer.diff_id, keep)
                 except ImageError as error:
                     if _is_disk(error) or _rest_fits(path, conduit, wanted.digest):
                         raise  # not the registry's fault: the disk, or an image that was pushed like this
                     raise _not_as_described(source, wanted, f"sent something else ({error.message})") from error
-                store.blobs.adopt(path, content.digest)
         except OSError as error:
             raise ImageError(f"cannot store layer {wanted.digest}: {(error.strerror or str(error)).lower()}") from error
         finally:
