@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from composer.build.dockerfile.instructions import Pair
 from composer.oci.config import Healthcheck
@@ -17,8 +17,8 @@ _SUFFIX = " # buildkit"
 
 def run(argv: Sequence[str], args: Iterable[tuple[str, str]]) -> str:
     """`RUN |1 VERSION=3 /bin/sh -c make # buildkit`; `args` are the ARGs declared so far with their values."""
-    values: Mapping[str, str] = dict(args)
-    declared = [f"|{len(values)}", *(f"{name}={value}" for name, value in values.items())] if values else []
+    values = [f"{name}={value}" for name, value in args]
+    declared = [f"|{len(values)}", *values] if values else []
     return f"RUN {' '.join([*declared, *argv])}{_SUFFIX}"
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -194,7 +194,7 @@ class _Lowering:
 
     def _empty_config(self) -> ImageConfig:
         one = self._platform
-        return ImageConfig(one.architecture, one.os, variant=one.variant)
+        return ImageConfig(one.architecture, one.os, variant=one.variant, working_dir="/")
 
     @property
     def options(self) -> BuildOptions:
@@ -238,7 +238,7 @@ class _StageLowering:
     def _apply(self, instruction: Instruction, *, triggered: bool) -> None:
         state = self._state
         if isinstance(instruction, Arg):
-            state.declare(dict(self._values(instruction)))
+            self._declare(instruction)
             return
         done = substituted(instruction, state.environment, self._dockerfile.escape)
         match done.instruction:
@@ -251,11 +251,15 @@ class _StageLowering:
             case other:
                 state.configure(other)
 
-    def _values(self, instruction: Arg) -> Iterator[tuple[str, str | None]]:
-        known = self._whole.stages.globals.values
+    def _declare(self, instruction: Arg) -> None:
+        """ARG. The history has its defaults and never what a build was given: that may be somebody's secret."""
+        state, escape = self._state, self._dockerfile.escape
+        shown = []
         for pair in instruction.pairs:
-            environment = self._state.environment
-            yield pair.key, arg_value(pair, self._options.args, known, environment, self._dockerfile.escape)
+            shown.append((pair.key, arg_value(pair, {}, {}, state.environment, escape)))
+            known = self._whole.stages.globals.values
+            state.declare(pair.key, arg_value(pair, self._options.args, known, state.environment, escape))
+        state.note(history.arg(shown))
 
     def _run(self, run: Run, done: Substituted, written: Instruction, triggered: bool) -> None:
         state, options = self._state, self._options
@@ -296,7 +300,7 @@ class _StageLowering:
             raise ValueError(
                 f"cannot give the device `{run.devices[0].name}` to a step: devices of builds are not supported"
             )
-        self._add(operation, history.run(argv, state.args), written, triggered)
+        self._add(operation, history.run(argv, state.arguments), written, triggered)
 
     def _network(self, run: Run) -> str:
         options = self._options

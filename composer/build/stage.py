@@ -7,7 +7,6 @@ instruction leaves an entry in the history, and those that change files leave a 
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from composer.build import history
@@ -30,8 +29,10 @@ from composer.build.dockerfile.instructions import (
 )
 from composer.build.dockerfile.ports import read_ports
 from composer.build.operations import Change, VertexId
+from composer.errors import ContainerError
 from composer.oci.config import Healthcheck as Check
 from composer.oci.config import ImageConfig
+from composer.runtime import signals
 from composer.runtime.defaults import PATH
 
 _SHELL = ("/bin/sh", "-c")
@@ -46,8 +47,8 @@ class StageState:
     config: ImageConfig
     environment: dict[str, str]
     """ENV, and the ARGs in effect."""
-    args: list[tuple[str, str]] = field(default_factory=list)
-    """The ARGs declared so far, with their values."""
+    args: list[str] = field(default_factory=list)
+    """The ARGs that this very stage has declared so far, one as often as it did."""
     changes: list[Change] = field(default_factory=list)
     has_command: bool = False
     """Whether CMD was said in this very stage: ENTRYPOINT then leaves it alone."""
@@ -67,8 +68,7 @@ class StageState:
             self.top,
             replace(self.config, on_build=()),
             dict(self.environment),
-            list(self.args),
-            list(self.changes),
+            changes=list(self.changes),
         )
 
     def note(self, created_by: str, vertex: VertexId = -1) -> None:
@@ -94,13 +94,16 @@ class StageState:
         stays = path in ("", ".") or path.endswith(("/", "/."))
         return tidy + "/" if stays and tidy != "/" else tidy
 
-    def declare(self, values: Mapping[str, str | None]) -> None:
-        """ARG: its names, with their values if they have any."""
-        for name, value in values.items():
-            if value is not None:
-                self.environment[name] = value
-            self.args.append((name, value or ""))
-        self.note(history.arg(values.items()))
+    def declare(self, name: str, value: str | None) -> None:
+        """One name of an ARG, with its value if it has any."""
+        if value is not None:
+            self.environment[name] = value
+        self.args.append(name)
+
+    @property
+    def arguments(self) -> tuple[tuple[str, str], ...]:
+        """The ARGs declared so far with what they are worth now."""
+        return tuple((name, self.environment.get(name, "")) for name in self.args)
 
     def configure(self, instruction: Instruction) -> None:
         """An instruction that changes nothing but the configuration, its variables replaced. Raises ValueError."""
@@ -121,6 +124,7 @@ class StageState:
                 self.config = replace(config, user=user)
                 self.note(f"USER {user}")
             case StopSignal(signal=signal):
+                _check_signal(signal)
                 self.config = replace(config, stop_signal=signal)
                 self.note(f"STOPSIGNAL {signal}")
             case Volume(paths=paths):
@@ -156,6 +160,13 @@ class StageState:
         else:
             self.config = replace(self.config, entrypoint=argv, cmd=self.config.cmd if self.has_command else ())
         self.note(history.quoted_list(instruction.name, argv))
+
+
+def _check_signal(text: str) -> None:
+    try:
+        signals.number(text)
+    except ContainerError as error:
+        raise ValueError(f"{error.message}; {error.hint}") from error
 
 
 def _check(instruction: Healthcheck) -> Check:

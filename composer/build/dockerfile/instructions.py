@@ -52,8 +52,8 @@ class ShellForm:
 
     @property
     def has_shebang(self) -> bool:
-        """Whether the script is to be run as a file of its own, since it begins with `#!`."""
-        return self.document_only and self.heredocs[0].document.startswith("#!")
+        """Whether the script is to be run as a file of its own, since it begins with `#!`; no tab may stand before it."""
+        return self.document_only and self.heredocs[0].content.startswith("#!")
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,7 +127,7 @@ class _Copier:
         if item.archive:
             directory, _, name = item.path.rpartition("/")
             with os.fdopen(self._source.open(directory, name, entry), "rb", 0) as archive:
-                unpack(archive, self._target, path, owner=self._owner, check=self._check)
+                unpack(archive, self._target, path, check=self._check)
                 if not _still(entry, archive.fileno()):
                     raise changed(item.path)
             return

@@ -175,7 +175,7 @@ def test_a_trigger_is_kept_as_text_and_as_instruction() -> None:
     [
         ("<<EOF\na $X\nEOF", "a $X\n", False),
         ("<<-EOF\n\ta\n\t\tb\n\tEOF", "a\nb\n", False),
-        ("<<-EOF\n\t#!/bin/x\n\tEOF", "#!/bin/x\n", True),
+        ("<<-EOF\n\t#!/bin/x\n\tEOF", "#!/bin/x\n", False),
         ("cat <<A && cat <<B\n1\nA\n2\nB", "cat <<A && cat <<B\n1\nA\n2\nB", False),
         ("cat <<-A\n\t1\n\tA", "cat <<-A\n\t1\nA", False),
     ],
