@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tests.bench import projects, registry
+from tests.bench import building, projects, registry
 from tests.bench.peers import Peer, Project
 
 MEMORY_SIZE = 30
@@ -48,6 +48,7 @@ def scenarios(sizes: Sequence[int]) -> list[Scenario]:
         Scenario("network", network, rounds=0.75),
         Scenario("chain", chain, rounds=0.5),
         Scenario("registry", images, rounds=0.75),
+        Scenario("build", builds, rounds=0.75),
     ]
 
 
@@ -142,6 +143,11 @@ def chain(peer: Peer) -> dict[Figure, float]:
 def images(peer: Peer) -> dict[Figure, float]:
     """Images from and to a registry."""
     return {Figure(name, unit): value for (name, unit), value in registry.measure(peer).items()}
+
+
+def builds(peer: Peer) -> dict[Figure, float]:
+    """Images from Dockerfiles."""
+    return {Figure(name): seconds for name, seconds in building.measure(peer).items()}
 
 
 def _gigabits(report: str) -> float:

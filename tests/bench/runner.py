@@ -4,6 +4,8 @@ Speaks JSON lines: a request on stdin, its answer on stdout.
 
     {"do": "run", "argv": [...], "cwd": "..."}     {"seconds", "code", "stdout", "stderr"}
     {"do": "write", "path": "...", "text": "..."}  {}
+    {"do": "tree", "path": "...", "files": n, "stamp": "..."}  {}           many small files, all with the stamp in them
+    {"do": "remove", "path": "..."}                {}
     {"do": "pids", "names": [...]}                 {"pids": [...]}      processes by the name of their program
     {"do": "memory", "pids": [...]}                {"kib": ...}         their proportional set size
     {"do": "forget", "pids": [...]}                {}                   their largest sizes so far
@@ -13,6 +15,7 @@ Speaks JSON lines: a request on stdin, its answer on stdout.
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -40,6 +43,25 @@ def write(path: str, text: str) -> dict[str, Any]:
     """A file, with the directories above it."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     Path(path).write_text(text)
+    return {}
+
+
+def tree(path: str, files: int, stamp: str) -> dict[str, Any]:
+    """A directory of so many files, fifty in each directory below it; what was there is replaced."""
+    shutil.rmtree(path, ignore_errors=True)
+    for number in range(files):
+        place = Path(path, str(number // 50))
+        if number % 50 == 0:
+            place.mkdir(parents=True)
+        (place / f"{number % 50}.js").write_text(
+            f"// {stamp} {number}\n" + f"export const n{number} = {number};\n" * 50
+        )
+    return {}
+
+
+def remove(path: str) -> dict[str, Any]:
+    """A directory with all below it."""
+    shutil.rmtree(path)
     return {}
 
 
@@ -88,6 +110,8 @@ def main() -> None:
     actions: dict[str, Callable[..., dict[str, Any]]] = {
         "run": run,
         "write": write,
+        "tree": tree,
+        "remove": remove,
         "pids": pids,
         "memory": memory,
         "forget": forget,

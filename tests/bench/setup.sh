@@ -23,7 +23,7 @@ tree=$dir/tree
 images=$dir/images
 pid_file=$dir/box.pid
 suite=${BENCH_SUITE:-trixie}
-peer="docker.io docker-cli docker-compose docker-buildx buildah netavark iptables iproute2 iperf3 busybox-static python3 procps"
+peer="docker.io docker-cli docker-compose docker-buildx buildah netavark git xz-utils iptables iproute2 iperf3 busybox-static python3 procps"
 inside="python3 iperf3 redis-server"
 
 mirror() {

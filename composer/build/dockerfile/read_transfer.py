@@ -7,7 +7,6 @@ from typing import Any
 from composer.build.dockerfile.heredoc import heredoc_of, is_heredoc
 from composer.build.dockerfile.instructions import Add, Copy, Heredoc
 from composer.build.dockerfile.reading import Kind, Reading
-from composer.build.dockerfile.references import is_remote
 
 _BOTH = {"chown": Kind.TEXT, "chmod": Kind.TEXT, "link": Kind.SWITCH, "exclude": Kind.TEXTS}
 COPY_FLAGS = {"from": Kind.TEXT, **_BOTH, "parents": Kind.SWITCH}
@@ -28,27 +27,13 @@ def read_copy(reading: Reading) -> Copy:
 def read_add(reading: Reading) -> Add:
     """The ADD. Raises UnreadableError."""
     flags = reading.flags(ADD_FLAGS)
-    common = _common(reading, flags)
-    if "checksum" in flags:
-        _check_checksum(reading, common["sources"])
     return Add(
         **reading.common,
-        **common,
+        **_common(reading, flags),
         checksum=flags.get("checksum", ""),
         keep_git_dir=flags.get("keep-git-dir"),
         unpack=flags.get("unpack"),
     )
-
-
-def _check_checksum(reading: Reading, sources: tuple[str, ...]) -> None:
-    """A checksum is about one thing that is fetched; what a variable holds shows when it is fetched."""
-    flag = reading.flag("checksum")
-    if len(sources) != 1:
-        reading.wrong_flag(flag, "`--checksum` can't be specified for multiple sources")
-    elif not is_remote(sources[0]) and "$" not in sources[0]:
-        reading.wrong_flag(
-            flag, "`--checksum` can't be specified for what is no URL", hint="remove it: files are read here"
-        )
 
 
 def _common(reading: Reading, flags: dict[str, Any]) -> dict[str, Any]:
