@@ -74,12 +74,6 @@ CASES = (
         fails="checksum",
     ),
     Case("add-url-missing", "FROM busybox:1\nADD @HTTP@/nothing /x\n", fails="404"),
-    Case(
-        "add-url-without-name",
-        "FROM busybox:1\nADD @HTTP@/ /dir/\n",
-        fails="name",
-        differs="BuildKit calls the file `__unnamed__`",
-    ),
     Case("add-git", "FROM busybox:1\nADD @GIT@ /repo\n", hidden=("/repo/.git",)),
     Case("add-git-reference-and-directory", "FROM busybox:1\nADD @GIT@#v1:sub /sub\nADD @GIT@#other /other\n"),
     Case("add-git-keep-directory", "FROM busybox:1\nADD --keep-git-dir=true @GIT@ /repo\n", hidden=("/repo/.git",)),

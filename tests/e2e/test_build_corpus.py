@@ -1,4 +1,4 @@
-"""The corpus, built here, against what BuildKit made of it."""
+"""The corpus, built here, against what BuildKit made of it: a part of it each time, all of it in the long run."""
 
 from __future__ import annotations
 
@@ -49,12 +49,21 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
     make(directory / "served")
     engine = Engine()
     with serving(directory / "served", free_port(), free_port()) as (http, git):
-        engine.compose("image", "load", "-i", str(archive), check=True)
+        engine.compose("image", "load", str(archive), check=True)
         yield Workshop(engine, read(archive), http, git)
     assert engine.close() == []
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+EVERY = 5
+"""Each so many cases one is in the short run."""
+
+PARAMETERS = [
+    pytest.param(case, id=case.name, marks=[pytest.mark.soak] if index % EVERY else [])
+    for index, case in enumerate(CASES)
+]
+
+
+@pytest.mark.parametrize("case", PARAMETERS)
 def test_the_image_is_what_buildkit_makes(workshop: Workshop, case: Case, tmp_path: Path) -> None:
     found = workshop.build(case, tmp_path / "project")
 
