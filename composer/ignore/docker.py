@@ -172,10 +172,10 @@ def _expression(pattern: str) -> str:
             position += slash
             if position >= length or (not parts and not slash and not re.search(r"[*?\[\]\\]", pattern[position:])):
                 parts.append(".*")
-            else:
-                parts.append("(?:.*/)?")
+            elif parts[-1:] != [_DIRECTORIES]:
+                parts.append(_DIRECTORIES)
         elif character == "*":
-            parts.append("[^/]*")
+            parts.append(STAR)
         elif character == "?":
             parts.append("[^/]")
         elif character == "[":
@@ -189,12 +189,32 @@ def _expression(pattern: str) -> str:
             position += 1
         else:
             parts.append(re.escape(character))
-    expression = "".join(parts)
+    expression = joined(parts)
     try:
         re.compile(expression)
     except re.error as error:
         raise ValueError(f"`{pattern}` is no pattern: {error}") from error
     return expression
+
+
+STAR, _DIRECTORIES = "[^/]*", "(?:.*/)?"
+
+
+def joined(parts: Sequence[str]) -> str:
+    """The parts of an expression as one that hostile names cannot make slow: what one `*` took, the next does not give back.
+
+    The leftmost place for what stands between two of them is as good as any other (as in Python's `fnmatch`), unless that
+    may be a slash.
+    """
+    result: list[str] = []
+    for part in parts:
+        if part == STAR and STAR in result:
+            last = len(result) - 1 - result[::-1].index(STAR)
+            between = result[last + 1 :]
+            if not any(one in (_DIRECTORIES, ".*") or one.startswith("[^") for one in between):
+                result[last:] = [f"(?>[^/]*?{''.join(between)})"]
+        result.append(part)
+    return "".join(result)
 
 
 _SPECIAL_IN_CLASS = re.compile(r"\\.|[\[&~|]", re.DOTALL)

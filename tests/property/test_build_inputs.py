@@ -6,7 +6,9 @@ import contextlib
 import fnmatch
 import io
 import re
+import time
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -47,6 +49,27 @@ def test_any_wildcard(pattern: str, name: str) -> None:
         assert matched is (pattern == name)
     if re.fullmatch(r"[ab*?]*", pattern):
         assert matched is fnmatch.fnmatchcase(name, pattern)
+
+
+_SLOW = ["*a" * 20 + "b", "a/" + "*a*" * 15 + "b", "**/" * 20 + "b", "[ab]*" * 20 + "c"]
+
+
+@pytest.mark.parametrize("pattern", _SLOW)
+def test_no_pattern_is_slow(pattern: str) -> None:
+    began = time.process_time()
+    DockerPatterns([pattern]).matches("a/" + "a" * 200)
+    if "/" not in pattern:
+        compile_name(pattern).fullmatch("a" * 250)
+    assert time.process_time() - began < 1
+
+
+@given(st.text(st.sampled_from("ab*?"), max_size=8), st.text("ab", max_size=6), st.text("ab", max_size=6))
+def test_stars_of_an_ignore_file_are_those_of_a_shell(pattern: str, one: str, two: str) -> None:
+    if "**" in pattern or not pattern or not one:
+        return
+    patterns = DockerPatterns([f"{pattern}/{pattern}"])
+    expected = fnmatch.fnmatchcase(one, pattern) and fnmatch.fnmatchcase(two, pattern)
+    assert patterns.matches(f"{one}/{two}") is (expected and bool(two))
 
 
 @given(st.text(st.sampled_from("ugoa+-=rwxXst,01234567 "), max_size=10), st.integers(0, 0o7777))

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from composer.ignore.docker import STAR, joined
+
 
 def has_wildcards(text: str) -> bool:
     """Whether `text` has a `*`, `?` or `[` that is not escaped."""
@@ -22,7 +24,7 @@ def compile_name(pattern: str) -> re.Pattern[str]:
         character = pattern[position]
         position += 1
         if character == "*":
-            parts.append("[^/]*")
+            parts.append(STAR)
         elif character == "?":
             parts.append("[^/]")
         elif character == "[":
@@ -31,7 +33,7 @@ def compile_name(pattern: str) -> re.Pattern[str]:
         else:
             text, position = _character(pattern, position - 1)
             parts.append(re.escape(text))
-    return re.compile("".join(parts), re.DOTALL)
+    return re.compile(joined(parts), re.DOTALL)
 
 
 def _class(pattern: str, position: int) -> tuple[str, int]:
