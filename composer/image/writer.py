@@ -154,51 +154,74 @@ def _header(name: bytes, status: os.stat_result, flag: bytes, link: bytes, xattr
     records: dict[bytes, bytes] = {}
     if len(shown) > 100 or not shown.isascii():
         records[b"path"] = shown
-    if len(link) > 100 or not link.isascii():
+    if link and (len(link) > 100 or not link.isascii()):
         records[b"linkpath"] = link
     if size >= 1 << 33:
         records[b"size"] = b"%d" % size
-    for key, value in ((b"uid", status.st_uid), (b"gid", status.st_gid)):
-        if value >= 1 << 21:
-            records[key] = b"%d" % value
+    if status.st_uid >= 1 << 21:
+        records[b"uid"] = b"%d" % status.st_uid
+    if status.st_gid >= 1 << 21:
+        records[b"gid"] = b"%d" % status.st_gid
     if fraction or not 0 <= seconds < 1 << 33:
         records[b"mtime"] = _time(status.st_mtime_ns)
-    records |= {b"SCHILY.xattr." + os.fsencode(key): value for key, value in xattrs.items()}
-    if records:
-        body = b"".join(_record(key, records[key]) for key in sorted(records))
-        yield _block(b"PaxHeaders/" + shown.rstrip(b"/")[-80:], 0o644, 0, 0, len(body), 0, b"x", b"", (0, 0))
-        yield body + bytes(-len(body) % BLOCK)
-    device = (os.major(status.st_rdev), os.minor(status.st_rdev)) if flag in (b"3", b"4") else (0, 0)
-    mode = stat.S_IMODE(status.st_mode)
-    yield _block(shown, mode, status.st_uid, status.st_gid, size, max(seconds, 0), flag, link, device)
+    if xattrs:
+        records |= {b"SCHILY.xattr." + os.fsencode(key): value for key, value in xattrs.items()}
+    device = (os.major(status.st_rdev), os.minor(status.st_rdev)) if flag in b"34" else (0, 0)
+    block = _block(
+        shown,
+        stat.S_IMODE(status.st_mode),
+        status.st_uid,
+        status.st_gid,
+        size,
+        max(seconds, 0),
+        flag,
+        link,
+        device,
+    )
+    if not records:
+        yield block
+        return
+    body = b"".join([_record(key, records[key]) for key in sorted(records)])
+    pax = _block(b"PaxHeaders/" + shown.rstrip(b"/")[-80:], 0o644, 0, 0, len(body), 0, b"x", b"", (0, 0))
+    yield b"".join((pax, body, bytes(-len(body) % BLOCK), block))
+
+
+_SPACES = b" " * 8
+_MAGIC = b"ustar\x0000" + bytes(64)
+_NO_DEVICE = b"0000000\x000000000\x00"
+_END = bytes(167)
+_CONSTANT = sum(_SPACES) + sum(_MAGIC)
 
 
 def _block(
     name: bytes, mode: int, uid: int, gid: int, size: int, mtime: int, flag: bytes, link: bytes, device: tuple[int, int]
 ) -> bytes:
-    fields = (
-        name[:100].ljust(100, b"\0"),
-        b"%07o\0" % mode,
-        _octal(uid, 8),
-        _octal(gid, 8),
-        _octal(size, 12),
-        _octal(mtime, 12),
-        b" " * 8,
-        flag,
-        link[:100].ljust(100, b"\0"),
-        b"ustar\x0000",
-        bytes(64),
-        b"%07o\0" % device[0],
-        b"%07o\0" % device[1],
-        bytes(167),
+    """A header block; numbers that do not fit are zero, a pax record says them."""
+    name, link = name[:100], link[:100]
+    numbers = b"%07o\x00%07o\x00%07o\x00%011o\x00%011o\x00" % (
+        mode,
+        uid if uid < 1 << 21 else 0,
+        gid if gid < 1 << 21 else 0,
+        size if size < 1 << 33 else 0,
+        mtime if mtime < 1 << 33 else 0,
     )
-    block = b"".join(fields)
-    return block[:148] + b"%06o\0 " % sum(block) + block[156:]
-
-
-def _octal(value: int, width: int) -> bytes:
-    """The number, or zero where it does not fit and a pax record says it."""
-    return b"%0*o\0" % (width - 1, value if value < 1 << 3 * (width - 1) else 0)
+    nodes = b"%07o\x00%07o\x00" % device if device != (0, 0) else _NO_DEVICE
+    # Only what is not zero is added up: that is a quarter of the block.
+    checksum = sum(name) + sum(numbers) + sum(link) + sum(nodes) + flag[0] + _CONSTANT
+    return b"".join(
+        (
+            name,
+            bytes(100 - len(name)),
+            numbers,
+            b"%06o\x00 " % checksum,
+            flag,
+            link,
+            bytes(100 - len(link)),
+            _MAGIC,
+            nodes,
+            _END,
+        )
+    )
 
 
 def _record(key: bytes, value: bytes) -> bytes:
