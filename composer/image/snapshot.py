@@ -81,19 +81,6 @@ class Snapshots:
             self._show(made, chain_id(below, diff_id), unpacked.content.uncompressed)
         return unpacked
 
-    def adopt(self, tree: Path, below: Digest | None = None) -> Digest:
-        """Make the tree at `tree` that overlay wrote, on the same file system, a snapshot; its DiffID.
-
-        It is moved, and its bytes are not written a second time: `archive` reads as its layer. Raises OSError.
-        """
-        diff_id, size = self.measure(tree)
-        with staging(self._root) as directory:
-            made = directory / "layer"
-            made.mkdir(mode=0o755)
-            tree.rename(made / "fs")
-            self._show(made, chain_id(below, diff_id), size)
-        return diff_id
-
     def measure(self, tree: Path) -> tuple[Digest, int]:
         """The DiffID of the layer that overlay wrote to `tree`, and its bytes. Raises OSError."""
         return _measure(TreeArchive(tree, self._ownership.overlay_attributes))

@@ -58,10 +58,12 @@ class Engine:
     logs: Logs
     requests: Requests
     builder: Builder
+    uplink: Uplink
 
     async def recover(self) -> None:
         """Take up what is there; afterwards requests may come."""
         await recover(self.rooms, self.loop)
+        await self.uplink.clear()
         await asyncio.to_thread(self.builder.sweep)
         await self.requests.watching.resume()
 
@@ -124,7 +126,8 @@ async def build(paths: Paths) -> Engine:
     await keeping.connect(adopt)
     keeping.on_exit = loop.exited
     puller = Puller(rooms.images, rooms.clock)
-    builder = Builder(paths, rooms.images, puller, Runner(rooms, confinement, Uplink(rooms)), rooms.clock)
+    uplink = Uplink(rooms)
+    builder = Builder(paths, rooms.images, puller, Runner(rooms, confinement, uplink), rooms.clock)
     transfers = Transfers(rooms.images, puller, Pusher(rooms.images, rooms.clock), rooms.clock)
     making = Making(builder, rooms.images, store, rooms.clock, Reader(lambda: builder.contents, rooms.images))
     requests = Requests(
@@ -150,7 +153,7 @@ async def build(paths: Paths) -> Engine:
             requests.prune_replaced,
         )
     )
-    return Engine(rooms, loop, logs, requests, builder)
+    return Engine(rooms, loop, logs, requests, builder, uplink)
 
 
 def spawn_keeper(paths: Paths) -> None:

@@ -362,3 +362,34 @@ def test_a_cache_that_is_not_there_is_a_warning(yard: Yard) -> None:
         assert ["/nowhere" in told[0], "gha" in told[1]] == [True, True]
 
     run(yard, scenario)
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({"Dockerfile": "FROM scratch\nRUN true\n"}, "`/bin/sh` is not in its root file system"),
+        ({"Dockerfile": 'FROM busybox\nRUN ["/nothing"]\n'}, "`/nothing` is not in its root file system"),
+        (
+            {"Dockerfile": 'FROM busybox\nCOPY Dockerfile /odd\nRUN chmod +x /odd\nRUN ["/odd"]\n'},
+            "no program for this machine",
+        ),
+        ({"Dockerfile": "FROM busybox\nUSER nobody-knows\nRUN true\n"}, "no such user"),
+        ({"Dockerfile": "FROM busybox\nCOPY missing /\n"}, "missing"),
+        ({"Dockerfile": "FROM host\nRUN true\n"}, "cannot build on `host`"),
+        ({"Dockerfile": "FROM busybox\nRUN --mount=type=secret,id=x,required true\n"}, "was not given it"),
+        ({"Dockerfile": "FROM busybox\nRUN --mount=type=bind,source=nowhere,target=/x true\n"}, "nowhere"),
+    ],
+)
+def test_what_cannot_be_built_is_told_with_its_place(yard: Yard, files: dict[str, str], words: str) -> None:
+    async def scenario(yard: Yard) -> None:
+        yard.write(files)
+        with pytest.raises(BuildError) as caught:
+            await yard.build("", dockerfile_text=None)
+
+        (problem,) = caught.value.diagnostics
+        assert words in problem.message
+        assert problem.location is not None
+        assert problem.location.source in files["Dockerfile"]
+        assert list((yard.paths.build / "steps").glob("*")) == []
+
+    run(yard, scenario)

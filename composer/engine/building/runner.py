@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import os
 import signal
@@ -25,7 +26,7 @@ from composer.engine.networking import host_resolv_conf
 from composer.engine.rooms import Rooms
 from composer.engine.sessions import chunks
 from composer.engine.translate import privileged
-from composer.errors import ComposerError, HostError
+from composer.errors import ComposerError, ContainerError, HostError
 from composer.image.root import is_directory, read_file
 from composer.keeper import steps
 from composer.keeper.client import Run, Started
@@ -45,6 +46,8 @@ HOSTNAME = "buildkitsandbox"
 
 _LATE_OUTPUT_SECONDS = 1.0
 """How long what is left in the pipe is read after the process is gone."""
+
+_NOT_FOUND = 127
 
 _DEAD_WITHIN = 10.0
 """Seconds that a step's process may take to disappear after SIGKILL."""
@@ -141,6 +144,8 @@ class Runner:
         starting = asyncio.ensure_future(self._rooms.keeping.run(request))
         try:
             return await asyncio.shield(starting)
+        except ContainerError as error:
+            raise _explained(error, request) from error
         except asyncio.CancelledError:
             with contextlib.suppress(ComposerError):
                 running = await starting
@@ -276,6 +281,22 @@ class Runner:
         with contextlib.suppress(TimeoutError, ComposerError):
             async with asyncio.timeout(_DEAD_WITHIN):
                 await self._rooms.keeping.keeper.wait(step)
+
+
+def _explained(error: ContainerError, request: Run) -> ContainerError:
+    """What it means that a step's program cannot be executed."""
+    program = next((step.arguments[0] for step in request.steps if isinstance(step, steps.Exec)), "")
+    if error.exit_code == _NOT_FOUND:
+        return ContainerError(
+            f"`{program}` is not in its root file system", hint="build on an image that has it", exit_code=_NOT_FOUND
+        )
+    if error.errno == errno.ENOEXEC:
+        return ContainerError(
+            f"`{program}` is no program for this machine",
+            hint="the base image may be for another platform: install `qemu-user-static`, or build for this one",
+            exit_code=error.exit_code,
+        )
+    return error
 
 
 def _is_directory(item: Attached) -> bool:

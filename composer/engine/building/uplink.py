@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from composer.engine.plan import CreateNetwork
 from composer.engine.records import ContainerRecord
@@ -52,9 +52,7 @@ class Uplink:
         async with self._present():
             config = ContainerConfig(image="", image_id="", arguments=(), networks=(Attachment(NAME),))
             record = ContainerRecord(step, step, "", "build", 0, config, "", one_off=True)
-            record = ContainerRecord(
-                step, step, "", "build", 0, config, "", one_off=True, endpoints=networks.lease(record)
-            )
+            record = replace(record, endpoints=networks.lease(record))
             try:
                 fds, steps, _ours = networks.attach(record)
                 yield Place(record, fds, steps, networks.host_gateway(record))
@@ -77,6 +75,10 @@ class Uplink:
             self._users -= 1
             if not self._users:
                 self._leaving = asyncio.get_running_loop().call_later(_KEPT, self._leave)
+
+    async def clear(self) -> None:
+        """After a start of the engine: take away what one that died has left, addresses of its steps too."""
+        await self._remove()
 
     def _leave(self) -> None:
         task = asyncio.create_task(self._remove())
