@@ -17,8 +17,6 @@ from composer.build.dockerfile.references import references, remote_sources
 from composer.build.dockerfile.source import MAX_SIZE
 from composer.build.dockerfile.sources import is_remote
 from composer.build.dockerfile.stages import Stages, link
-from composer.build.files.failures import FilesError
-from composer.build.files.git_reference import parse_git
 from composer.errors import BuildError, ComposerError, Diagnostic, ImageError, Severity
 from composer.lock.uses import Collector, Use, built_here
 from composer.oci.digest import Digest
@@ -78,6 +76,9 @@ def _contexts(build: Build, use: Use, into: Collector) -> None:
 
 
 def _remote(url: str, use: Use, into: Collector) -> None:
+    from composer.build.files.failures import FilesError  # that room's imports are many, and remote contexts rare
+    from composer.build.files.git_reference import parse_git
+
     try:
         repository = parse_git(url, context=True)
     except FilesError as error:

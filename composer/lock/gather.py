@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from composer.lock.dockerfiles import dockerfile_uses
 from composer.lock.uses import Collector, Uses, service_images
 from composer.project.model import Project
 from composer.project.origins import Origins
@@ -33,6 +32,8 @@ def uses_to_run(project: Project, origins: Origins, directory: Path, *, dockerfi
 
 
 def _gather(project: Project, origins: Origins, directory: Path, *, disabled: bool) -> Collector:
+    from composer.lock.dockerfiles import dockerfile_uses  # who only runs images need not know how to read these
+
     services = [*project.services.values(), *(project.disabled.values() if disabled else ())]
     collector = Collector()
     service_images(project, services, origins, collector)

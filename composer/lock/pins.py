@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from composer.build.pinned import Pinned
 from composer.errors import ComposerError, EngineError, ImageError
 from composer.lock.file import lock_path
 from composer.lock.model import Lock, name_of
@@ -20,7 +19,10 @@ from composer.lock.reading import read
 from composer.oci.digest import Digest
 from composer.oci.platform import parse_platform, rank, this_platform
 from composer.oci.reference import parse
-from composer.project.model import Project
+
+if TYPE_CHECKING:
+    from composer.build.pinned import Pinned
+    from composer.project.model import Project
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,9 @@ class Pins:
 
     def for_builder(self) -> Pinned:
         """The same for builds."""
+        # Every `up` that has a lock imports this module, in the client too; what builds take does not belong there.
+        from composer.build.pinned import Pinned
+
         return Pinned(
             {str(parse(name)): (pin.digest, *pin.platforms.values()) for name, pin in self.images.items()},
             {url: str(checksum) for url, checksum in self.downloads.items()},

@@ -404,3 +404,16 @@ def test_a_watch_follows_the_lock(engine: Engine, registry: Registry, tmp_path: 
 
     eventually(lambda: shop.compose("exec", "-T", "web", "cat", "/greeting").stdout == "moved\n", timeout=30)
     shop.compose("watch", "--stop", check=True)
+
+
+def test_an_ordinary_user_locks_and_runs_what_is_locked(ordinary: Engine, registry: Registry, tmp_path: Path) -> None:
+    reference = registry.push(with_packages(tmp_path, "3.0.15-1"), "web:1")
+    shop = one_service(ordinary, reference)
+    shop.compose("lock", "--packages", check=True)
+    registry.push(busybox_image(tmp_path, greeting="moved"), "web:1")
+
+    shop.up("--locked")
+
+    assert shop.exec("web", "cat", "/greeting").stdout == "hello\n"
+    assert "as locked" in shop.compose("toolchain", check=True).stdout
+    shop.down()
