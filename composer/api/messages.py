@@ -126,7 +126,7 @@ class LintFinding:
 
     service: str
     rule: str
-    """"" for what is no rule's: it would stop a build."""
+    """"" for what is no rule's; as an error, it would stop a build."""
     message: str
     file: str
     line: int

@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from composer.api.messages import LintFinding
-from composer.build.dockerfile.lint.check import LintWarning, check
+from composer.build.dockerfile.lint.check import LintWarning, check, unknown_rules
 from composer.build.dockerfile.parse import parse
-from composer.build.dockerfile.references import references
-from composer.build.dockerfile.stages import link
 from composer.engine.building.describe import Errand, arguments
 from composer.engine.building.inputs import Reader, shown_name
 from composer.engine.building.platforms import choose_platform
@@ -38,23 +36,22 @@ def findings(operation: BuildImage, errand: Errand, reader: Reader, images: Stor
         dockerfile = parse(text, shown_name(operation))
         platform = choose_platform(operation.platform, build.platforms)
         wanted = parse_platform(platform) if platform else here
-        args, contexts = arguments(build, errand), build.additional_contexts
-        stages = link(dockerfile, args=args, build=here, platform=wanted, contexts=contexts)
-        configs = {each.reference: config for each in references(stages) if (config := _config(each.reference, images))}
+        report = check(
+            dockerfile,
+            build=here,
+            platform=wanted,
+            args=arguments(build, errand),
+            target=build.target or "",
+            contexts=build.additional_contexts,
+            config_of=lambda reference: _config(reference, images),
+            ignored=_ignored(operation),
+        )
+        others = (*dockerfile.warnings, *unknown_rules(dockerfile), *report.problems)
     except BuildError as error:
-        return [_problem(operation.service, each) for each in error.diagnostics]
-    report = check(
-        dockerfile,
-        build=here,
-        platform=wanted,
-        args=args,
-        target=build.target or "",
-        contexts=contexts,
-        images=configs,
-        ignored=_ignored(operation),
-    )
-    found = [_warning(operation.service, each) for each in report.warnings]
-    found += [_problem(operation.service, each) for each in report.problems]
+        return [_other(operation.service, each) for each in error.diagnostics]
+    severity = Severity.ERROR if report.failed else Severity.WARNING
+    found = [_warning(operation.service, each, severity) for each in report.warnings]
+    found += [_other(operation.service, each) for each in others]
     return sorted(found, key=lambda each: each.line)
 
 
@@ -80,23 +77,24 @@ def _ignored(operation: BuildImage) -> DockerPatterns | None:
     return None
 
 
-def _warning(service: str, found: LintWarning) -> LintFinding:
-    return _finding(service, found.location, found.message, found.hint, rule=found.rule.name, url=found.rule.url)
+def _warning(service: str, found: LintWarning, severity: Severity) -> LintFinding:
+    rule = found.rule
+    return _finding(service, found.location, found.message, found.hint, rule=rule.name, url=rule.url, severity=severity)
 
 
-def _problem(service: str, diagnostic: Diagnostic) -> LintFinding:
+def _other(service: str, diagnostic: Diagnostic) -> LintFinding:
     place = diagnostic.location or Location("", 0, 0)
-    return _finding(service, place, diagnostic.message, diagnostic.hint, severity=Severity.ERROR.value)
+    return _finding(service, place, diagnostic.message, diagnostic.hint, severity=diagnostic.severity)
 
 
 def _finding(
-    service: str, place: Location, message: str, hint: str, *, rule: str = "", url: str = "", severity: str = "warning"
+    service: str, place: Location, message: str, hint: str, *, severity: Severity, rule: str = "", url: str = ""
 ) -> LintFinding:
     return LintFinding(
         service=service,
         rule=rule,
         message=message,
-        severity=severity,
+        severity=severity.value,
         file=place.file,
         line=place.line,
         column=place.column,

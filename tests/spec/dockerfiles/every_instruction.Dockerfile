@@ -4,6 +4,7 @@
 
 ARG VERSION=3.12 SUFFIX
 ARG	TABBED=1
+FROM scratch
 FROM --platform=$BUILDPLATFORM python:${VERSION}-slim${SUFFIX:+-$SUFFIX} AS Build
 LABEL org.example.one="a b" two=2 "three"="3" four='it is' five=a\ b
 LABEL legacy some   words here
@@ -28,7 +29,7 @@ COPY a b c /dest/
 COPY ["with space", "/dest with space/"]
 COPY --from=0 --chown=1000:1000 --chmod=u=rwX,go=rX --link --parents --exclude=*.md --exclude=**/x ./a/./b /c
 COPY --link=false --parents=TRUE x y
-ADD --chown=a:b --chmod=644 --link --exclude=x --checksum=sha256:aa --keep-git-dir=true --unpack=false https://example.org/x /y
+ADD --chown=a:b --chmod=644 --link --exclude=x --checksum=sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 --keep-git-dir=true --unpack=false https://example.org/x /y
 ADD git@example.org:a/b.git#main:dir /z
 WORKDIR /a
 WORKDIR  relative path with spaces

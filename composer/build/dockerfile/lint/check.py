@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from composer.build.dockerfile.instructions import Dockerfile, Stage
@@ -23,6 +23,10 @@ from composer.oci.config import ImageConfig
 from composer.oci.descriptor import Platform
 
 _EMPTY = ImageConfig("", "")
+
+
+def _unknown(reference: str) -> ImageConfig | None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +64,13 @@ def check(
     args: Mapping[str, str] | None = None,
     target: str = "",
     contexts: Collection[str] = (),
-    images: Mapping[str, ImageConfig] | None = None,
+    config_of: Callable[[str], ImageConfig | None] = _unknown,
     ignored: DockerPatterns | None = None,
 ) -> LintReport:
     """What BuildKit's rules find: in all stages, or in those that `target` needs.
 
-    `images` are the configs of base images as far as they are at hand, by their name in FROM with variables replaced;
-    `ignored` is the context's ignore file, if it has one.
+    `config_of` gives the config of a base image by its name, if it is at hand; `ignored` is the context's ignore file, if
+    it has one.
 
     Raises:
         BuildError: the file's `check` directive, or the build argument in its place, makes no sense.
@@ -79,7 +83,7 @@ def check(
     try:
         findings += from_findings(dockerfile, global_args(dockerfile, args, known), known)
         stages = link(dockerfile, args=args, build=build, platform=platform, target=target, contexts=contexts)
-        _walk(stages, args, target, platform, images or {}, ignored, findings, problems)
+        _walk(stages, args, target, platform, config_of, ignored, findings, problems)
     except BuildError as error:
         problems += error.diagnostics
     wanted = (
@@ -96,7 +100,7 @@ def _walk(
     args: Mapping[str, str],
     target: str,
     platform: Platform,
-    images: Mapping[str, ImageConfig],
+    config_of: Callable[[str], ImageConfig | None],
     ignored: DockerPatterns | None,
     findings: list[Finding],
     problems: list[Diagnostic],
@@ -106,10 +110,10 @@ def _walk(
     states: dict[int, StageState] = {}
     for stage in wanted:
         linked = stages.linked[stage.index]
-        config = _EMPTY if linked.image == SCRATCH else images.get(linked.image)
         if linked.base is not None:
             state = states[linked.base.index].inherited()
         else:
+            config = _EMPTY if linked.image == SCRATCH else config_of(linked.image)
             state = StageState.of_image(config)
             if config is not None and config is not _EMPTY:
                 findings += image_findings(linked, config, platform)

@@ -20,7 +20,7 @@ IMAGES = {"alpine": KNOWN, "busybox:latest": KNOWN}
 
 
 def report(text: str, args: Mapping[str, str] | None = None, **options: Any) -> LintReport:
-    return check(parse(text), build=HERE, platform=HERE, args=args or {}, **{"images": IMAGES, **options})
+    return check(parse(text), build=HERE, platform=HERE, args=args or {}, **{"config_of": IMAGES.get, **options})
 
 
 def lint(text: str, args: Mapping[str, str] | None = None, **options: Any) -> list[tuple[str, int, str]]:
@@ -368,14 +368,14 @@ def test_ignored_files_are_found_unless_the_ignore_file_has_exceptions() -> None
 def test_an_image_of_another_platform_is_found() -> None:
     images = {"alpine": replace(KNOWN, architecture="arm64", variant="v8")}
 
-    assert lint("FROM alpine\n", images=images) == [
+    assert lint("FROM alpine\n", config_of=images.get) == [
         (
             "InvalidBaseImagePlatform",
             1,
             'Base image alpine was pulled with platform "linux/arm64/v8", expected "linux/amd64" for current build',
         )
     ]
-    assert lint("FROM --platform=linux/arm64 alpine AS arm64\n", images=images) == []
+    assert lint("FROM --platform=linux/arm64 alpine AS arm64\n", config_of=images.get) == []
 
 
 def test_the_build_argument_stands_in_place_of_the_directive() -> None:
@@ -430,7 +430,7 @@ def test_a_warning_has_its_place_and_says_what_to_write() -> None:
         ("Dockerfile:2:1", 17, 'write `CMD ["node", "index.js"]`'),
         ("Dockerfile:3:1", 11, 'write `ENV a="b c"`'),
     ]
-    (undefined_one,) = report("FROM alpine\nENV A=1 \\\n  B=x${BB}\n", images={"alpine": KNOWN}).warnings
+    (undefined_one,) = report("FROM alpine\nENV A=1 \\\n  B=x${BB}\n", config_of={"alpine": KNOWN}.get).warnings
     assert (str(undefined_one.location), undefined_one.location.length) == ("Dockerfile:3:6", 4)
     assert found[0].diagnostic().message == f"JSONArgsRecommended: {found[0].message}"
     assert all(rule.hint for rule in RULES.values())
