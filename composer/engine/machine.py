@@ -212,6 +212,8 @@ def observe(rooms: Rooms, project: str) -> Observed:
                 subnet=record.subnet,
                 wanted_subnet=record.wanted_subnet,
                 wanted_gateway=record.wanted_gateway,
+                wanted_range=record.ip_range,
+                wanted_reserved=record.reserved,
                 project=record.project,
             )
             for record in rooms.store.networks

@@ -82,6 +82,8 @@ class Networking:
                     internal=network.internal,
                     wanted_subnet=network.subnet,
                     wanted_gateway=network.gateway,
+                    ip_range=network.ip_range,
+                    reserved=network.reserved,
                     labels=network.labels,
                 )
                 self._store.networks.put(record.id, record)
@@ -260,9 +262,10 @@ class Networking:
                 return IPv4Address(held.address)
             self._store.drop_leases([held])
         used = {IPv4Address(one.address) for one in leases if one is not held}
-        address = ipam.allocate(
-            IPv4Network(network.subnet), IPv4Address(network.gateway), used, attachment.ipv4_address
-        )
+        used |= {IPv4Address(address) for address in network.reserved if address != attachment.ipv4_address}
+        pool = IPv4Network(network.ip_range) if network.ip_range else None
+        gateway = IPv4Address(network.gateway)
+        address = ipam.allocate(IPv4Network(network.subnet), gateway, used, attachment.ipv4_address, pool)
         lease = Lease(network.id, *place, str(address))
         self._store.leases.put(lease_key(lease), lease)
         return address

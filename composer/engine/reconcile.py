@@ -354,6 +354,10 @@ def _network_change(network: DesiredNetwork, there: ObservedNetwork | None, proj
         return f"internal: {str(there.internal).lower()} -> {str(network.internal).lower()}"
     if there.wanted_subnet != network.subnet:
         return f"subnet: {there.wanted_subnet or 'default'} -> {network.subnet or 'default'}"
+    if there.wanted_range is not None and there.wanted_range != network.ip_range:
+        return f"range: {there.wanted_range or 'all'} -> {network.ip_range or 'all'}"
+    if there.wanted_reserved is not None and there.wanted_reserved != network.reserved:
+        return "addresses of others changed"
     if there.wanted_gateway is not None and there.wanted_gateway != network.gateway:
         return f"gateway: {there.wanted_gateway or 'default'} -> {network.gateway or 'default'}"
     return ""

@@ -86,6 +86,8 @@ class NetworkRecord:
     internal: bool = False
     wanted_subnet: str = ""
     wanted_gateway: str = ""
+    ip_range: str = ""
+    reserved: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -155,6 +155,8 @@ def _desired(
                 internal=network.internal,
                 subnet=network.subnet or "",
                 gateway=network.gateway or "",
+                ip_range=network.ip_range or "",
+                reserved=tuple(network.aux_addresses.values()),
                 labels=network_labels(project.name, network.key, network.labels),
             )
             for network in project.networks.values()

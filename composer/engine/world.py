@@ -225,6 +225,10 @@ class DesiredNetwork:
     internal: bool = False
     subnet: str = ""
     gateway: str = ""
+    ip_range: str = ""
+    """The part of the subnet that addresses are given out of; "" is all of it."""
+    reserved: tuple[str, ...] = ()
+    """Addresses that others have."""
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -305,6 +309,8 @@ class ObservedNetwork:
     """"" for one that belongs to no project."""
     wanted_gateway: str | None = None
     """What the file asked for when it was made; None where that was not recorded, which is then not compared."""
+    wanted_range: str | None = None
+    wanted_reserved: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,8 +55,14 @@ def choose_gateway(subnet: IPv4Network, wanted: str = "") -> IPv4Address:
     return _member(subnet, wanted, "gateway") if wanted else subnet[1]
 
 
-def allocate(subnet: IPv4Network, gateway: IPv4Address, used: Collection[IPv4Address], wanted: str = "") -> IPv4Address:
-    """The wanted address, or the lowest one of `subnet` that is neither the gateway nor in use.
+def allocate(
+    subnet: IPv4Network,
+    gateway: IPv4Address,
+    used: Collection[IPv4Address],
+    wanted: str = "",
+    pool: IPv4Network | None = None,
+) -> IPv4Address:
+    """The wanted address, or the lowest one of `subnet` (of `pool`, a part of it) that is neither the gateway nor in use.
 
     Raises:
         UsageError: the wanted address is not in the subnet or somebody has it.
@@ -70,10 +76,10 @@ def allocate(subnet: IPv4Network, gateway: IPv4Address, used: Collection[IPv4Add
             raise UsageError(f"cannot give out address `{wanted}`: {holder}", hint="choose another `ipv4_address`")
         return address
     for address in _hosts(subnet):
-        if address not in taken:
+        if address not in taken and (pool is None or address in pool):
             return address
     raise HostError(
-        f"cannot give out an address: subnet `{subnet}` is full", hint="write a larger subnet for this network"
+        f"cannot give out an address: subnet `{pool or subnet}` is full", hint="write a larger subnet for this network"
     )
 
 

@@ -181,6 +181,7 @@ class Assembler:
                 if isinstance(entry, Mapping):
                     names = ("subnet", "gateway", "ip_range")
                     fields |= {name: text for name in names if (text := text_of(entry, name)) is not None}
+                    fields["aux_addresses"] = _texts(entry, "aux_addresses")
         return Network.model_validate(fields)
 
     def volume(self, key: str, node: Mapping) -> Volume:

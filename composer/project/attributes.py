@@ -238,7 +238,7 @@ IPAM = Record(
                         "subnet": of(SUBNET, "The addresses, as CIDR."),
                         "gateway": of(ADDRESS, "The network's own address."),
                         "ip_range": of(SUBNET, "The part of it to give to containers."),
-                        "aux_addresses": unheard(PAIRS, "Addresses that others have, by host name."),
+                        "aux_addresses": of(PAIRS, "Addresses that others have, by host name: no container gets them."),
                     }
                 )
             ),

@@ -307,6 +307,8 @@ class Network(Frozen):
     subnet: str | None = None
     gateway: str | None = None
     ip_range: str | None = None
+    aux_addresses: dict[str, str] = Field(default_factory=dict)
+    """Addresses that others than containers have, by host name."""
     labels: dict[str, str] = Field(default_factory=dict)
     extensions: dict[str, Any] = Field(default_factory=dict)
 

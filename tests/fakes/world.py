@@ -103,6 +103,8 @@ class FakeWorld:
             wanted_subnet=network.subnet,
             project=self.project,
             wanted_gateway=network.gateway,
+            wanted_range=network.ip_range,
+            wanted_reserved=network.reserved,
         )
 
     async def remove_network(self, operation: RemoveNetwork) -> None:

@@ -5,6 +5,7 @@ From Debian's package, downloaded once into a cache; COMPOSE_ORACLE names anothe
 
 from __future__ import annotations
 
+import hashlib
 import lzma
 import os
 import re
@@ -36,11 +37,14 @@ def _download() -> None:
     mirror, architecture = _mirror(), _output("dpkg", "--print-architecture")
     index = lzma.decompress(_fetch(f"{mirror}/dists/{_SUITE}/main/binary-{architecture}/Packages.xz")).decode()
     entry = next(part for part in index.split("\n\n") if part.startswith("Package: docker-compose\n"))
-    found = re.search(r"^Filename: (.+)$", entry, re.MULTILINE)
+    found, digest = (re.search(rf"^{field}: (.+)$", entry, re.MULTILINE) for field in ("Filename", "SHA256"))
     assert found
+    assert digest
+    content = _fetch(f"{mirror}/{found[1]}")
+    assert hashlib.sha256(content).hexdigest() == digest[1], "the package is not what the index says"
     _CACHE.mkdir(parents=True, exist_ok=True)
     package = _CACHE / f"package.{os.getpid()}.deb"
-    package.write_bytes(_fetch(f"{mirror}/{found[1]}"))
+    package.write_bytes(content)
     subprocess.run(["dpkg-deb", "-x", str(package), str(_CACHE)], check=True)
     package.unlink()
 

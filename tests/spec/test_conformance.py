@@ -21,6 +21,10 @@ def test_the_page_is_the_one_the_table_makes() -> None:
     assert PAGE.read_text().splitlines() == list(page()), "run `python -m tests.make.conformance`"
 
 
+def test_the_table_has_every_attribute_of_the_specification() -> None:
+    assert len(dict(rows(COMPOSE))) == 353
+
+
 def test_every_attribute_is_in_the_corpus() -> None:
     table = {path for path, _ in rows(COMPOSE)}
 
