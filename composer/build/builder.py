@@ -14,14 +14,15 @@ from composer.build.dockerfile.scope import unused_args
 from composer.build.dockerfile.stages import Stages, link
 from composer.build.events import Report, StepEvent, StepStatus
 from composer.build.exchange.exchange import Exchange, inline_document
-from composer.build.files import ContentCache
+from composer.build.files import ContentCache, FilesError, Reason
 from composer.build.housekeeping import Housekeeping
 from composer.build.inputs import Inputs
+from composer.build.layers import Digests, Layer
 from composer.build.lower import lower
 from composer.build.operations import Graph
 from composer.build.options import BuildOptions
 from composer.build.perform import Performer
-from composer.build.solve import Solver
+from composer.build.solve import Solved, Solver
 from composer.build.worker import Worker
 from composer.clock import Clock
 from composer.errors import ComposerError
@@ -35,6 +36,7 @@ from composer.registry.pull import Puller, adding, first_failure
 
 log = logging.getLogger("composer.build")
 
+_ATTEMPTS = 4
 _TIDY_AFTER = 2.0
 """Seconds after a build: whoever builds in a loop is not to wait for the disk."""
 
@@ -122,20 +124,7 @@ class Builder:
             if options.cache_from and not options.no_cache:
                 await self._exchange.take(options.cache_from, cache, access, report)
             graph = await self._lowered(stages, options, report)
-            inputs = Inputs(
-                options,
-                stages.dockerfile.source,
-                await sources.trees(),
-                sources.contents,
-                self._unpack,
-                sources.fetch,
-                graph.epoch,
-            )
-            try:
-                solved = await self.solver.solve(graph, inputs, report)
-                made = await new_layers(solved.top)
-            finally:
-                await inputs.close()
+            solved, made = await self._solved(graph, stages, sources, report)
             names = [parse_reference(tag) for tag in options.tags]
             inline = inline_document(options.cache_to, options.args.items(), cache, solved)
             image, new = await asyncio.to_thread(commit, self._store, graph, made, names, inline)
@@ -145,6 +134,40 @@ class Builder:
         if new:
             self._tidy_later()
         return image
+
+    async def _solved(
+        self, graph: Graph, stages: Stages, sources: BuildSources, report: Report
+    ) -> tuple[Solved, list[tuple[Layer, Digests]]]:
+        """What the steps came to, and their layers.
+
+        A file that is saved while steps before its COPY run is not what it was when the build began: then contexts are
+        looked at anew, and the steps that have ended are cached.
+        """
+        for attempts in reversed(range(_ATTEMPTS)):
+            inputs = Inputs(
+                sources.options,
+                stages.dockerfile.source,
+                await sources.trees(),
+                sources.contents,
+                self._unpack,
+                sources.fetch,
+                graph.epoch,
+            )
+            try:
+                solved = await self.solver.solve(graph, inputs, report)
+                return solved, await new_layers(solved.top)
+            except ComposerError as error:
+                path = _changed_meanwhile(error)
+                if not attempts or not path:
+                    raise
+                report(
+                    StepEvent(
+                        -1, "", StepStatus.WARNING, detail=f"`{path}` changed while it was being copied: once more"
+                    )
+                )
+            finally:
+                await inputs.close()
+        raise AssertionError("the last attempt returns or raises")
 
     async def _linked(self, sources: BuildSources, report: Report) -> Stages:
         options = sources.options
@@ -201,3 +224,12 @@ class Builder:
             await asyncio.to_thread(self.housekeeping.shrink)
         except (OSError, ComposerError) as error:
             log.warning("cannot look after the build cache: %s", error)
+
+
+def _changed_meanwhile(error: BaseException | None) -> str:
+    """The path that a build failed for because it changed under it, "" where it failed for something else."""
+    while error is not None:
+        if isinstance(error, FilesError) and error.reason is Reason.CHANGED:
+            return error.path
+        error = error.__cause__
+    return ""

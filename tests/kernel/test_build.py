@@ -80,6 +80,28 @@ def test_a_changed_file_runs_what_follows_it_and_nothing_before(yard: Yard) -> N
     run(yard, scenario)
 
 
+def test_a_file_that_is_saved_while_a_build_runs_is_what_is_copied(yard: Yard) -> None:
+    async def scenario(yard: Yard) -> None:
+        yard.write({"first": "1", "second": "one\n"})
+        building = asyncio.create_task(
+            yard.build("FROM busybox\nCOPY first /\nRUN sleep 1 && echo ran\nCOPY second /\nRUN cat second > third\n")
+        )
+        while "ran" not in yard.output and not building.done():
+            await asyncio.sleep(0.05)
+            yard.write({"second": "two, and longer\n"})
+        image = await building
+
+        assert content(image, "/second") == content(image, "/third") == "two, and longer\n"
+        assert yard.output.count("ran") == 1
+        yard.write({"second": "one\n"})
+        again = await yard.build(
+            "FROM busybox\nCOPY first /\nRUN sleep 1 && echo ran\nCOPY second /\nRUN cat second > third\n"
+        )
+        assert content(again, "/third") == "one\n"
+
+    run(yard, scenario)
+
+
 def test_a_step_leaves_no_trace_of_what_was_mounted_for_it(yard: Yard) -> None:
     async def scenario(yard: Yard) -> None:
         image = await yard.build(
