@@ -41,7 +41,7 @@ from composer.build.housekeeping import Housekeeping
 from composer.engine import teardown
 from composer.engine.acquire import acquire, acquire_anew, known_after, made_by, publish, unknown_image
 from composer.engine.building.builds import Buildable, buildables, needed
-from composer.engine.building.describe import Errand
+from composer.engine.building.describe import Errand, left_out
 from composer.engine.building.making import Making
 from composer.engine.building.telling import without_steps
 from composer.engine.configure import Image, image_reference
@@ -175,6 +175,9 @@ class Requests:
         if not plan:
             detail = "there is nothing to build: none of these services has a `build` section"
             emit(Event("project", name, "warning", detail=detail))
+        for each in wanted:
+            for warning in left_out(each.operation(), errand):
+                emit(Event("project", name, "warning", detail=warning))
         done = await self._transfer(name, plan, request.surroundings, emit, errand)
         if request.flags.verify:
             await self._making.verify([each.operation() for each in wanted], errand, emit)
@@ -195,7 +198,7 @@ class Requests:
         pins = Pins.from_wire(request.lock)
         errand = Errand(project, Origins.from_wire(request.origins), surroundings=request.surroundings, pins=pins)
         (mine,) = (each for each in buildables(project, project.services.values()) if service in each.services)
-        wanted = buildables(project, [project.services[service]])
+        wanted = buildables(project, [project.services[name] for name in mine.services])
         await self._transfer(project.name, _every(wanted), request.surroundings, emit, errand)
         return mine.services
 

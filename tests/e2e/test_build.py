@@ -170,13 +170,13 @@ def test_build_tags_labels_and_sums_up(shop: Project, builder: Engine) -> None:
     assert labels["com.docker.compose.service"] == "web"
 
 
-def test_why_names_the_steps_that_were_run(shop: Project) -> None:
+def test_why_names_the_file_that_invalidated_a_step(shop: Project) -> None:
     shop.compose("build", check=True)
     write(shop, "src/app.txt", "two")
 
     summary = shop.compose("build", "--why", check=True).stderr.rpartition("\nweb  ")[2]
 
-    assert "COPY src /app" in summary
+    assert "COPY src /app  `src/app.txt` changed" in summary
     assert "RUN echo" not in summary
 
 
@@ -380,6 +380,28 @@ def test_a_saved_file_is_built_in_and_a_failing_build_keeps_what_runs(shop: Proj
     assert shop.container("web")["ID"] != second
     watch.interrupt()
     watch.wait()
+
+
+def test_services_that_share_an_image_are_rebuilt_together_and_nothing_old_is_kept(shop: Project) -> None:
+    shop.write(WATCHED.format(idle=IDLE) + f"  worker: {{build: ., command: {IDLE}, stop_grace_period: 0s}}\n")
+    watch = shop.start("watch")
+    watch.until("watching")
+    before = len(images_and_layers(shop.engine))
+
+    for text in ("two", "three"):
+        count = watch.text.count("web  rebuilt")
+        write(shop, "src/app.txt", text)
+        eventually(lambda count=count: watch.text.count("web  rebuilt") > count, message=lambda: watch.text)  # type: ignore[misc]
+        assert in_container(shop, "/app/app.txt", "web") == text
+        assert in_container(shop, "/app/app.txt", "worker") == text
+
+    assert len(images_and_layers(shop.engine)) == before
+    watch.interrupt()
+    watch.wait()
+
+
+def images_and_layers(engine: Engine) -> list[str]:
+    return engine.compose("image", "ls", check=True).lines()
 
 
 def test_a_newer_save_supersedes_a_build(shop: Project) -> None:

@@ -85,6 +85,16 @@ def options_of(operation: BuildImage, errand: Errand, image_of: Callable[[str], 
     return options
 
 
+def left_out(operation: BuildImage, errand: Errand) -> Iterator[str]:
+    """What of a build is not done here, in sentences with their places."""
+    platforms = operation.build.platforms
+    chosen = _platform(operation, errand, _Problems(operation.service, errand.origins))
+    if len(platforms) > 1 and chosen:
+        place = errand.origins.near(("services", operation.service, "build", "platforms"))
+        where = f" ({Path(place.file).name}:{place.line})" if place else ""
+        yield f"of the platforms of `{operation.service}`{where} only `{chosen}` is built here: it is what runs here"
+
+
 def arguments(build: Build, errand: Errand) -> dict[str, str]:
     """The build arguments: the user's proxies as Docker passes them, the file's, the command line's."""
     epoch = errand.surroundings.get(_EPOCH)

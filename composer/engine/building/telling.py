@@ -23,6 +23,7 @@ class StepTelling:
         self._clock = clock
         self._emit = emit
         self._began: dict[int, float] = {}
+        self._why: dict[int, str] = {}
 
     def report(self, told: StepEvent) -> None:
         """Take a report."""
@@ -32,13 +33,15 @@ class StepTelling:
         now = self._clock.monotonic()
         began = self._began.setdefault(told.step, now)
         failed = told.status is StepStatus.FAILED
+        if told.status is StepStatus.STARTED:
+            self._why[told.step] = told.detail
         self._emit(
             Event(
                 "step",
                 _in_service(self._service, told.name),
                 _WORDS.get(told.status, told.status.value),
                 # Why a step failed is news; why one was run is the answer to a question.
-                cause="" if failed else told.detail,
+                cause="" if failed else self._why.get(told.step, ""),
                 detail=told.detail if failed else told.output,
                 seconds=told.time or now - began,
                 service=self._service,

@@ -8,7 +8,7 @@ import pytest
 
 from composer import __version__
 from composer.build.options import BuildOptions, Limit
-from composer.engine.building.describe import options_of
+from composer.engine.building.describe import left_out, options_of
 from composer.engine.building.platforms import choose_platform
 from composer.errors import ProjectError, UsageError
 from composer.oci.platform import this_platform
@@ -134,6 +134,14 @@ def test_the_platform_is_this_machine_s_where_it_is_offered(tmp_path: Path) -> N
         choose_platform("", ("linux/s390x",), tmp_path)
     with pytest.raises(UsageError, match="is not among `linux/s390x`"):
         choose_platform(here, ("linux/s390x",), tmp_path)
+
+
+def test_platforms_that_are_not_built_are_told(bench: Bench) -> None:
+    here = f"linux/{this_platform().architecture}"
+
+    (told,) = left_out(*bench.errand(platforms=("linux/s390x", here)))
+    assert told == f"of the platforms of `web` only `{here}` is built here: it is what runs here"
+    assert list(left_out(*bench.errand(platforms=(here,)))) == []
 
 
 def test_another_platform_needs_an_interpreter_that_is_switched_on(tmp_path: Path) -> None:
