@@ -15,10 +15,10 @@ from composer.project.rows import DURATION, LABELS, PAIRS, SIZE, STRINGS, of, un
 from composer.project.shapes import Parsed, Real, Text, Whole, derived
 
 _DEVICE_REQUEST: dict[str, Attribute] = {
-    "capabilities": of(STRINGS, "What the device can do: `gpu`, `compute`.", required=True),
-    "driver": of(Text(), "Whose device it is."),
+    "capabilities": of(STRINGS, "What the device can do: `gpu`, `compute`.", required=True, examples=(["gpu"],)),
+    "driver": of(Text(), "Whose device it is.", examples=("nvidia",)),
     "count": of(Parsed("a number or `all`", forms.parse_count, ("all",)), "How many, or `all`."),
-    "device_ids": of(STRINGS, "Which ones."),
+    "device_ids": of(STRINGS, "Which ones.", examples=(["0"],)),
     "options": of(PAIRS, "Options of the driver."),
 }
 
@@ -37,9 +37,9 @@ DEVICE_REQUESTS = ListOf(_DeviceRequest(_DEVICE_REQUEST))
 
 _LIMITS = Record(
     {
-        "cpus": of(Real(), "How many CPUs' worth of time."),
+        "cpus": of(Real(), "How many CPUs' worth of time.", examples=("0.5",)),
         "memory": of(SIZE, "The most memory."),
-        "pids": of(Whole(), "The most processes."),
+        "pids": of(Whole(), "The most processes.", examples=(200,)),
     }
 )
 
@@ -74,13 +74,17 @@ _UPDATE = Record(
         "failure_action": of(Text(), "What to do when it fails: `continue`, `rollback` or `pause`."),
         "monitor": of(DURATION, "How long to watch for failures."),
         "max_failure_ratio": of(Real(), "How many may fail."),
-        "order": of(Text(choices=("start-first", "stop-first")), "Whether the new or the old one goes first."),
+        "order": of(
+            Text(choices=("start-first", "stop-first")),
+            "Whether the new or the old one goes first.",
+            default="stop-first",
+        ),
     }
 )
 
 _PLACEMENT = Record(
     {
-        "constraints": of(STRINGS, "Where it may run."),
+        "constraints": of(STRINGS, "Where it may run.", examples=(["node.role == worker"],)),
         "preferences": of(ListOf(Record({"spread": of(Text(), "By which label.")})), "Where it had better run."),
         "max_replicas_per_node": of(Whole(0), "How many on one machine."),
     }
@@ -88,7 +92,9 @@ _PLACEMENT = Record(
 
 _RESTART = Record(
     {
-        "condition": of(Text(choices=("none", "on-failure", "any")), "When to start it again; `any` if left out."),
+        "condition": of(
+            Text(choices=("none", "on-failure", "any")), "When to start it again; `any` if left out.", default="any"
+        ),
         "delay": unheard(DURATION, "The time before it; here it grows by itself from 100 ms to a minute."),
         "max_attempts": of(Whole(0), "How often at most.", always=True),
         "window": unheard(DURATION, "How long it must run to count as started; 10s here."),
@@ -97,9 +103,9 @@ _RESTART = Record(
 
 DEPLOY = Record(
     {
-        "mode": unheard(Text(), "`replicated`; the others are for clusters."),
+        "mode": unheard(Text(), "`replicated`; the others are for clusters.", default="replicated"),
         "endpoint_mode": unheard(Text(), "Only with Swarm."),
-        "replicas": of(Whole(0, 10_000), "How many containers.", always=True),
+        "replicas": of(Whole(0, 10_000), "How many containers.", always=True, default=1),
         "labels": of(LABELS.shape, "Metadata of the service; containers do not carry it."),
         "resources": of(
             Record(

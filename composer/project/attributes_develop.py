@@ -11,9 +11,9 @@ from composer.project.rows import ONE_OR_MORE, PAIRS, of
 from composer.project.shapes import Flag, Text
 
 _COMMAND: dict[str, Attribute] = {
-    "command": of(forms.Words(), "What is run.", required=True),
+    "command": of(forms.Words(), "What is run.", required=True, examples=("nginx -s reload",)),
     "user": of(Text(), "Who runs it; the container's user if left out."),
-    "privileged": of(Flag(), "With all capabilities."),
+    "privileged": of(Flag(), "With all capabilities.", default=False),
     "working_dir": of(Text(), "Where it starts."),
     "environment": of(PAIRS, "Variables beside the container's."),
 }
@@ -31,16 +31,22 @@ STEPS = ListOf(
 
 WATCH = Record(
     {
-        "path": of(Text(), "The file or directory to watch, relative to the project directory.", required=True),
+        "path": of(
+            Text(),
+            "The file or directory to watch, relative to the project directory.",
+            required=True,
+            examples=("./src",),
+        ),
         "action": of(
             Text(choices=("rebuild", "restart", "sync", "sync+restart", "sync+exec")),
             "What a change leads to.",
             required=True,
+            examples=("sync",),
         ),
-        "target": of(Text(), "Where changed files go in the container."),
-        "ignore": of(ONE_OR_MORE, "Patterns of files that do not count."),
-        "include": of(ONE_OR_MORE, "Patterns of the only files that count."),
-        "initial_sync": of(Flag(), "Bring the container up to date when the watching begins."),
+        "target": of(Text(), "Where changed files go in the container.", examples=("/app/src",)),
+        "ignore": of(ONE_OR_MORE, "Patterns of files that do not count.", examples=(["node_modules/", "**/*.log"],)),
+        "include": of(ONE_OR_MORE, "Patterns of the only files that count.", examples=(["**/*.py"],)),
+        "initial_sync": of(Flag(), "Bring the container up to date when the watching begins.", default=False),
         "exec": of(Record(_COMMAND), "The command of `sync+exec`."),
     }
 )

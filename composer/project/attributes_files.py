@@ -16,9 +16,9 @@ EXTERNAL = forms.Either(Flag(), Record({"name": of(Text(), "Its name; `name` bes
 GRANT = Record(
     {
         "source": of(Text(), "Which one, by its key at the top level.", required=True),
-        "target": of(Text(), "The file in the container."),
-        "uid": of(NUMBERED, "Who owns the file: a number."),
-        "gid": of(NUMBERED, "Whose group it is: a number."),
+        "target": of(Text(), "The file in the container.", examples=("/etc/app.conf",)),
+        "uid": of(NUMBERED, "Who owns the file: a number.", default="0"),
+        "gid": of(NUMBERED, "Whose group it is: a number.", default="0"),
         "mode": of(Parsed("permissions", forms.parse_mode, ("0440",)), "The file's permissions, in octal."),
     },
     alone="source",
@@ -28,12 +28,14 @@ GRANTS = ListOf(GRANT)
 
 _SOURCES = {
     "name": of(Text(), "Its name outside of this file; `PROJECT_KEY` if left out."),
-    "file": of(Text(), "The file whose content it is."),
-    "environment": of(Text(), "The variable whose value it is."),
+    "file": of(Text(), "The file whose content it is.", examples=("./token.txt",)),
+    "environment": of(Text(), "The variable whose value it is.", examples=("TOKEN",)),
     "external": of(EXTERNAL, "It is kept elsewhere: there is no such place here."),
     "labels": LABELS,
     "template_driver": of(
-        Text(choices=("jinja2", "golang")), "How the content is rendered: `jinja2`; see docs/templates.md."
+        Text(choices=("jinja2", "golang")),
+        "How the content is rendered: `jinja2`; see docs/templates.md.",
+        examples=("jinja2",),
     ),
 }
 
@@ -46,4 +48,6 @@ SECRET = Record(
     title="secret",
 )
 
-CONFIG = Record(_SOURCES | {"content": of(Text(), "The content itself.")}, title="config")
+CONFIG = Record(
+    _SOURCES | {"content": of(Text(), "The content itself.", examples=("debug = ${DEBUG:-false}\n",))}, title="config"
+)

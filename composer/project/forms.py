@@ -208,7 +208,12 @@ class UlimitForm:
 
     def schema(self) -> Schema:
         number = Whole(-1).schema()
-        pair = {"type": "object", "properties": {"soft": number, "hard": number}, "required": ["soft", "hard"]}
+        soft = {
+            "title": "soft limit",
+            "description": "What holds; the process may raise it up to the hard one.",
+        } | number
+        hard = {"title": "hard limit", "description": "What the process cannot raise."} | number
+        pair = {"type": "object", "properties": {"soft": soft, "hard": hard}, "required": ["soft", "hard"]}
         return {"oneOf": [number, pair]}
 
 

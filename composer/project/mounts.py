@@ -33,17 +33,24 @@ _OPTIONS = ("ro", "rw", "z", "Z", "nocopy", *_PROPAGATIONS, *_IGNORED)
 LONG_MOUNT = Record(
     {
         "type": Attribute(
-            Text(choices=("bind", "volume", "tmpfs", "image", "npipe", "cluster")), "What is mounted.", required=True
+            Text(choices=("bind", "volume", "tmpfs", "image", "npipe", "cluster")),
+            "What is mounted.",
+            required=True,
+            examples=("bind",),
         ),
-        "source": Attribute(Text(), "The host's path, or the volume's name; an anonymous volume has none."),
-        "target": Attribute(Text(), "Where it appears in the container.", required=True),
-        "read_only": Attribute(Flag(), "Mount it read-only."),
+        "source": Attribute(
+            Text(), "The host's path, or the volume's name; an anonymous volume has none.", examples=("./data", "data")
+        ),
+        "target": Attribute(Text(), "Where it appears in the container.", required=True, examples=("/var/lib/data",)),
+        "read_only": Attribute(Flag(), "Mount it read-only.", default=False),
         "consistency": Attribute(Text(), "Without meaning on Linux."),
         "bind": Attribute(
             Record(
                 {
-                    "propagation": Attribute(Text(choices=_PROPAGATIONS), "See mount_namespaces(7)."),
-                    "create_host_path": Attribute(Flag(), "Create a missing directory on the host."),
+                    "propagation": Attribute(
+                        Text(choices=_PROPAGATIONS), "See mount_namespaces(7).", default="rprivate"
+                    ),
+                    "create_host_path": Attribute(Flag(), "Create a missing directory on the host.", default=True),
                     "selinux": Attribute(Text(choices=("z", "Z")), "Relabel for SELinux, shared or private."),
                     "recursive": Attribute(Text(), "How mounts below it are treated.", Status.PARSED),
                 }
@@ -54,8 +61,10 @@ LONG_MOUNT = Record(
         "volume": Attribute(
             Record(
                 {
-                    "nocopy": Attribute(Flag(), "Do not seed a new volume with what the image has there."),
-                    "subpath": Attribute(Text(), "Mount only this directory of the volume."),
+                    "nocopy": Attribute(
+                        Flag(), "Do not seed a new volume with what the image has there.", default=False
+                    ),
+                    "subpath": Attribute(Text(), "Mount only this directory of the volume.", examples=("logs",)),
                     "labels": Attribute(MapOf(Text(numbers=True)), "Labels of an anonymous volume.", Status.PARSED),
                 }
             ),
@@ -72,7 +81,11 @@ LONG_MOUNT = Record(
             "Options of a tmpfs.",
             always=True,
         ),
-        "image": Attribute(Record({"subpath": Attribute(Text())}), "Options of an image's files.", Status.PARSED),
+        "image": Attribute(
+            Record({"subpath": Attribute(Text(), "Mount only this directory of the image.")}),
+            "Options of an image's files.",
+            Status.PARSED,
+        ),
     }
 )
 

@@ -123,7 +123,9 @@ def _pair(
 
 LONG_PORT = Record(
     {
-        "mode": Attribute(Text(choices=("ingress", "host")), "Makes no difference on a single machine."),
+        "mode": Attribute(
+            Text(choices=("ingress", "host")), "Makes no difference on a single machine.", default="ingress"
+        ),
         "host_ip": Attribute(Parsed("an IP address", check_ip, ("127.0.0.1",)), "The host's address to listen on."),
         "target": Attribute(
             Parsed("a port", lambda text: str(parse_range(text, text)), ("80",)), "The container's port.", required=True
@@ -135,11 +137,12 @@ LONG_PORT = Record(
             "The host's port, or a range to choose from; any free one if it is left out.",
         ),
         "protocol": Attribute(
-            Parsed("a protocol", check_protocol, _PROTOCOLS),
+            Parsed("a protocol", check_protocol, words=_PROTOCOLS),
             "`tcp` or `udp`; `sctp` is read, and cannot be published here.",
+            default="tcp",
         ),
-        "name": Attribute(Text(), "A name for people."),
-        "app_protocol": Attribute(Text(), "What is spoken on this port, for people and tools."),
+        "name": Attribute(Text(), "A name for people.", examples=("web",)),
+        "app_protocol": Attribute(Text(), "What is spoken on this port, for people and tools.", examples=("http",)),
     }
 )
 
@@ -166,7 +169,7 @@ class Ports:
 
     def schema(self) -> Schema:
         short = {"type": ["string", "integer"], "examples": ["8080:80", "127.0.0.1:8080:80/tcp", "3000-3005:3000-3005"]}
-        return {"type": "array", "items": {"oneOf": [short, LONG_PORT.schema()]}, "uniqueItems": True}
+        return {"type": "array", "items": {"oneOf": [short, LONG_PORT.schema()]}}
 
 
 def _entries(node: Node, path: Path, report: Report) -> list[Node]:

@@ -114,6 +114,9 @@ class Attribute:
     """In JSON Schema only: a file to be merged may leave it to the others."""
     always: bool = False
     """Shown whatever its value: elsewhere an empty or zero one is the same as none."""
+    default: Any = None
+    """What holds where nothing is said, for JSON Schema; None where the image or nothing does."""
+    examples: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -180,7 +183,7 @@ class Record:
         report.error(message, node.key(name), hint=did_you_mean(name, self.attributes))
 
     def schema(self) -> Schema:
-        properties = {name: _described(attribute) for name, attribute in self.attributes.items()}
+        properties = {name: _described(name, attribute) for name, attribute in self.attributes.items()}
         required = [name for name, attribute in self.attributes.items() if attribute.required]
         mapping: Schema = {
             "type": "object",
@@ -191,9 +194,31 @@ class Record:
         return {"oneOf": [self.attributes[self.alone].shape.schema(), mapping]} if self.alone else mapping
 
 
-def _described(attribute: Attribute) -> Schema:
+def _described(name: str, attribute: Attribute) -> Schema:
     schema = attribute.shape.schema()
     doc = attribute.doc
     if attribute.status is not Status.HONOURED:
         doc = f"{doc} Not supported yet: has no effect.".strip()
-    return ({"description": doc} if doc else {}) | schema
+    said: Schema = {"title": name.replace("_", " "), "description": doc}
+    if attribute.default is not None:
+        said["default"] = attribute.default
+    if attribute.examples:
+        said["examples"] = list(attribute.examples)
+    return said | _or_nothing(schema)
+
+
+def _or_nothing(schema: Schema) -> Schema:
+    """The schema with null as well, which says as much as leaving the attribute out."""
+    match schema:
+        case {"properties": _}:
+            return {"anyOf": [schema, {"type": "null"}]}
+        case {"type": str() as kind}:
+            return schema | {"type": [kind, "null"]}
+        case {"type": list() as kinds}:
+            return schema | {"type": [*kinds, "null"]}
+        case {"oneOf": list() as several} if {"type": "null"} not in several:
+            return schema | {"oneOf": [*several, {"type": "null"}]}
+        case {"anyOf": list() as several}:
+            return schema | {"anyOf": [*several, {"type": "null"}]}
+        case _:
+            return schema

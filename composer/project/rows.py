@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from composer.project import forms
 from composer.project.quantities import format_duration, parse_duration, parse_size
 from composer.project.records import Attribute, ListOf, Status
 from composer.project.shapes import Parsed, Shape, Text
 
 
-def of(shape: Shape, doc: str, *, required: bool = False, always: bool = False) -> Attribute:
+def of(
+    shape: Shape,
+    doc: str,
+    *,
+    required: bool = False,
+    always: bool = False,
+    default: Any = None,
+    examples: tuple[Any, ...] = (),
+) -> Attribute:
     """An attribute that is honoured."""
-    return Attribute(shape, doc, required=required, always=always)
+    return Attribute(shape, doc, Status.HONOURED, required, always, default, examples)
 
 
-def unheard(shape: Shape, doc: str, *, required: bool = False, always: bool = False) -> Attribute:
+def unheard(
+    shape: Shape,
+    doc: str,
+    *,
+    required: bool = False,
+    always: bool = False,
+    default: Any = None,
+    examples: tuple[Any, ...] = (),
+) -> Attribute:
     """An attribute that is read and checked but that nothing acts on yet: it gives a warning where it is used."""
-    return Attribute(shape, doc, Status.PARSED, required, always)
+    return Attribute(shape, doc, Status.PARSED, required, always, default, examples)
 
 
 STRINGS = ListOf(Text())

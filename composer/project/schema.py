@@ -51,8 +51,9 @@ def _shared(schema: Any, definitions: dict[str, dict[str, Any]]) -> Any:
     """The schema with references in place of what is a definition of its own."""
     match schema:
         case dict():
-            doc = {"description": schema["description"]} if "description" in schema else {}
-            bare = {key: value for key, value in schema.items() if key != "description"}
+            about = ("title", "description", "default", "examples")
+            doc = {key: value for key, value in schema.items() if key in about}
+            bare = {key: value for key, value in schema.items() if key not in about}
             for name, definition in definitions.items():
                 if bare == definition:
                     return doc | {"$ref": f"#/$defs/{name}"}

@@ -19,6 +19,9 @@ from composer.project.report import Report
 from composer.project.scalars import as_text, date_text, resolve
 
 Schema = dict[str, Any]
+VARIABLE: Schema = {"type": "string", "pattern": r"\$"}
+"""What may stand for any single value."""
+_NUMBER = r"^\s*[-+.]?[0-9]|\$"
 Value = str | int | float | bool | None
 
 
@@ -117,7 +120,7 @@ class Text(Plain):
 
     def schema(self) -> Schema:
         if self.choices:
-            return {"type": "string", "enum": list(self.choices)}
+            return {"anyOf": [{"type": "string", "enum": list(self.choices)}, VARIABLE]}
         kind: Schema = {"type": ["string", "number", "boolean"] if self.numbers else "string"}
         return kind | ({"pattern": self.pattern} if self.pattern else {})
 
@@ -132,6 +135,8 @@ class Parsed:
     numbers: bool = True
     format: Callable[[Any], Value] | None = None
     """How `config` writes a value that `parse` made, where it is not the value itself."""
+    words: tuple[str, ...] = ()
+    """The usual values, for editors to complete."""
 
     def read(self, node: Node, path: Path, report: Report) -> Node | None:
         usable = isinstance(node, Scalar) and node.value is not None and not isinstance(node.value, bool)
@@ -152,7 +157,8 @@ class Parsed:
 
     def schema(self) -> Schema:
         kind: Schema = {"type": ["string", "number"] if self.numbers else "string"}
-        return kind | ({"examples": list(self.examples)} if self.examples else {})
+        kind |= {"examples": list(self.examples)} if self.examples else {}
+        return {"anyOf": [{"enum": list(self.words)}, kind]} if self.words else kind
 
 
 @dataclass(frozen=True)
@@ -179,7 +185,9 @@ class Whole(Plain):
 
     def schema(self) -> Schema:
         bounds = {"minimum": self.minimum, "maximum": self.maximum}
-        return {"type": ["integer", "string"]} | {key: bound for key, bound in bounds.items() if bound is not None}
+        return {"type": ["integer", "string"], "pattern": _NUMBER} | {
+            key: bound for key, bound in bounds.items() if bound is not None
+        }
 
 
 @dataclass(frozen=True)
@@ -201,9 +209,10 @@ class Real(Plain):
         return None
 
     def schema(self) -> Schema:
-        return {"type": ["number", "string"]}
+        return {"type": ["number", "string"], "pattern": _NUMBER}
 
 
+_FLAG = r"^([Tt](rue|RUE)|[Ff](alse|ALSE)|[Yy](es|ES)?|[Nn][Oo]?|[Oo](n|N|ff|FF)|[01]|.*\$.*)$"
 _FLAGS = dict.fromkeys(("true", "yes", "on", "y", "1"), True) | dict.fromkeys(("false", "no", "off", "n", "0"), False)
 
 
@@ -220,4 +229,4 @@ class Flag(Plain):
         return None
 
     def schema(self) -> Schema:
-        return {"type": ["boolean", "string"]}
+        return {"type": ["boolean", "string"], "pattern": _FLAG}

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from hypothesis import HealthCheck, given, settings
 from jsonschema import Draft202012Validator
 
 from composer.project.attributes import COMPOSE
 from composer.project.schema import TARGET
+from composer.project.source import dump_yaml
 from tests.make.conformance import CORPUS, PAGE, page, rows, shown
+from tests.property.strategies_attributes import files
 
 FILES = sorted(CORPUS.rglob("*.yaml"))
 
@@ -47,6 +51,27 @@ def test_the_schema_accepts_every_file_of_the_corpus(file: Path) -> None:
     errors = Draft202012Validator(json.loads(TARGET.read_text())).iter_errors(data)
 
     assert [f"{error.json_path}: {error.message[:200]}" for error in errors] == []
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(files())
+def test_the_schema_accepts_any_valid_file(data: dict[str, Any]) -> None:
+    errors = Draft202012Validator(json.loads(TARGET.read_text())).iter_errors(yaml.load(dump_yaml(data), _Loader))
+
+    assert [f"{error.json_path}: {error.message[:200]}" for error in errors] == []
+
+
+def test_the_schema_explains_every_attribute() -> None:
+    def properties(schema: Any) -> Iterator[tuple[str, Any]]:
+        if isinstance(schema, dict) and isinstance(found := schema.get("properties"), dict):
+            yield from found.items()
+        for inner in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+            yield from properties(inner)
+
+    found = list(properties(json.loads(TARGET.read_text())))
+    assert [name for name, row in found if not (row.get("title") and row.get("description"))] == []
+    assert sum("default" in row for _, row in found) > 40
+    assert sum("examples" in json.dumps(row) for _, row in found) > 100
 
 
 @pytest.mark.parametrize(
