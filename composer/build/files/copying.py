@@ -99,14 +99,15 @@ class _Source:
         if self._walker:
             self._walker.__exit__(None, None, None)
 
-    def open(self, directory: str, name: str, entry: Entry) -> int:
+    def open(self, path: str, entry: Entry) -> int:
         """A descriptor of a regular file, to be closed. Raises FilesError."""
+        directory, _, name = path.rpartition("/")
         if self._walker is None:
-            raise changed(name)
+            raise changed(path)
         try:
             return os.open(name, READ, dir_fd=self._walker.file_directory(directory, entry.layers[0]))
         except OSError as error:
-            raise while_reading(f"{directory}/{name}", error) from error
+            raise while_reading(path, error) from error
 
 
 class _Copier:
@@ -125,9 +126,8 @@ class _Copier:
         path, there = self._target.resolve(to)
         entry = item.entry
         if item.archive:
-            directory, _, name = item.path.rpartition("/")
-            with os.fdopen(self._source.open(directory, name, entry), "rb", 0) as archive:
-                unpack(archive, self._target, path, check=self._check)
+            with os.fdopen(self._source.open(item.path, entry), "rb", 0) as archive:
+                unpack(archive, self._target, path, owner=self._owner, check=self._check)
                 if not _still(entry, archive.fileno()):
                     raise changed(item.path)
             return
@@ -252,8 +252,7 @@ class _Copier:
             os.close(descriptor)
 
     def _copy_content(self, descriptor: int, path: str, entry: Entry, status: os.stat_result) -> None:
-        directory, _, name = path.rpartition("/")
-        source = self._source.open(directory, name, entry)
+        source = self._source.open(path, entry)
         try:
             self._transfer.copy(source, descriptor, status)
             if not _still(entry, source):

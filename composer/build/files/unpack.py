@@ -16,6 +16,7 @@ from types import TracebackType
 
 from composer.build.files.failures import FilesError, Reason, shown, while_writing
 from composer.build.files.hashing import belongs
+from composer.build.files.owner import Owner
 from composer.build.files.target import Place, Target, read_link
 from composer.errors import ImageError
 from composer.image.compression import Readable
@@ -36,20 +37,19 @@ def unpack(
     target: Target,
     to: str,
     *,
+    owner: Owner | None = None,
     check: Callable[[], None] = lambda: None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> None:
     """Unpack the archive in `source` into the directory `to`, a path without links, made if missing.
 
-    Owners are the archive's, whatever `--chown` says: that is about the directory, as with BuildKit.
-
-    Raises FilesError for a damaged or hostile archive and for the disk.
+    Everything belongs to `owner` if given. Raises FilesError for a damaged or hostile archive and for the disk.
     """
     name = b""
     try:
         stream = LayerStream(source, limits)
         reader = TarReader(stream, limits)
-        with _Unpacker(target, to) as unpacker:
+        with _Unpacker(target, to, owner) as unpacker:
             for header in reader:
                 check()
                 name = header.name
@@ -62,8 +62,9 @@ def unpack(
 
 
 class _Unpacker:
-    def __init__(self, target: Target, to: str) -> None:
+    def __init__(self, target: Target, to: str, owner: Owner | None) -> None:
         self._target = target
+        self._owner = owner
         self._outer = [target.open()]
         self._inner: list[tuple[str, Place]] = []
         """Directories of the archive that are open, one below the other."""
@@ -143,14 +144,17 @@ class _Unpacker:
             os.close(source)
 
     def _own(self, place: Place, name: str, header: Header) -> None:
-        owner = self._target.allowed(header.uid, header.gid)
+        owner = self._target.allowed(*self._owners(header))
         os.chown(name, *owner, dir_fd=place.fd, follow_symlinks=False)
         time = self._target.time(_time(header))
         os.utime(name, ns=(time, time), dir_fd=place.fd, follow_symlinks=False)
 
     def _dress(self, descriptor: int, header: Header) -> None:
         attributes = tuple((name, value) for name, value in sorted(header.xattrs.items()) if belongs(name))
-        self._target.dress(descriptor, header.mode, header.uid, header.gid, attributes)
+        self._target.dress(descriptor, header.mode, *self._owners(header), attributes)
+
+    def _owners(self, header: Header) -> tuple[int, int]:
+        return (self._owner.uid, self._owner.gid) if self._owner else (header.uid, header.gid)
 
     def _directory(self, parts: list[str]) -> Place:
         """The directory that an entry is about: made, or in the place of something else."""
