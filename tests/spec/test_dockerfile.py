@@ -65,12 +65,14 @@ class Seen(NamedTuple):
     heredocs: tuple[tuple[str, str], ...]
 
 
-def dockers(docker: Any, text: str) -> list[Seen] | str:
-    """Docker's reading, or its error."""
+def dockers(docker: Any, text: str) -> list[Seen] | str | None:
+    """Docker's reading, or its error; None where it cuts a character in two."""
     try:
         commands = docker.parse_string(text)
     except docker.GoParseError as error:
         return str(error)
+    except UnicodeDecodeError:
+        return None
     return [
         Seen(
             command.cmd.upper(),
@@ -165,8 +167,12 @@ def _command(command: Command) -> tuple[str, ...]:
 def compare(docker: Any, text: str) -> None:
     theirs = dockers(docker, text)
     seen, problems = ours(text)
+    if theirs is None:
+        return
     if not all(flag.isascii() for each in seen for flag in each.flags):
         return  # Docker's parser takes the bytes of a flag for characters
+    if any("<<" in each.text and _json_and_more(each.text) for each in seen):
+        return
     if isinstance(theirs, str):
         # An empty file is a matter of the whole, not of its statements.
         fine = theirs == "file with no instructions" or ("JSON" in theirs and any(each.values is None for each in seen))

@@ -80,8 +80,9 @@ def _split(outer: Statement) -> Statement:
     text, start = outer.text, outer.arguments
     while text[start : start + 1] and text[start] in SPACES:
         start += 1
-    match = _KEYWORD.match(text, start, len(text.rstrip(SPACES)))
-    flags, arguments = split_flags(text, match.end() if match else start)
+    bare = text.rstrip(SPACES)
+    match = _KEYWORD.match(bare, start)
+    flags, arguments = split_flags(bare, match.end() if match else start)
     return replace(outer, keyword=match[1] if match else "", start=start, flags=flags, arguments=arguments)
 
 
