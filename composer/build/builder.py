@@ -82,7 +82,7 @@ class Builder:
     @property
     def housekeeping(self) -> Housekeeping:
         """What is left for the next builds."""
-        return Housekeeping(self._store, self.solver.cache, self._caches, self._paths.data)
+        return Housekeeping(self._store, self.solver.cache, self._caches, self.sources.remotes, self._paths.data)
 
     def sweep(self) -> None:
         """Delete what an engine that died was at, or a machine; to be called before any build."""
@@ -222,6 +222,7 @@ class Builder:
             snapshots = self._store.snapshots
             await asyncio.to_thread(lambda: snapshots.settle(snapshots.unsettled()))
             await asyncio.to_thread(self.housekeeping.shrink)
+            await asyncio.to_thread(self.contents.forget)
         except (OSError, ComposerError) as error:
             log.warning("cannot look after the build cache: %s", error)
 

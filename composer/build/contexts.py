@@ -39,12 +39,12 @@ class Sources:
         """What was fetched, and what is known of files, is kept below `directory`."""
         self.contents = ContentCache(directory / "contents.db")
         self._transport = HttpTransport()
-        self._remotes = Remotes(directory / "remote", self.contents, ownership, self._transport, clock)
+        self.remotes = Remotes(directory / "remote", self.contents, ownership, self._transport, clock)
 
     async def of(self, options: BuildOptions) -> BuildSources:
         """Those of one build; its own context is a directory then. Raises FilesError and UsageError."""
         reach = await asyncio.to_thread(_Reach.of, options)
-        return BuildSources(options, self._remotes, self.contents, reach, await self._open(options.context, reach))
+        return BuildSources(options, self.remotes, self.contents, reach, await self._open(options.context, reach))
 
     async def disconnect(self) -> None:
         """Let go of servers; the next build connects again."""
@@ -56,7 +56,7 @@ class Sources:
         self.contents.close()
 
     async def _open(self, place: str, reach: _Reach) -> RemoteContext:
-        return await opened(place, self._remotes, reach)
+        return await opened(place, self.remotes, reach)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,15 +7,19 @@ until they are asked to go. By itself the cache shrinks only when it has grown b
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from composer.build.cache import Cache, Record
 from composer.build.cachemounts import CacheMounts, Stored
+from composer.build.files import Remotes
 from composer.image.store import Store
 from composer.oci.digest import Digest
 
+_JUST_FETCHED = 60.0
+"""Seconds for which what was fetched is left alone."""
 _SHARE = 10
 """The cache may have one part in so many of the disk before it shrinks by itself."""
 
@@ -37,8 +41,9 @@ class Usage:
 class Housekeeping:
     """Looks after the cache; one for the whole engine. Its methods block."""
 
-    def __init__(self, store: Store, cache: Cache, mounts: CacheMounts, directory: Path) -> None:
+    def __init__(self, store: Store, cache: Cache, mounts: CacheMounts, remotes: Remotes, directory: Path) -> None:
         """`directory` lies on the disk whose size counts."""
+        self._remotes = remotes
         self._store = store
         self._cache = cache
         self._mounts = mounts
@@ -49,20 +54,23 @@ class Housekeeping:
         needed = {str(chain) for chain in self._store.chains()}
         layers = {record.chain: record.size for record in self._cache.all() if record.diff_id}
         mounts = list(self._mounts.list())
-        kept = sum(mount.size for mount in mounts)
+        kept = sum(mount.size for mount in mounts) + self._remotes.size()
         free = sum(size for chain, size in layers.items() if chain not in needed)
         active = sum(chain in needed for chain in layers)
         return Usage(len(layers), len(mounts), sum(layers.values()) + kept, free + kept, active)
 
     def prune(self, *, mounts: bool = False, used_before: float | None = None) -> int:
-        """Forget steps, and with `mounts` cache mounts, that were not of use since `used_before`; the bytes freed.
+        """Forget steps, downloads, and with `mounts` cache mounts, that were not of use since `used_before`; the bytes freed.
 
         Waits until no build runs. What images need stays with them.
         """
         with self._store.deleting():
             old = [record for record in self._cache.all() if used_before is None or record.used < used_before]
             self._cache.remove(record.key for record in old)
-        freed = self._release(old)
+            # A build that is about to begin may have its context already.
+            fetched = time.time() - _JUST_FETCHED
+            freed = self._remotes.forget(fetched if used_before is None else min(used_before, fetched))
+        freed += self._release(old)
         for mount in self._mounts.list() if mounts else ():
             if (used_before is None or mount.used < used_before) and not self._mounts.in_use(mount):
                 freed += self._drop(mount)

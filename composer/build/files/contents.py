@@ -78,6 +78,7 @@ class ContentCache:
             known = self._trees.get(tree)
             if known is None:
                 known = self._trees[tree] = self._read(tree)
+                self._note(tree, "UPDATE trees SET used = ?2 WHERE tree = ?1")
             return known
 
     def remember(self, tree: str, found: Iterable[tuple[Key, Known]]) -> None:
@@ -99,7 +100,7 @@ class ContentCache:
                 self._connection.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
     def forget(self, unused_since: float | None = None) -> None:
-        """Drop trees that are gone, or were last new before `unused_since` (seconds since the epoch; 60 days ago)."""
+        """Drop trees that are gone, or that no process used since `unused_since` (seconds since the epoch; 60 days ago)."""
         oldest = unused_since if unused_since is not None else time.time() - _KEEP_SECONDS
         with self._lock, contextlib.suppress(sqlite3.Error), self._connection:
             for tree, used in self._connection.execute("SELECT tree, used FROM trees").fetchall():
@@ -107,6 +108,11 @@ class ContentCache:
                     self._trees.pop(os.fsdecode(tree), None)
                     self._connection.execute("DELETE FROM files WHERE tree = ?", (tree,))
                     self._connection.execute("DELETE FROM trees WHERE tree = ?", (tree,))
+
+    def _note(self, tree: str, statement: str) -> None:
+        """That a tree is of use now."""
+        with contextlib.suppress(sqlite3.Error), self._connection:
+            self._connection.execute(statement, (os.fsencode(tree), int(time.time())))
 
     def _read(self, tree: str) -> dict[Key, Known]:
         query = "SELECT device, inode, size, mtime, ctime, mode, content, attributes FROM files WHERE tree = ?"
