@@ -12,7 +12,8 @@ A key covers everything that a step's result may depend on, by content:
 It does not cover: times of files, secrets and the user's agent, what is in cache mounts, proxy arguments, addresses of extra
 hosts, names of stages, the Dockerfile's wording, comments and lines.
 
-What a stage gives to a step of another is looked at only if need be: `quick` takes that stage's key in place of its content.
+What a stage gives to a step of another is looked at only if need be: a quick key takes in its place what is to be done there,
+and leads to the key by content that was found the last time.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def step_key(operation: LayerOperation, below: str, contents: Sequence[str], epo
 
 
 def quick_key(operation: LayerOperation, below: str, sources: Sequence[str], epoch: int | None) -> str:
-    """As `step_key`, with keys of stages in `sources` where that has contents; the patterns say which part counts."""
+    """As `step_key`, with quick keys of stages in `sources` where that has contents; patterns say which part counts."""
     patterns = (
         [[part.patterns for part in operation.parts], operation.excludes]
         if isinstance(operation, CopyOperation)

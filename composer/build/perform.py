@@ -50,6 +50,7 @@ class Room:
 
     def make(self, below: Layer | None) -> None:
         """Make the directories; the root of the layer is as that below it."""
+        self.directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.upper.mkdir(parents=True)
         self.upper.chmod(0o755)
         lower = paths(below)

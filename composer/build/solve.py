@@ -159,6 +159,7 @@ class _Build:
         self._report = report
         self._layers: dict[VertexId, asyncio.Task[Layer | None]] = {}
         self._keys: dict[VertexId, asyncio.Task[_Key]] = {}
+        self._recipes: dict[VertexId, asyncio.Task[str]] = {}
         self._fresh: dict[VertexId, bool] = {}
         self._corrected: dict[VertexId, str] = {}
         """Keys that turned out to be others than the quick ones said."""
@@ -191,9 +192,13 @@ class _Build:
             tuple(self._aliases.items()),
         )
 
+    def recipe(self, vertex: VertexId) -> Awaitable[str]:
+        """A key by what is to be done alone, for which nothing is ever run: of stages it knows no content."""
+        return _once(self._recipes, vertex, self._find_recipe)
+
     async def end(self) -> None:
         """Let go of whatever is still under way."""
-        tasks: list[asyncio.Task[Any]] = [*self._layers.values(), *self._keys.values()]
+        tasks: list[asyncio.Task[Any]] = [*self._layers.values(), *self._keys.values(), *self._recipes.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -328,17 +333,29 @@ class _Build:
         operation = vertex.operation
         if isinstance(operation, BaseOperation):
             return _Key(keys.base_key(operation))
-        below = (await self.key(vertex.base)).value
         stages = [stage for reading in vertex.readings if (stage := _stage_of(reading)) >= 0]
         if not stages:
-            return _Key(await self._by_content(vertex, operation, below))
-        sources = [await self._source_key(operation, reading) for reading in vertex.readings]
-        quick = keys.quick_key(operation, below, sources, self._graph.epoch)
+            return _Key(await self._by_content(vertex, operation, (await self.key(vertex.base)).value))
+        quick = await self.recipe(id_)
         known_key = "" if any(map(self._is_fresh, stages)) else self._solver.cache.alias(quick)
         if not known_key:
+            for stage in stages:
+                _begun(self._layers, stage, self._make)  # it will be needed: why wait for what is below
             return await self._looked_at(vertex, operation, quick)
         self._aliases[quick] = known_key
         return _Key(known_key, quick)
+
+    async def _find_recipe(self, id_: VertexId) -> str:
+        vertex = self._graph[id_]
+        operation = vertex.operation
+        if isinstance(operation, BaseOperation):
+            return keys.base_key(operation)
+        sources = [await self._source_recipe(vertex, operation, reading) for reading in vertex.readings]
+        return keys.quick_key(operation, await self.recipe(vertex.base), sources, self._graph.epoch)
+
+    async def _source_recipe(self, vertex: Vertex, operation: LayerOperation, reading: Reading) -> str:
+        stage = _stage_of(reading)
+        return await (self.recipe(stage) if stage >= 0 else self._content(vertex, operation, reading))
 
     async def _looked_at(self, vertex: Vertex, operation: LayerOperation, quick: str) -> _Key:
         """The key of a vertex by the content of the stages it reads, which are run if need be."""
@@ -357,12 +374,6 @@ class _Build:
             return await self._inputs.digest(operation, reading, layer)
         except ComposerError as error:
             raise self._inputs.explain(vertex, error) from error
-
-    async def _source_key(self, operation: LayerOperation, reading: Reading) -> str:
-        stage = _stage_of(reading)
-        if stage < 0:
-            return await self._inputs.digest(operation, reading, None)
-        return (await self.key(stage)).value
 
     def _is_fresh(self, id_: VertexId) -> bool:
         """Whether anything that leads to a vertex is to be run again."""
@@ -392,9 +403,15 @@ def _stage_of(reading: Reading) -> VertexId:
 def _once(
     tasks: dict[VertexId, asyncio.Task[Any]], vertex: VertexId, work: Callable[[VertexId], Coroutine[Any, Any, Any]]
 ) -> Awaitable[Any]:
+    return asyncio.shield(_begun(tasks, vertex, work))
+
+
+def _begun(
+    tasks: dict[VertexId, asyncio.Task[Any]], vertex: VertexId, work: Callable[[VertexId], Coroutine[Any, Any, Any]]
+) -> asyncio.Task[Any]:
     if vertex not in tasks:
         tasks[vertex] = asyncio.create_task(work(vertex))
-    return asyncio.shield(tasks[vertex])
+    return tasks[vertex]
 
 
 def _same(one: Layer | None, other: Layer | None) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.harness import IDLE, Engine, eventually
+from tests.make.image import busybox_rootfs
 
 CHATTY = """["sh", "-c", "i=0; while :; do echo line $$i of a container that talks; i=$$((i+1)); echo $$i > /tally/n; done"]"""
 
@@ -94,3 +95,19 @@ def test_down_works_on_a_full_disk_and_data_is_kept(small: Engine) -> None:
     assert shop.ps() == {}
     shop.up()
     assert shop.exec("web", "cat", "/data/file").stdout == "kept\n"
+
+
+def test_a_build_without_space_says_so_and_succeeds_once_there_is(small: Engine, tmp_path: Path) -> None:
+    rootfs = busybox_rootfs(tmp_path / "busybox")
+    small.compose("image", "import", str(rootfs), "busybox", check=True)
+    files = {"Dockerfile": "FROM busybox\nCOPY big /big\nRUN cp /big /copy\n", "big": "x" * 500_000}
+    shop = small.project("services: {web: {build: .}}\n", files=files)
+    filler = fill(small)
+
+    result = shop.compose("build")
+
+    assert result.code != 0
+    assert "no space" in result.output.lower(), str(result)
+    assert "Traceback" not in result.output
+    filler.unlink()
+    shop.compose("build", check=True)

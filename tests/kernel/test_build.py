@@ -414,3 +414,16 @@ def test_what_cannot_be_built_is_told_with_its_place(yard: Yard, files: dict[str
         assert list((yard.paths.build / "steps").glob("*")) == []
 
     run(yard, scenario)
+
+
+def test_stages_that_do_not_need_each_other_run_side_by_side(yard: Yard) -> None:
+    async def scenario(yard: Yard) -> None:
+        await yard.build(
+            "FROM busybox AS one\nRUN sleep 0.5\nFROM busybox AS other\nRUN sleep 0.6\n"
+            "FROM scratch\nCOPY --from=one /etc/group /one\nCOPY --from=other /etc/group /other\n"
+        )
+
+        order = [(event.status, event.name[:6]) for event in yard.events if "sleep" in event.name]
+        assert [status for status, _ in order] == [StepStatus.STARTED] * 2 + [StepStatus.DONE] * 2
+
+    run(yard, scenario)

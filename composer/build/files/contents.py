@@ -66,7 +66,10 @@ class ContentCache:
         except sqlite3.DatabaseError:
             for suffix in ("", "-wal", "-shm"):
                 path.with_name(path.name + suffix).unlink(missing_ok=True)
-            self._connection = _connect(path)
+            try:
+                self._connection = _connect(path)
+            except sqlite3.OperationalError:  # a full disk: nothing is remembered then
+                self._connection = _connect(Path(":memory:"))
 
     def close(self) -> None:
         """Idempotent."""
