@@ -7,7 +7,8 @@
 * `builder`     `Builder.build(BuildOptions, report)`; `options` and `events` are its words, `bases` the images it stands on
 * `lower`       instructions → `operations`: a graph, and the configuration to be (`stage`, `mounts`, `history`); pure
 * `keys`        what enters a step's cache key and what does not; pure. `cache` keeps what each step made
-* `solve`       finds or runs what a target needs, each step once (`flights`); `perform` one of them, `layers` what it leaves
+* `solve`       finds or runs what a target needs, each step once (`flights`); `keyring` their keys, `perform` one of them,
+                `layers` what it leaves, `settling` puts that in its place
 * `worker`      the port for RUN; `inputs` what steps read, from `contexts`; `cachemounts` directories that last
 * `exchange`    cached steps from elsewhere and for elsewhere: `cache_from`, `cache_to`
 * `commit`      the image at the end; `housekeeping` what stays for the next builds; `why` a step was run again

@@ -129,7 +129,7 @@ class Builder:
             inline = inline_document(options.cache_to, options.args.items(), cache, solved)
             image, new = await asyncio.to_thread(commit, self._store, graph, made, names, inline)
             if options.cache_to:
-                await self.solver.settled()
+                await self.solver.settling.done()
                 await self._exchange.give(options.cache_to, cache, solved, access, report)
         if new:
             self._tidy_later()

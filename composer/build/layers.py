@@ -63,6 +63,10 @@ class Digests:
     """Bytes of the uncompressed layer."""
 
 
+NOTHING = Digests(None, None)
+"""Of the empty root file system."""
+
+
 @contextmanager
 def hold(tops: Iterable[Layer | None]) -> Iterator[None]:
     """The paths of these layers and of all below them stay what they are meanwhile."""
