@@ -14,7 +14,7 @@ import stat
 from collections import deque
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
@@ -22,11 +22,12 @@ from composer.build.files.entry import Attributes
 from composer.build.files.failures import FilesError, Reason, shown
 from composer.build.files.hashing import read_attributes
 from composer.build.files.owner import ROOT, Owner
-from composer.image.merged import ENTER, Directories, Found, enter, is_opaque, list_merged, open_layers
+from composer.image.merged import ENTER, Directories, Found, enter, is_opaque, list_merged, look_up, open_layers
 from composer.image.ownership import Ownership
 
 _MAX_LINKS = 255
 _MOST_DEPTH = 250
+_FEW = 10
 
 
 @dataclass(slots=True)
@@ -42,14 +43,18 @@ class Place:
     """What its time will be."""
     owned: bool = True
     """Whether `below` is closed with it."""
-    names: dict[str, Found] | None = field(default=None)
-    """What is in `below`, once somebody asked."""
+    names: dict[str, Found] | None = None
+    """What is in `below`, once somebody asked often enough."""
+    asked: int = 0
 
     def under(self, name: str) -> Found | None:
         """What the layers below have of that name."""
         if not self.below:
             return None
         if self.names is None:
+            self.asked += 1
+            if self.asked <= _FEW:  # cheaper than reading all of a large directory
+                return look_up(self.below, name)
             self.names = list_merged(self.below)
         return self.names.get(name)
 
