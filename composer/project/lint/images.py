@@ -41,7 +41,9 @@ def unpinned(loaded: Loaded) -> Iterator[Finding]:
         tag = image.rpartition("/")[2].partition(":")[2]
         if tag in ("", "latest"):
             what = "has no tag" if not tag else "says `latest`"
-            fix = f"name a version, such as `{base_name(image)}:<version>`, or a digest"
+            fix = (
+                f"name a version, such as `{base_name(image)}:<version>`, and let `compose lock` write down its digest"
+            )
             yield Finding(f"services.{name}.image: `{image}` {what}", service.entries["image"].mark, fix)
 
 
