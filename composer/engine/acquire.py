@@ -10,7 +10,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from composer.engine.configure import Image
-from composer.engine.plan import BuildImage, CreateContainer, Node, Plan, PullImage, PushImage
+from composer.engine.plan import (
+    BuildImage,
+    CreateContainer,
+    Node,
+    Plan,
+    PullImage,
+    PushImage,
+    RemoveContainer,
+    StartContainer,
+    StopContainer,
+)
 from composer.image.host import is_reserved
 from composer.image.image import Image as Stored
 from composer.lock.pins import Pins
@@ -107,11 +117,20 @@ def known_after(images: Plan, plan: Plan) -> Plan:
     """A dry run's plan: pulls and builds, and after them what depends on images that only these will tell about."""
     made = made_by(images)
     nodes: list[Node] = list(images)
+    told: dict[str, str] = {}
+    """What is to be said of the containers that are made, by name, and of those they replace, by id."""
     for node in plan:
-        operation = node.operation
-        if isinstance(operation, CreateContainer) and (maker := made.get(operation.container.config.image)):
-            told = f"known after {maker.id.partition('/')[0]} of {maker.id.partition('/')[2]}"
-            node = replace(node, cause=told, needs=(*node.needs, maker.id))
+        match node.operation:
+            case CreateContainer(container, replaces) if maker := made.get(container.config.image):
+                kind, _, name = maker.id.partition("/")
+                told |= dict.fromkeys((container.name, replaces), f"known after {kind} of {name}")
+                node = replace(node, cause=told[container.name], needs=(*node.needs, maker.id))
+            case StartContainer(name) if name in told:
+                node = replace(node, cause=told[name])
+            case StopContainer(former) | RemoveContainer(former) if former in told:
+                node = replace(node, cause=told[former])
+            case _:
+                pass
         nodes.append(node)
     return Plan(tuple(nodes), plan.warnings)
 

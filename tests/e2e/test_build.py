@@ -404,6 +404,49 @@ def images_and_layers(engine: Engine) -> list[str]:
     return engine.compose("image", "ls", check=True).lines()
 
 
+def test_what_changed_while_nobody_watched_is_built_when_somebody_does_again(shop: Project) -> None:
+    shop.write(WATCHED.format(idle=IDLE))
+    shop.up("--watch")
+    keeper, engine = shop.engine.pid("keeper"), shop.engine.pid("engine")
+    os.kill(keeper, signal.SIGSTOP)  # it would have another engine at once
+    os.kill(engine, signal.SIGKILL)
+    write(shop, "src/app.txt", "two")
+    os.kill(keeper, signal.SIGCONT)
+
+    eventually(lambda: in_container(shop, "/app/app.txt") == "two", message=lambda: shop.engine.engine_logs())
+
+
+MEET = """\
+FROM busybox
+RUN --mount=type=cache,id=meet,target=/m touch /m/MINE; \\
+    for i in $(seq 100); do test -e /m/OTHER && exit 0; sleep 0.1; done; exit 1
+"""
+
+
+def test_builds_run_side_by_side(shop: Project) -> None:
+    write(shop, "a.Dockerfile", MEET.replace("MINE", "a").replace("OTHER", "b"))
+    write(shop, "b.Dockerfile", MEET.replace("MINE", "b").replace("OTHER", "a"))
+    shop.write("""\
+        services:
+          a: {build: {context: ., dockerfile: a.Dockerfile}}
+          b: {build: {context: ., dockerfile: b.Dockerfile}}
+    """)
+
+    shop.compose("build", check=True)
+
+
+def test_ctrl_c_ends_an_up_that_builds(shop: Project) -> None:
+    write(shop, "Dockerfile", "FROM busybox\nRUN echo begun; sleep 1000\n")
+    up = shop.start("up")
+    up.until("begun")
+    up.interrupt()
+
+    assert up.wait() == 130
+    assert shop.ps() == {}
+    write(shop, "Dockerfile", DOCKERFILE)
+    shop.up()
+
+
 def test_a_newer_save_supersedes_a_build(shop: Project) -> None:
     slow = "FROM busybox\nCOPY src /app\nRUN grep -q slow /app/app.txt && sleep 1000; true\nCMD sleep 1000\n"
     write(shop, "Dockerfile", slow)

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from composer.api.messages import Event, ExecRequest
@@ -307,7 +308,8 @@ class ServiceWatch:
 
 def _said(error: ComposerError) -> str:
     """What went wrong with a build, with its place in the Dockerfile."""
-    return f"{error.location}: {error.message}" if error.location else error.message
+    place = error.location
+    return f"{Path(place.file).name}:{place.line}: {error.message}" if place else error.message
 
 
 def _named(paths: Sequence[str]) -> str:

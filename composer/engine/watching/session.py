@@ -33,7 +33,7 @@ from composer.kernel import process
 from composer.lock.file import lock_path
 from composer.lock.pins import pins_beside
 from composer.project import LoadOptions, load
-from composer.project.model import Project
+from composer.project.model import Project, Service
 from composer.project.origins import Origins
 from composer.project.reading import recorded
 from composer.runtime import signals
@@ -89,7 +89,8 @@ class Loaded:
 class Session:
     """The watch over one project, from `start` to `stop`."""
 
-    def __init__(self, name: str, request: WatchRequest, tools: Tools) -> None:
+    def __init__(self, name: str, request: WatchRequest, tools: Tools, *, resumed: bool = False) -> None:
+        """`resumed` is one that an engine before this one had: files may have changed while nobody watched."""
         self.name = name
         self.request = request
         self.detached = request.detach
@@ -98,6 +99,7 @@ class Session:
         self.error: ComposerError | None = None
         """Why it ended by itself."""
         self._tools = tools
+        self._resumed = resumed
         up = request.up
         self._loaded = Loaded(Project.model_validate(up.project), Origins.from_wire(up.origins), (), up.lock)
         self._services: dict[str, ServiceWatch] = {}
@@ -174,6 +176,8 @@ class Session:
         try:
             with contextlib.suppress(ProjectError):  # the client has read it a moment ago: with that it begins
                 self._loaded = await asyncio.to_thread(self._load)
+            if self._resumed:
+                await self._build_what_was_missed()
             while True:
                 await self._watch()
         except ComposerError as error:
@@ -281,7 +285,8 @@ class Session:
                 await self._tools.up(self.name, loaded.request(options, surroundings), self._only_problems)
         except ProjectError as error:
             for diagnostic in error.diagnostics:
-                where = f"{diagnostic.location}: " if diagnostic.location else ""
+                place = diagnostic.location
+                where = f"{Path(place.file).name}:{place.line}: " if place else ""
                 self._emit(
                     Event("watch", self.name, "error", detail=f"{where}{diagnostic.message}", hint=diagnostic.hint)
                 )
@@ -353,6 +358,26 @@ class Session:
         if self.request.prune:
             await self._tools.prune(self.name)
 
+    async def _build_what_was_missed(self) -> None:
+        """Build again what has changed meanwhile, for services that are rebuilt when files change."""
+        asked = self.request.up
+        services = self._loaded.project.services
+        wanted = asked.options.services or tuple(services)
+        chosen = tuple(name for name in wanted if name in services and _is_rebuilt(services[name]))
+        if not chosen:
+            return
+        options = replace(
+            asked.options, services=chosen, no_deps=True, no_start=False, wait=False, scale={}, build="auto"
+        )
+        try:
+            preview = self._loaded.request(replace(options, dry_run=True), asked.surroundings)
+            plan = (await self._tools.up(self.name, preview, _quiet)).plan
+            if any(line.startswith("build/") for line in plan.splitlines()):
+                self._emit(Event("watch", self.name, "plan", detail=plan))
+                await self._tools.up(self.name, self._loaded.request(options, asked.surroundings), self._only_problems)
+        except ComposerError as error:
+            self._emit(Event("watch", self.name, "error", detail=error.message, hint=error.hint))
+
     async def _up(self, *services: str, timeout: float | None = None) -> None:
         asked = self.request.up
         options = replace(
@@ -371,7 +396,8 @@ class Session:
     # -- telling -----------------------------------------------------------------------------------------------------
 
     def _only_problems(self, event: Event) -> None:
-        if event.status in ("error", "warning"):
+        # That an image could not be built or pulled is told once, when the request that needed it ends.
+        if event.status == "warning" or (event.status == "error" and event.resource != "image"):
             self._emit(event)
 
     def _emit(self, event: Event) -> None:
@@ -406,6 +432,11 @@ def _look(batch: Batch, trees: Sequence[tuple[Rule, Tree]], own: Sequence[Tree])
         paths = tree.scan() if batch.everything else tree.look(batch.paths)
         project = project or bool(paths)
     return _Found(changed, project, problems)
+
+
+def _is_rebuilt(service: Service) -> bool:
+    """Whether a rule says that the service is built again when files change."""
+    return service.develop is not None and any(rule.action == "rebuild" for rule in service.develop.watch)
 
 
 def _quiet(_event: Event) -> None:
