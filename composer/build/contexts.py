@@ -31,6 +31,8 @@ from composer.registry.transport import HttpTransport
 
 _TOKEN = "GIT_AUTH_TOKEN"
 
+_KEEP_GIT_DIRECTORY = "BUILDKIT_CONTEXT_KEEP_GIT_DIR"
+
 
 class Sources:
     """Opens and fetches; one for the whole engine."""
@@ -44,7 +46,9 @@ class Sources:
     async def of(self, options: BuildOptions) -> BuildSources:
         """Those of one build; its own context is a directory then. Raises FilesError and UsageError."""
         reach = await asyncio.to_thread(_Reach.of, options)
-        return BuildSources(options, self.remotes, self.contents, reach, await self._open(options.context, reach))
+        kept = options.args.get(_KEEP_GIT_DIRECTORY, "").lower() in ("1", "true")
+        place = with_git_directory(options.context) if kept else options.context
+        return BuildSources(options, self.remotes, self.contents, reach, await opened(place, self.remotes, reach))
 
     async def disconnect(self) -> None:
         """Let go of servers; the next build connects again."""
@@ -54,9 +58,6 @@ class Sources:
         """Let go of everything."""
         await self._transport.close()
         self.contents.close()
-
-    async def _open(self, place: str, reach: _Reach) -> RemoteContext:
-        return await opened(place, self.remotes, reach)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +135,15 @@ class BuildSources:
             unpack=part.unpack,
             excludes=excludes,
         )
+
+
+def with_git_directory(place: str) -> str:
+    """A context's place with `.git` kept, if it is a git repository; one that says itself whether it is stays as it is."""
+    reference = parse_git(place, context=True)
+    if reference is None or reference.keep_git_dir is not None:
+        return place
+    address, sharp, fragment = place.partition("#")
+    return f"{address}{'&' if '?' in address else '?'}keep-git-dir=1{sharp}{fragment}"
 
 
 async def opened(place: str, remotes: Remotes, reach: _Reach) -> RemoteContext:
