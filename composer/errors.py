@@ -10,6 +10,7 @@
   x HostError              this machine cannot do what we need              the missing feature
   x StateError             what we find on disk is not ours or is newer than us
   x EngineError            the engine could not be reached or answered with an error
+    + KeeperLostError           the keeper died under a request of the engine, which starts another
 
 Anything else is a bug: it is not caught below `composer.__main__`, which prints where to report it.
 
@@ -153,6 +154,10 @@ class EngineError(ComposerError):
     """The engine could not be reached, or failed while working on a request."""
 
 
+class KeeperLostError(EngineError):
+    """The keeper died under a request: whether it was carried out is unknown. Another is being started."""
+
+
 _KINDS: dict[str, type[ComposerError]] = {
     kind.__name__: kind
     for kind in (
@@ -165,6 +170,7 @@ _KINDS: dict[str, type[ComposerError]] = {
         HostError,
         StateError,
         EngineError,
+        KeeperLostError,
     )
 }
 

@@ -7,21 +7,25 @@ the keeper dies, the engine starts another, hands it everything again and lets i
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from composer.errors import EngineError, HostError
+from composer.errors import EngineError, HostError, KeeperLostError
 from composer.keeper.client import Child, Exit, Keeper, Run, Started
 from composer.keeper.steps import Step
 from composer.keeper.store import Held
 
 log = logging.getLogger("composer.engine")
 
+T = TypeVar("T")
+
 _START_SECONDS = 10.0
+_SPAWN_AGAIN_SECONDS = 1.0
 
 
 class Keeping:
@@ -32,7 +36,9 @@ class Keeping:
         self._socket = socket
         self._spawn = spawn
         self._keeper: Keeper | None = None
-        self._adopt: Callable[[Keeper, Keeper], Awaitable[None]] | None = None
+        self._output_of: Callable[[str], tuple[str, str]] = lambda _container: ("", "")
+        self._former: Keeper | None = None
+        """The keeper that died, until there is another: what it held and watched is still there."""
         self._restarting: asyncio.Task[None] | None = None
         self._stopping = False
         self.on_exit: Callable[[Exit], None] = lambda _exit: None
@@ -46,12 +52,19 @@ class Keeping:
 
     @property
     def children(self) -> Mapping[str, Child]:
-        """The containers that run, by id; empty while there is no keeper."""
-        return self._keeper.children if self._keeper is not None else {}
+        """The containers that run, by id."""
+        known = self._former or self._keeper
+        return known.children if known is not None else {}
 
-    async def connect(self, adopt: Callable[[Keeper, Keeper], Awaitable[None]]) -> None:
-        """Connect to the running keeper; `adopt(lost, new)` is called for every keeper after the first."""
-        self._adopt = adopt
+    @property
+    def store(self) -> Mapping[str, Held]:
+        """What is held, by name."""
+        known = self._former or self._keeper
+        return known.store if known is not None else {}
+
+    async def connect(self, output_of: Callable[[str], tuple[str, str]]) -> None:
+        """Connect to the running keeper; `output_of` tells every later one where a container's log and FIFOs are."""
+        self._output_of = output_of
         await self._connect()
 
     async def run(self, request: Run) -> Started:
@@ -59,28 +72,38 @@ class Keeping:
         return await (await self.ready()).run(request)
 
     async def ready(self) -> Keeper:
-        """The keeper, after waiting for a new one if the old one has just died."""
-        if self._keeper is None and self._restarting is not None:
+        """The keeper, after waiting until a new one has everything if the old one has just died."""
+        while self._restarting is not None and not self._restarting.done():
             await asyncio.shield(self._restarting)
         return self.keeper
 
     async def put(self, name: str, meta: Mapping[str, Any], fds: Sequence[int]) -> None:
         """Hold `fds` under `name`; they stay the caller's too."""
-        await (await self.ready()).put(name, dict(meta), tuple(fds))
+        await self.repeated(lambda keeper: keeper.put(name, dict(meta), fds))
 
     async def drop(self, name: str) -> None:
         """Let go of what is held under `name`; nothing there is fine."""
-        keeper = await self.ready()
-        if name in keeper.store:
-            await keeper.drop(name)
+
+        async def drop(keeper: Keeper) -> None:
+            if name in keeper.store:
+                await keeper.drop(name)
+
+        await self.repeated(drop)
+
+    async def repeated(self, call: Callable[[Keeper], Awaitable[T]]) -> T:
+        """The result of a call that may be made twice: if the keeper dies under it, its successor gets it too."""
+        try:
+            return await call(await self.ready())
+        except KeeperLostError:
+            return await call(await self.ready())
 
     def held(self, name: str) -> Held | None:
         """What is held under `name`."""
-        return self._keeper.store.get(name) if self._keeper else None
+        return self.store.get(name)
 
     def names(self, prefix: str) -> list[str]:
         """The names that begin with `prefix`."""
-        return [name for name in self._keeper.store if name.startswith(prefix)] if self._keeper else []
+        return [name for name in self.store if name.startswith(prefix)]
 
     async def stop(self) -> None:
         """End the keeper and all it started; containers must be gone."""
@@ -96,30 +119,37 @@ class Keeping:
 
     async def _reach(self) -> Keeper:
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + _START_SECONDS
+        begun = loop.time()
+        again = begun + _SPAWN_AGAIN_SECONDS
         while True:
             try:
-                return await Keeper.connect(self._socket)
+                keeper = await Keeper.connect(self._socket)
+                if not keeper.is_lost:
+                    return keeper
             except EngineError as error:
-                if loop.time() > deadline:
+                if loop.time() > begun + _START_SECONDS:
                     raise HostError(error.message, hint="`keeper.log` beside the socket may say why") from error
+            if (
+                self._former is not None and loop.time() > again
+            ):  # the one we started died at once; a second is harmless
+                self._spawn()
+                again = loop.time() + _SPAWN_AGAIN_SECONDS
             await asyncio.sleep(0.005)
 
     def _lost(self) -> None:
         if self._stopping or self._keeper is None:
             return
         log.warning("the keeper is gone; starting another")
-        lost, self._keeper = self._keeper, None
-        self._restarting = asyncio.create_task(self._restart(lost))
+        self._former, self._keeper = self._keeper, None
+        self._restarting = asyncio.create_task(self._restart(self._former))
 
-    async def _restart(self, lost: Keeper) -> None:
+    async def _restart(self, former: Keeper) -> None:
         self._spawn()
         await self._connect()
-        for name, held in lost.store.items():
-            await self.keeper.put(name, held.meta, held.fds)
-        if self._adopt is not None:
-            await self._adopt(lost, self.keeper)
-        lost.close()
+        self._former = None
+        # If this one dies too, the next takes what it has got by then, which is everything.
+        with contextlib.suppress(KeeperLostError):
+            await self.keeper.succeed(former, self._output_of)
 
 
 class Jobs:
@@ -149,7 +179,7 @@ class Shelf:
     @property
     def store(self) -> Mapping[str, Held]:
         """What is held now, by name."""
-        return self._keeping.keeper.store
+        return self._keeping.store
 
     async def put(self, name: str, meta: Mapping[str, Any], fds: Sequence[int]) -> None:
         """Hold duplicates of these, in place of what had the name."""

@@ -22,7 +22,7 @@ from composer.engine.rooms import Rooms
 from composer.engine.starting import Starting
 from composer.engine.supervise import Cause, History, Restart
 from composer.engine.world import Health, State
-from composer.errors import ComposerError
+from composer.errors import ComposerError, KeeperLostError
 from composer.keeper.client import Exit
 
 log = logging.getLogger("composer.engine")
@@ -98,7 +98,16 @@ class Loop:
             record = self._rooms.store.containers.get(container)
             if record is None or record.state is State.RUNNING:
                 return
-            self._watch_health(await self._starting.start(record))
+            try:
+                started = await self._starting.start(record)
+            except KeeperLostError:
+                # What it had begun was cleared away: its successor begins anew.
+                await self._rooms.keeping.ready()
+                record = self._rooms.store.containers.get(container)
+                if record is None or record.state is State.RUNNING:
+                    raise
+                started = await self._starting.start(record)
+            self._watch_health(started)
 
     async def _exited(self, ended: Exit) -> None:
         # A start that has not been recorded yet comes first: its record does not have this pid.

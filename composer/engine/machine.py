@@ -32,7 +32,7 @@ from composer.engine.world import (
     ObservedVolume,
     State,
 )
-from composer.errors import ContainerError
+from composer.errors import ContainerError, KeeperLostError
 from composer.runtime import signals
 
 _LAST_LINES = 10
@@ -68,13 +68,21 @@ class Machine:
         await self._transfer(operation)
 
     async def create_network(self, operation: CreateNetwork) -> None:
-        await self._rooms.networks.create(operation, self._project)
+        try:
+            await self._rooms.networks.create(operation, self._project)
+        except KeeperLostError:  # nothing of it is left
+            await self._rooms.keeping.ready()
+            await self._rooms.networks.create(operation, self._project)
         note = "" if operation.network.internal else self._rooms.networks.obstacle()
         if note and note not in self._rooms.notes:
             self._rooms.notes.append(note)
 
     async def remove_network(self, operation: RemoveNetwork) -> None:
-        await self._rooms.networks.remove(operation.name)
+        try:
+            await self._rooms.networks.remove(operation.name)
+        except KeeperLostError:
+            await self._rooms.keeping.ready()
+            await self._rooms.networks.remove(operation.name)
 
     async def create_volume(self, operation: CreateVolume) -> None:
         volume = operation.volume

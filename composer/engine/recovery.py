@@ -17,7 +17,6 @@ from composer.engine.records import ContainerRecord
 from composer.engine.rooms import Rooms
 from composer.engine.world import State
 from composer.errors import ComposerError
-from composer.keeper.client import Keeper
 from composer.kernel import process
 
 log = logging.getLogger("composer.engine")
@@ -40,14 +39,7 @@ async def recover(rooms: Rooms, loop: Loop) -> None:
     await _drop_strangers(rooms)
 
 
-async def take_over(rooms: Rooms, lost: Keeper, new: Keeper) -> None:
-    """Give every container that runs to a new keeper, since the one that was their parent died."""
-    for container, child in lost.children.items():
-        log, fifos = _output_of(rooms, container)
-        await new.adopt(container, child.pid, child.start_time, child.pidfd, log, fifos, child.held)
-
-
-def _output_of(rooms: Rooms, container: str) -> tuple[str, str]:
+def output_of(rooms: Rooms, container: str) -> tuple[str, str]:
     """Where a container's output goes and comes by; nowhere for one whose output nobody keeps."""
     record = rooms.store.containers.get(container)
     if record is not None and not is_logged(record.config):
@@ -83,7 +75,7 @@ async def _take_up(rooms: Rooms, loop: Loop, record: ContainerRecord) -> None:
         await loop.lost(record)
         return
     try:
-        await rooms.keeping.keeper.adopt(record.id, record.pid, record.start_time, pidfd, *_output_of(rooms, record.id))
+        await rooms.keeping.keeper.adopt(record.id, record.pid, record.start_time, pidfd, *output_of(rooms, record.id))
     finally:
         os.close(pidfd)
     await _found(rooms, loop, record)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from composer.errors import ContainerError, EngineError
+from composer.errors import ContainerError, EngineError, KeeperLostError
 from composer.keeper import steps, wire
 from composer.keeper.outbox import Outbox
 from composer.keeper.store import Store
@@ -83,7 +83,7 @@ class Child:
 
 
 class Keeper:
-    """A connection to the keeper. All methods raise EngineError once it is lost."""
+    """A connection to the keeper. All methods raise KeeperLostError once it is lost."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._loop = asyncio.get_running_loop()
@@ -120,6 +120,11 @@ class Keeper:
         keeper._send({"do": "hello"})
         await keeper._ready
         return keeper
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the connection has ended."""
+        return self._lost
 
     @property
     def on_exit(self) -> Callable[[Exit], None] | None:
@@ -181,6 +186,27 @@ class Keeper:
         message = {"do": "adopt", "id": id_, "pid": pid, "start_time": start_time, "log": log, "fifos": fifos}
         await self._ask(message, [pidfd])
 
+    async def succeed(self, former: Keeper, output_of: Callable[[str], tuple[str, str]]) -> None:
+        """Take over everything that the connection to a keeper that died held and watched; `former` has nothing then.
+
+        The descriptors keep their numbers: whoever is about to use one may do so. All of it is ours at once, and the keeper
+        process is told by and by; `output_of` says where the log and the FIFOs of a container are.
+        """
+        for name in former.store:
+            self.store.drop(name)
+        for id_ in former.children:
+            self._forget(id_)
+        self.store.update(former.store)
+        self.children.update(former.children)
+        former.store, former.children = Store(), {}
+        for name, held in list(self.store.items()):
+            await self._ask({"do": "put", "name": name, "meta": held.meta}, held.fds)
+        for id_, child in list(self.children.items()):
+            if self.children.get(id_) is child:
+                log, fifos = output_of(id_)
+                message = {"do": "adopt", "id": id_, "pid": child.pid, "start_time": child.start_time}
+                await self._ask({**message, "log": log, "fifos": fifos}, [child.pidfd])
+
     async def acknowledge(self, ids: Sequence[str]) -> None:
         """Let the journal forget the exits of `ids`."""
         await self._ask({"do": "acknowledge", "ids": list(ids)})
@@ -221,7 +247,7 @@ class Keeper:
             self._outbox.send(message, fds)
         except OSError as error:
             self._lose()
-            raise EngineError("the keeper is gone") from error
+            raise KeeperLostError("the keeper is gone") from error
         if self._outbox:
             self._loop.add_writer(self._sock.fileno(), self._flush)
 
@@ -320,7 +346,7 @@ class Keeper:
 
     def _raise_if_lost(self) -> None:
         if self._lost:
-            raise EngineError("the keeper is gone")
+            raise KeeperLostError("the keeper is gone")
 
     def _lose(self) -> None:
         """The keeper's socket ended: every call under way fails, once."""
@@ -337,7 +363,7 @@ class Keeper:
         self._waiting.clear()
         for future in pending:
             if not future.done():
-                future.set_exception(EngineError("the keeper is gone"))
+                future.set_exception(KeeperLostError("the keeper is gone"))
                 with contextlib.suppress(EngineError):
                     future.exception()
         if self.on_lost is not None:

@@ -23,7 +23,7 @@ from composer.engine.loop import Loop
 from composer.engine.networking import Networking
 from composer.engine.pictures import Pictures
 from composer.engine.processes import Processes
-from composer.engine.recovery import recover, take_over
+from composer.engine.recovery import output_of, recover
 from composer.engine.requests import Requests
 from composer.engine.rooms import Rooms
 from composer.engine.starting import Starting
@@ -34,7 +34,6 @@ from composer.engine.watching.watching import Watching
 from composer.errors import ComposerError
 from composer.image.store import Store as Images
 from composer.keeper import launch
-from composer.keeper.client import Keeper
 from composer.network import netlink
 from composer.network.driver import Networks
 from composer.network.spec import Facts
@@ -120,10 +119,7 @@ async def build(paths: Paths) -> Engine:
     loop = Loop(rooms, containers, Starting(rooms, confinement), processes, confinement)
     logs = Logs(rooms)
 
-    async def adopt(lost: Keeper, new: Keeper) -> None:
-        await take_over(rooms, lost, new)
-
-    await keeping.connect(adopt)
+    await keeping.connect(lambda container: output_of(rooms, container))
     keeping.on_exit = loop.exited
     puller = Puller(rooms.images, rooms.clock)
     uplink = Uplink(rooms)
