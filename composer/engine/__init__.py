@@ -5,6 +5,7 @@
 * pure        resolve configure translate reconcile verdict teardown supervise health: no clock, no files, no processes
 * acting      execute machine (the real `drivers`) containers starting networking storage processes sessions logs loop
               recovery store keeping: they carry out and record, they decide nothing
+* `building`  the engine's half of building; `provision` says what is pulled and built before anything else
 * `requests`  one method for each request of the API; `turns` says in which order they have a project
 
 The engine knows Compose's words (service, replica, condition) and gets a `Project` that is already valid. Only `translate`

@@ -7,7 +7,7 @@ import os
 import secrets
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -39,8 +39,8 @@ from composer.api.messages import (
 )
 from composer.build.housekeeping import Housekeeping
 from composer.engine import teardown
-from composer.engine.acquire import acquire, acquire_anew, known_after, made_by, publish, unknown_image
-from composer.engine.building.builds import Buildable, buildables, needed
+from composer.engine.acquire import acquire_anew, known_after, made_by, publish, unknown_image
+from composer.engine.building.builds import buildables, every
 from composer.engine.building.describe import Errand, left_out
 from composer.engine.building.making import Making
 from composer.engine.building.telling import without_steps
@@ -65,6 +65,7 @@ from composer.engine.plan import (
     StopContainer,
 )
 from composer.engine.processes import Processes
+from composer.engine.provision import Provision
 from composer.engine.reconcile import reconcile
 from composer.engine.records import ContainerRecord, ProjectRecord
 from composer.engine.resolve import resolve, resolve_one_off
@@ -79,7 +80,7 @@ from composer.engine.watching.watching import Watching
 from composer.engine.world import Desired, State
 from composer.errors import ContainerError, EngineError, UsageError
 from composer.lock.pins import Pins
-from composer.project.model import Project, Service
+from composer.project.model import Project
 from composer.project.origins import Origins
 from composer.runtime import signals
 
@@ -104,6 +105,7 @@ class Requests:
         self._keeping_house = keeping_house
         self._transfers = transfers
         self._making = making
+        self._provision = Provision(pictures, making, rooms.clock)
         self._rooms = rooms
         self._containers = containers
         self._loop = loop
@@ -168,7 +170,7 @@ class Requests:
         errand = Errand(project, Origins.from_wire(request.origins), request.flags, request.surroundings, pins)
         services = services_in_scope(project, request.services, deps=request.with_dependencies)
         wanted = buildables(project, services)
-        plan = Plan(tuple(replace(node, cause="asked for") for node in _every(wanted)))
+        plan = every(wanted, "asked for")
         pushes = publish(services, ignore_failures=False) if request.push else Plan()
         if request.dry_run:
             return Result(plan=str(Plan((*plan, *pushes))))
@@ -199,7 +201,7 @@ class Requests:
         errand = Errand(project, Origins.from_wire(request.origins), surroundings=request.surroundings, pins=pins)
         (mine,) = (each for each in buildables(project, project.services.values()) if service in each.services)
         wanted = buildables(project, [project.services[name] for name in mine.services])
-        await self._transfer(project.name, _every(wanted), request.surroundings, emit, errand)
+        await self._transfer(project.name, every(wanted, "files changed"), request.surroundings, emit, errand)
         return mine.services
 
     async def prune_replaced(self, name: str) -> None:
@@ -490,7 +492,7 @@ class Requests:
         """
         services = services_in_scope(project, options.services, deps=not options.no_deps)
         errand = Errand(project, origins, surroundings=surroundings, pins=pins)
-        first = await self._first(services, options, errand)
+        first = await self._provision.plan(services, options, errand, _locate(origins))
         if options.dry_run:
             made = made_by(first)
             rest = [service for service in services if image_reference(project, service) not in made]
@@ -501,25 +503,6 @@ class Requests:
             told = without_steps(told) if options.quiet_build else told
             await self._carry_out(project.name, first, told, surroundings=surroundings, errand=errand)
         return await self._pictures.of(project, services, origins, pins), first
-
-    async def _first(self, services: Sequence[Service], options: UpOptions, errand: Errand) -> Plan:
-        """What is to be pulled and built before anything else."""
-        project, locate = errand.project, _locate(errand.origins)
-        wanted = buildables(project, services)
-        mode = "always" if options.build != "never" and options.pull == "build" else options.build
-        built = [reference for each in wanted for reference in each.references]
-        found = {
-            **await self._pictures.found(project, services, errand.pins),
-            **await self._pictures.named(built, errand.pins),
-        }
-        pullable = [service for service in services if service.build is None or mode != "always"]
-        now = self._rooms.clock.now()
-        pulls = acquire(pullable, found, policy=options.pull, now=now, locate=locate, pins=errand.pins)
-        stale = {}
-        if wanted and mode in ("auto", "definition"):
-            stale = await self._making.stale(wanted, errand, locate, definition_only=mode == "definition")
-        builds = needed(wanted, mode=mode, found=found, pulls=pulls, stale=stale, locate=locate)
-        return Plan((*pulls, *builds))
 
     def _machine(self, name: str, emit: Emit, surroundings: Mapping[str, str], errand: Errand | None = None) -> Machine:
         async def transfer(operation: PullImage | BuildImage | PushImage) -> None:
@@ -580,11 +563,6 @@ class Requests:
         if record is None:
             raise ContainerError(f"container `{name}` was removed meanwhile")
         return record
-
-
-def _every(wanted: Sequence[Buildable]) -> Plan:
-    """All of these builds, whatever is there."""
-    return needed(wanted, mode="always", found=(), pulls=Plan(), stale={}, locate=lambda _: "")
 
 
 def _tell_untouched(desired: Desired, plan: Plan, emit: Emit) -> None:

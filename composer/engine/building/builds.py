@@ -14,7 +14,7 @@ to say:
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from composer.engine.building.freshness import Locate
 from composer.engine.configure import image_reference
@@ -101,6 +101,12 @@ def needed(
                 f"build/{each.service}", each.operation(if_missing=only), cause, (*before, *first)
             )
     return Plan(tuple(nodes.values()))
+
+
+def every(wanted: Sequence[Buildable], cause: str) -> Plan:
+    """All of these builds, whatever is there."""
+    nodes = needed(wanted, mode="always", found=(), pulls=Plan(), stale={}, locate=lambda _: "")
+    return Plan(tuple(replace(node, cause=cause) for node in nodes))
 
 
 def _cause(

@@ -21,8 +21,10 @@ from composer.engine.building.platforms import choose_platform
 from composer.engine.contents import read
 from composer.engine.labels import build_labels
 from composer.engine.plan import BuildImage
-from composer.errors import Diagnostic, ProjectError, Severity, UsageError
+from composer.errors import Diagnostic, ImageError, ProjectError, Severity, UsageError
+from composer.image.store import refuse_reserved
 from composer.lock.pins import Pins
+from composer.oci.reference import parse
 from composer.project.model import Build, Project
 from composer.project.origins import Origins
 from composer.registry.access import Access
@@ -53,6 +55,7 @@ def options_of(operation: BuildImage, errand: Errand, image_of: Callable[[str], 
     flags = errand.flags
     pinned = errand.pins.for_builder()
     _check_places(build, problems)
+    _check_names(build, problems)
     options = BuildOptions(
         context=_pinned(build.context, pinned),
         dockerfile=build.dockerfile or f"services.{operation.service}.build.dockerfile_inline",
@@ -110,10 +113,12 @@ class _Problems:
         self._origins = origins
         self._found: list[Diagnostic] = []
 
-    def add(self, attribute: str, message: str, *, hint: str, index: int | None = None) -> None:
-        entry = () if index is None else (index,)
+    def add(self, attribute: str, message: str, *, hint: str, index: int | None = None, key: str = "") -> None:
+        """A problem with an attribute, or with the entry `index` of a list or `key` of a mapping."""
+        entry: tuple[int | str, ...] = (key,) if key else () if index is None else (index,)
         place = self._origins.near(("services", self._service, "build", attribute, *entry))
-        where = f"services.{self._service}.build.{attribute}" + "".join(f"[{number}]" for number in entry)
+        where = f"services.{self._service}.build.{attribute}"
+        where += f".{key}" if key else "".join(f"[{number}]" for number in entry)
         self._found.append(Diagnostic(Severity.ERROR, f"{where}: {message}", place, hint=hint))
 
     def raise_any(self) -> None:
@@ -134,6 +139,20 @@ def _check_places(build: Build, problems: _Problems) -> None:
         listed = ", ".join(f"`{name}`" for name in near)
         hint = f"there is {listed}; say which with `dockerfile:`" if near else "write one, or correct `dockerfile:`"
         problems.add("dockerfile", f"`{context / (build.dockerfile or 'Dockerfile')}` does not exist", hint=hint)
+
+
+def _check_names(build: Build, problems: _Problems) -> None:
+    """Names of the image, and directories of further contexts."""
+    for number, tag in enumerate(build.tags):
+        try:
+            refuse_reserved(tag)
+            parse(tag)
+        except ImageError as error:
+            problems.add("tags", error.message, hint=error.hint, index=number)
+    for name, value in build.additional_contexts.items():
+        if is_local(value) and not Path(value).is_dir():
+            what = "is not a directory" if Path(value).exists() else "does not exist"
+            problems.add("additional_contexts", f"`{value}` {what}", hint="correct the path of this context", key=name)
 
 
 def _network(build: Build, problems: _Problems) -> str:

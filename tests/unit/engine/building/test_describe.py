@@ -74,9 +74,13 @@ def test_limits_and_caches_are_passed_on_with_absolute_directories(bench: Bench)
 
 
 def test_the_image_of_a_service_is_a_context(bench: Bench) -> None:
-    options = describe(bench, additional_contexts={"b": "service:base", "w": "service:web", "d": "/d"})
+    options = describe(bench, additional_contexts={"b": "service:base", "w": "service:web", "d": str(bench.root)})
 
-    assert options.contexts == {"b": "docker-image://sha256:base", "w": "docker-image://sha256:web", "d": "/d"}
+    assert options.contexts == {
+        "b": "docker-image://sha256:base",
+        "w": "docker-image://sha256:web",
+        "d": str(bench.root),
+    }
 
 
 def test_secrets_are_read_when_they_are_used_and_never_shown(bench: Bench) -> None:
@@ -117,6 +121,15 @@ def test_what_cannot_be_is_refused_all_at_once(bench: Bench) -> None:
     assert "services.web.build.network: steps of a build cannot be on `shop_default`" in text
     assert "services.web.build.entitlements[1]: there is no entitlement `device`" in text
     assert "services.web.build.platforms: this machine is linux/" in text
+
+
+def test_names_and_contexts_that_cannot_be_are_told_with_their_places(bench: Bench) -> None:
+    text = refused(bench, tags=("ok", "UPPER", "host"), additional_contexts={"a": "/nowhere", "b": str(bench.root)})
+
+    assert "services.web.build.tags[1]: " in text
+    assert "services.web.build.tags[2]: cannot use the name `host`" in text
+    assert "services.web.build.additional_contexts.a: `/nowhere` does not exist" in text
+    assert len(text.splitlines()) == 3
 
 
 def test_what_the_build_as_a_whole_is_given_its_steps_have(bench: Bench) -> None:

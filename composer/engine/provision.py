@@ -1,0 +1,43 @@
+"""What a request needs of images before anything else: which it pulls, which it builds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from composer.api.messages import UpOptions
+from composer.clock import Clock
+from composer.engine.acquire import acquire
+from composer.engine.building.builds import buildables, needed
+from composer.engine.building.describe import Errand
+from composer.engine.building.freshness import Locate
+from composer.engine.building.making import Making
+from composer.engine.pictures import Pictures
+from composer.engine.plan import Plan
+from composer.project.model import Service
+
+
+class Provision:
+    """Looks at what there is, and has it decided what is missing or old."""
+
+    def __init__(self, pictures: Pictures, making: Making, clock: Clock) -> None:
+        self._pictures = pictures
+        self._making = making
+        self._clock = clock
+
+    async def plan(self, services: Sequence[Service], options: UpOptions, errand: Errand, locate: Locate) -> Plan:
+        """The pulls and builds for `services`, which are in start order."""
+        project, pins = errand.project, errand.pins
+        wanted = buildables(project, services)
+        mode = "always" if options.build != "never" and options.pull == "build" else options.build
+        built = [reference for each in wanted for reference in each.references]
+        found = {
+            **await self._pictures.found(project, services, pins),
+            **await self._pictures.named(built, pins),
+        }
+        pullable = [service for service in services if service.build is None or mode != "always"]
+        pulls = acquire(pullable, found, policy=options.pull, now=self._clock.now(), locate=locate, pins=pins)
+        stale = {}
+        if wanted and mode in ("auto", "definition"):
+            stale = await self._making.stale(wanted, errand, locate, definition_only=mode == "definition")
+        builds = needed(wanted, mode=mode, found=found, pulls=pulls, stale=stale, locate=locate)
+        return Plan((*pulls, *builds))
