@@ -84,11 +84,13 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
         pytest.fail(str(error))
 
 
-@pytest.fixture
-def connected(engine: Engine, hub: Hub) -> Engine:
-    """An engine with an empty store, to which that mirror is Docker Hub."""
+@pytest.fixture(scope="module")
+def connected(hub: Hub) -> Iterator[Engine]:
+    """An engine for the tests of a module, to which that mirror is Docker Hub; its store is empty at first."""
+    engine = Engine()
     (engine.config / "registries.toml").write_text(hub.settings)
-    return engine
+    yield engine
+    assert engine.close() == []
 
 
 def copy_linked(source: Path, target: Path) -> None:

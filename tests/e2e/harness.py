@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -39,6 +38,9 @@ http.server.ThreadingHTTPServer(('', 8000), http.server.SimpleHTTPRequestHandler
 """A web server on port 8000 that serves its working directory."""
 
 T = TypeVar("T")
+
+_SWEEPERS: list[subprocess.Popen[bytes]] = []
+"""What deletes the directories of engines that are gone."""
 
 
 class ScenarioError(AssertionError):
@@ -263,8 +265,17 @@ class Engine:
         except ScenarioError:
             problems += [*self.leftovers(), self.engine_logs()]
             self._clear()
-        shutil.rmtree(self.root, ignore_errors=True)
+        self._delete()
         return problems
+
+    def _delete(self) -> None:
+        """Let the directories go while other tests run: some file systems take a minute for a store's many files."""
+        gone = Path(f"{self.root}.gone")
+        try:
+            self.root.rename(gone)
+        except FileNotFoundError:
+            return
+        _SWEEPERS.append(subprocess.Popen(["rm", "-rf", "--one-file-system", str(gone)], start_new_session=True))
 
     def _clear(self) -> None:
         """After a failure: end this engine's own processes, unmount what is below its directory."""

@@ -169,7 +169,7 @@ def test_a_database_with_its_scripts(connected: Engine) -> None:
 
 
 def test_a_second_build_finds_all_done(connected: Engine) -> None:
-    tool = project(connected, "compiled", COMPILED)
+    tool = project(connected, "again", COMPILED)
     tool.compose("build", timeout=_LONG, check=True)
 
     again = tool.compose("build", check=True)

@@ -56,6 +56,7 @@ class Site:
 @pytest.fixture
 def site(connected: Engine) -> Iterator[Site]:
     directory = connected.home / "webapp"
+    shutil.rmtree(directory, ignore_errors=True)
     shutil.copytree(REPOSITORY / "examples/webapp", directory)
     site = Site(Project(connected, directory), free_port())
     yield site
@@ -79,7 +80,7 @@ def test_it_comes_up_from_an_empty_store_and_an_edited_file_concerns_one_service
     site.edit("web/src/App.jsx", "served by composer", "served afresh")
     again = site.compose("up", "-d", "--wait")
 
-    assert "web/src/App.jsx" in again.output
+    assert "Building (src/App.jsx changed)" in again.output
     assert "served afresh" in site.program()
     after = site.containers()
     assert after.pop("web") != before.pop("web")

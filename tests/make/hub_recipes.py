@@ -87,9 +87,9 @@ HUB_RECIPES: dict[str, Recipe] = {
                 'CMD ["nginx", "-g", "daemon off;"]',
             ),
             packages=("nginx-light", "gettext-base", "curl"),
-            files={"etc/nginx/conf.d/default.conf": NGINX_SITE, "bin/docker-entrypoint.sh": NGINX_ENTRYPOINT},
+            files={"etc/nginx/conf.d/default.conf": NGINX_SITE, "usr/bin/docker-entrypoint.sh": NGINX_ENTRYPOINT},
             script="""
-                mv /bin/docker-entrypoint.sh /docker-entrypoint.sh
+                mv /usr/bin/docker-entrypoint.sh /docker-entrypoint.sh
                 rm -f /etc/nginx/sites-enabled/default
                 ln -sf /dev/stdout /var/log/nginx/access.log; ln -sf /dev/stderr /var/log/nginx/error.log""",
         ),
