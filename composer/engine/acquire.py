@@ -49,10 +49,13 @@ def acquire(
 ) -> Plan:
     """What to pull before `services` can be brought up; `policy` is `--pull`, `images` what is there, by reference.
 
-    What `pins` lock is pulled by its digest, and only if it is not there: it cannot get any newer.
+    What `pins` lock is pulled by its digest, and only if it is not there: it cannot get any newer. What can be built is
+    built where there is a lock, from what that says: what a registry has by its name could be anything.
     """
 
     def cause(service: Service) -> str:
+        if service.build is not None and pins.present:
+            return ""
         asked = policy if policy != "policy" else service.pull_policy or "missing"
         why = f"`--pull {policy}`" if policy != "policy" else _written(service, "pull_policy", asked, locate)
         return _cause(service, asked, why, images, now, locate, pins)

@@ -62,6 +62,11 @@ class Pins:
     strict: bool = False
     """`--locked`: what has no pin is refused."""
 
+    @property
+    def present(self) -> bool:
+        """Whether there is a lock that pins anything."""
+        return bool(self.images or self.downloads or self.commits or self.strict)
+
     def image(self, reference: str) -> Pin | None:
         """The pin of an image reference, however it is spelled."""
         if not self.images:

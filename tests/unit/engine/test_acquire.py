@@ -3,8 +3,9 @@ from __future__ import annotations
 from typing import Any
 
 from composer.engine.acquire import acquire, acquire_anew, known_after, unknown_image
-from composer.engine.plan import CreateContainer, Node, Plan
+from composer.engine.plan import CreateContainer, Node, Plan, PullImage
 from composer.image.image import Image, Origin
+from composer.lock.pins import Pin, Pins
 from composer.oci.config import ImageConfig
 from composer.oci.digest import Digest
 from composer.oci.reference import parse
@@ -115,3 +116,29 @@ def test_a_dry_run_says_what_only_a_pull_will_tell() -> None:
         "create/shop-db-1  (known after pull of redis:7)  after network/shop_default, pull/redis:7"
     )
     assert unknown_image().config.healthcheck is not None
+
+
+def plan_locked(*services: Service, images: dict[str, Image] | None = None, policy: str = "policy") -> Plan:
+    pins = Pins({"redis:7": Pin(Digest("sha256", "a" * 64), {}, "compose.lock:5")})
+    return acquire(services, images or {}, policy=policy, now=NOW, locate=lambda path: LINES[path[2]], pins=pins)
+
+
+def test_what_is_locked_is_pulled_by_its_digest_and_only_if_it_is_missing() -> None:
+    (node,) = plan_locked(service("db", "redis:7"))
+
+    assert isinstance(node.operation, PullImage)
+    assert node.operation.digest == f"sha256:{'a' * 64}"
+    assert node.cause == f"missing {'a' * 12}, compose.lock:5"
+    there = stored("redis:7", age=9e9)
+    for policy in ("missing", "always", "daily"):
+        assert not plan_locked(service("db", "redis:7", pull_policy=policy), images=there)
+    assert not plan_locked(service("db", "redis:7"), images=there, policy="always")
+    assert not plan_locked(service("db", "redis:7", pull_policy="never"))
+    assert str(plan_locked(service("db", "redis:8"))) == "pull/redis:8  (missing, compose.yaml:3)"
+
+
+def test_what_can_be_built_is_not_pulled_where_there_is_a_lock() -> None:
+    buildable = service("web", "shop/web:1", build=Build(context="."))
+
+    assert not plan_locked(buildable, service("db", "redis:7"), images=stored("redis:7", age=0))
+    assert str(plan(buildable)) == "pull/shop/web:1  (missing, compose.yaml:3)"
