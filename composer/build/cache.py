@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,8 @@ class Record:
     """ChainID of the root file system after the step; that before it where the step changed nothing."""
     diff_id: str
     """"" where the step changed nothing."""
+    below: str
+    """ChainID of what the step worked on; "" for nothing."""
     size: int
     """Bytes of the uncompressed layer."""
     created: int
@@ -65,7 +67,9 @@ class Cache:
     def put(self, record: Record) -> None:
         """Keep a record, in place of what had the key. A disk that does not take it only makes the next build slower."""
         with suppress(sqlite3.OperationalError):
-            self._connection.execute("INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?)", astuple(record))
+            self._connection.execute(
+                "INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", astuple(record)
+            )
 
     def use(self, records: Iterable[Record], now: float) -> None:
         """Say that these are of use now."""
@@ -124,8 +128,8 @@ def _connect(path: Path) -> sqlite3.Connection:
             connection.executescript(
                 "BEGIN; DROP TABLE IF EXISTS records; DROP TABLE IF EXISTS aliases;"
                 "DROP TABLE IF EXISTS places; CREATE TABLE places (place TEXT PRIMARY KEY, making BLOB) WITHOUT ROWID;"
-                "CREATE TABLE records (key TEXT PRIMARY KEY, chain TEXT, diff_id TEXT, size INTEGER, created INTEGER, "
-                "used REAL, name TEXT, seconds REAL) WITHOUT ROWID;"
+                "CREATE TABLE records (key TEXT PRIMARY KEY, chain TEXT, diff_id TEXT, below TEXT, size INTEGER, "
+                "created INTEGER, used REAL, name TEXT, seconds REAL) WITHOUT ROWID;"
                 "CREATE TABLE aliases (quick TEXT PRIMARY KEY, key TEXT) WITHOUT ROWID;"
                 f"PRAGMA user_version = {VERSION}; COMMIT;"
             )

@@ -55,6 +55,8 @@ class Settling:
         else:
             layer.digests.set_result(digests)
             chain, diff_id = str(digests.chain or ""), str(digests.diff_id or "")
+            below = layer.below.settled if layer.below else None
+            record = replace(record, below=str(below.chain or "") if below else "")
             self._cache.put(replace(record, chain=chain, diff_id=diff_id, size=digests.size))
         finally:
             if self.live.get(record.key) is layer:

@@ -36,7 +36,7 @@ from composer.errors import ComposerError
 from composer.image.image import Image
 from composer.image.removal import delete_tree
 from composer.image.snapshot import Snapshots
-from composer.oci.config import chain_id, chain_ids
+from composer.oci.config import chain_ids
 from composer.oci.digest import Digest
 
 
@@ -181,13 +181,12 @@ class _Build:
         if record is None:
             return None
         chain = (await below.digests if below else NOTHING).chain
+        if record.below != str(chain or ""):
+            return None
         digests = _digests_of(record)
         path = None
-        if digests.diff_id is None:
-            if digests.chain != chain:
-                return None
-        else:
-            if digests.chain != chain_id(chain, digests.diff_id) or not self._solver.snapshots.has(digests.chain):
+        if digests.diff_id is not None and digests.chain is not None:
+            if not self._solver.snapshots.has(digests.chain):
                 return None
             path = self._solver.snapshots.path(digests.chain)
         self._solver.cache.use([record], self._solver.clock.now())
@@ -257,7 +256,7 @@ class _Run:
         created = time.time_ns() if epoch is None else epoch * 1_000_000_000
         digests: asyncio.Future[Digests] = asyncio.get_running_loop().create_future()
         layer = Layer(self.below, None if empty else room.upper, created, digests)
-        record = Record(self.key, "", "", 0, created, self.solver.clock.now(), self.vertex.name, seconds)
+        record = Record(self.key, "", "", "", 0, created, self.solver.clock.now(), self.vertex.name, seconds)
         self.solver.settling.begin(layer, room, record)
         return layer
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from composer.build.cache import Record
 from composer.errors import ImageError
 from composer.oci import fields
+from composer.oci.config import chain_id
 from composer.oci.digest import Digest
 
 FIELD = "composer.cache.v1"
+_LONGEST_NAME = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +32,12 @@ def within(config: bytes, document: CacheDocument) -> bytes:
         "records": [
             {
                 "key": record.key,
-                "chain": record.chain,
                 "diff_id": record.diff_id,
+                "below": record.below,
                 "size": record.size,
                 "created": record.created,
                 "name": record.name,
-                "seconds": record.seconds,
+                "milliseconds": round(record.seconds * 1000),
             }
             for record in document.records
         ],
@@ -49,20 +52,25 @@ def read(config: bytes, now: float) -> CacheDocument | None:
     if FIELD not in whole:
         return None
     said = fields.mapping(whole, FIELD)
-    records = tuple(
-        Record(
-            fields.text(one, "key"),
-            str(Digest.parse(fields.text(one, "chain"))) if one.get("chain") else "",
-            str(Digest.parse(fields.text(one, "diff_id"))) if one.get("diff_id") else "",
-            fields.integer(one, "size"),
-            fields.integer(one, "created"),
-            now,
-            fields.text(one, "name", "")[:1000],
-            float(one.get("seconds") or 0),
-        )
-        for one in fields.objects(said, "records")
-    )
+    records = tuple(_record(one, now) for one in fields.objects(said, "records"))
     return CacheDocument(records, tuple(_pairs(said.get("aliases"))))
+
+
+def _record(one: Mapping[str, Any], now: float) -> Record:
+    below, diff_id = (Digest.parse(fields.text(one, name)) if one.get(name) else None for name in ("below", "diff_id"))
+    # Worked out, not believed: a layer must never lie where another image looks for its own.
+    chain = chain_id(below, diff_id) if diff_id else below
+    return Record(
+        fields.text(one, "key"),
+        str(chain or ""),
+        str(diff_id or ""),
+        str(below or ""),
+        fields.integer(one, "size"),
+        fields.integer(one, "created"),
+        now,
+        fields.text(one, "name", "")[:_LONGEST_NAME],
+        fields.integer(one, "milliseconds", 0) / 1000,
+    )
 
 
 def _pairs(value: object) -> Iterable[tuple[str, str]]:

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -6,10 +7,11 @@ from composer.build.cache import Record
 from composer.build.exchange.document import FIELD, CacheDocument, read, within
 from composer.build.exchange.places import CachePlace, cache_place
 from composer.errors import ComposerError, ImageError, UsageError
+from composer.oci.config import chain_id
 from composer.oci.digest import Digest
 
-CHAIN, DIFF = str(Digest.of(b"chain")), str(Digest.of(b"diff"))
-RECORD = Record("key", CHAIN, DIFF, 5, 7, 0.0, "[1/2] RUN x", 1.5)
+BELOW, DIFF = Digest.of(b"below"), Digest.of(b"diff")
+RECORD = Record("key", str(chain_id(BELOW, DIFF)), str(DIFF), str(BELOW), 5, 7, 0.0, "[1/2] RUN x", 1.5)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +39,8 @@ def test_places_that_lack_something_are_refused(text: str) -> None:
 
 
 def test_what_a_config_tells_comes_back() -> None:
-    document = CacheDocument((RECORD, Record("empty", CHAIN, "", 0, 8, 0.0, "RUN true", 0.0)), (("quick", "key"),))
+    empty = Record("empty", str(BELOW), "", str(BELOW), 0, 8, 0.0, "RUN true", 0.0)
+    document = CacheDocument((RECORD, empty), (("quick", "key"),))
 
     config = within(b'{"os":"linux"}', document)
 
@@ -50,7 +53,7 @@ def test_what_a_config_tells_comes_back() -> None:
     "damage",
     [
         {"records": [{"key": "k"}]},
-        {"records": [{"key": "k", "chain": "../etc", "diff_id": "", "size": 1, "created": 1}]},
+        {"records": [{"key": "k", "below": "../etc", "diff_id": "", "size": 1, "created": 1}]},
         {"records": {}},
         {"records": [], "aliases": [["only one"]]},
         {"records": [], "aliases": "x"},
@@ -61,3 +64,12 @@ def test_damaged_documents_are_refused(damage: object) -> None:
     with pytest.raises(ComposerError) as caught:
         read(json.dumps({FIELD: damage}).encode(), 0.0)
     assert isinstance(caught.value, ImageError)
+
+
+def test_a_record_cannot_put_its_layer_in_the_place_of_another() -> None:
+    forged = replace(RECORD, chain=str(Digest.of(b"somebody else's")))
+
+    read_back = read(within(b"{}", CacheDocument((forged,))), 0.0)
+
+    assert read_back is not None
+    assert read_back.records == (RECORD,)
