@@ -80,7 +80,7 @@ class Inputs:
                 assert isinstance(operation, CopyOperation)
                 selection = await self.select(operation, reading, layer)
                 prefix = f"{reading.source.name}:" if reading.source.name else ""
-                files |= digests((prefix + path, text) for path, text in selected(selection).items())
+                files |= await asyncio.to_thread(_files, selection, prefix)
             else:
                 stages.append(await self.digest(operation, reading, layer))
         return Making(below, definition_digest(operation), files, tuple(stages))
@@ -130,3 +130,8 @@ def _bound(mount: RunMount) -> Part:
     """A bind's source as something to be selected."""
     assert mount.source is not None
     return Part(mount.source, (mount.path,))
+
+
+def _files(selection: Selection, prefix: str) -> dict[str, str]:
+    """A short digest of each file; thousands of them take a while."""
+    return digests((prefix + path, text) for path, text in selected(selection).items())

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from composer.build.builder import Builder
@@ -46,6 +47,9 @@ from composer.volume.volumes import Volumes
 from composer.watch.ledger import Ledger
 
 log = logging.getLogger("composer.server")
+
+_THREADS = 64
+"""At most. Some wait for the image store to be free (prune, remove) while others work so that it becomes so (build, pull)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,7 @@ async def build(paths: Paths) -> Engine:
         StateError: the records are damaged or newer than we are.
         HostError: no keeper answers.
     """
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, "engine"))
     paths.data.mkdir(mode=0o711, parents=True, exist_ok=True)
     for place in (paths.rootfs, paths.files):
         place.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -427,3 +427,19 @@ def test_stages_that_do_not_need_each_other_run_side_by_side(yard: Yard) -> None
         assert [status for status, _ in order] == [StepStatus.STARTED] * 2 + [StepStatus.DONE] * 2
 
     run(yard, scenario)
+
+
+def test_whoever_waits_for_builds_to_end_does_not_keep_them_from_it(yard: Yard) -> None:
+    async def scenario(yard: Yard) -> None:
+        yard.write({"hello.txt": "hello\n"})
+        build = asyncio.create_task(yard.build("FROM busybox\nRUN echo begun; sleep 0.3\nCOPY hello.txt /\n"))
+        await yard.until("begun")
+        images = yard.engine.rooms.images
+        pruning = [asyncio.create_task(asyncio.to_thread(images.prune)) for _ in range(20)]
+
+        image = await asyncio.wait_for(build, 30)
+
+        assert content(image, "/hello.txt") == "hello\n"
+        await asyncio.gather(*pruning)
+
+    run(yard, scenario)

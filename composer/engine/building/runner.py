@@ -49,6 +49,8 @@ _LATE_OUTPUT_SECONDS = 1.0
 
 _NOT_FOUND = 127
 
+_OWN_NETWORK = "steps of builds are on this machine's own network: without root there is no uplink to another"
+
 _DEAD_WITHIN = 10.0
 """Seconds that a step's process may take to disappear after SIGKILL."""
 
@@ -156,8 +158,11 @@ class Runner:
 
     async def _network(self, task: RunTask, stack: contextlib.AsyncExitStack) -> _Network:
         wanted = task.operation.network
-        # An engine without privileges has no uplinks: its steps reach the outside as the user himself does.
-        if wanted == "host" or (wanted == "default" and self._rooms.facts.rootless):
+        if wanted == "default" and self._rooms.facts.rootless:
+            if _OWN_NETWORK not in self._rooms.notes:
+                self._rooms.notes.append(_OWN_NETWORK)
+            wanted = "host"
+        if wanted == "host":
             return _Network(None, host=True)
         if wanted == "none":
             return _Network(None, host=False)
