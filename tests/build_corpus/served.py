@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -69,7 +70,10 @@ def serving(
         ],
     )
     null = subprocess.DEVNULL
-    running = [subprocess.Popen([*prefix, *command], stdin=null, stdout=null, stderr=null) for command in commands]
+    running = [
+        subprocess.Popen([*prefix, *command], stdin=null, stdout=null, stderr=null, start_new_session=True)
+        for command in commands
+    ]
     try:
         if not prefix:
             for port in (http, git):
@@ -77,7 +81,7 @@ def serving(
         yield f"http://127.0.0.1:{http}", f"git://127.0.0.1:{git}/repo.git"
     finally:
         for process in running:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)  # `git daemon` is a process of git's
             process.wait()
 
 
