@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from composer.project import forms
-from composer.project.attributes_files import GRANTS
+from composer.project.attributes_files import BUILD_GRANTS
 from composer.project.records import MapOf, Record
 from composer.project.rows import LABELS, PAIRS, SIZE, STRINGS, ULIMITS_DOC, of, unheard
 from composer.project.shapes import Flag, Text
@@ -31,18 +31,26 @@ BUILD = Record(
             examples=({"base": "service:base"},),
         ),
         "cache_from": of(
-            STRINGS, "Where cached steps may come from.", examples=(["type=registry,ref=example/app:cache"],)
+            STRINGS,
+            "Where cached steps may come from: a reference, `type=registry,…`, `type=local,src=…`.",
+            examples=(["type=registry,ref=example/app:cache"],),
         ),
-        "cache_to": of(STRINGS, "Where cached steps go."),
+        "cache_to": of(
+            STRINGS, "Where cached steps go: a reference, `type=registry,…`, `type=local,dest=…`, `type=inline`."
+        ),
         "no_cache": of(Flag(), "Run every step again.", default=False),
         "no_cache_filter": of(STRINGS, "Stages whose steps are run again."),
         "pull": of(Flag(), "Look for newer base images.", default=False),
-        "network": of(Text(), "The network of `RUN` steps: `host`, `none` or a name.", examples=("host", "none")),
+        "network": of(Text(), "The network of `RUN` steps: `default`, `host` or `none`.", examples=("host", "none")),
         "shm_size": of(SIZE, "The size of /dev/shm."),
         "extra_hosts": of(forms.Hosts(), "More names for /etc/hosts."),
-        "platforms": of(STRINGS, "The platforms to build for.", examples=(["linux/amd64", "linux/arm64"],)),
+        "platforms": of(
+            STRINGS,
+            "The platforms to build for; that which runs here is built.",
+            examples=(["linux/amd64", "linux/arm64"],),
+        ),
         "tags": of(STRINGS, "More names for the image.", examples=(["example/app:1.2"],)),
-        "secrets": of(GRANTS, "Secrets that `RUN --mount=type=secret` may use."),
+        "secrets": of(BUILD_GRANTS, "Secrets that `RUN --mount=type=secret` may use."),
         "ssh": of(
             forms.Keys(),
             "SSH agents or keys that `RUN --mount=type=ssh` may use: `default`, or `ID=PATH`.",

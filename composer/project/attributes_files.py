@@ -25,6 +25,23 @@ GRANT = Record(
     needs=("source",),
 )
 GRANTS = ListOf(GRANT)
+"""What a service is granted."""
+
+_UNHEARD = "No effect in a build: `RUN --mount=type=secret` says it where the secret is used."
+BUILD_GRANTS = ListOf(
+    Record(
+        {
+            "source": of(Text(), "Which one, by its key at the top level.", required=True),
+            "target": of(Text(), "The id that `RUN --mount=type=secret,id=…` knows it by; `source` if left out."),
+            "uid": unheard(NUMBERED, _UNHEARD),
+            "gid": unheard(NUMBERED, _UNHEARD),
+            "mode": unheard(Parsed("permissions", forms.parse_mode, ("0440",)), _UNHEARD),
+        },
+        alone="source",
+        needs=("source",),
+    )
+)
+"""What a build is granted."""
 
 _SOURCES = {
     "name": of(Text(), "Its name outside of this file; `PROJECT_KEY` if left out."),

@@ -1,11 +1,11 @@
-"""Checks of `build` sections: images that are built from each other, and what of a secret a build has no use for."""
+"""Checks of `build` sections: images that are built from each other."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from composer.project.document import Mapping, Mark, Scalar
-from composer.project.merged import entries_of, items_of, services_of
+from composer.project.merged import entries_of, services_of
 from composer.project.report import Report
 
 _SERVICE = "service:"
@@ -46,15 +46,3 @@ def _follow(start: str, edges: dict[str, list[tuple[str, Mark]]], done: set[str]
             done.add(name)
             stack.pop()
             trail.pop()
-
-
-def secrets(tree: Mapping, report: Report) -> None:
-    """A secret's owner and permissions are its mount's to say, as in BuildKit."""
-    for name, service in services_of(tree).items():
-        build = service.get("build")
-        for index, grant in enumerate(items_of(build, "secrets") if isinstance(build, Mapping) else ()):
-            for field in ("uid", "gid", "mode"):
-                if isinstance(grant, Mapping) and grant.get(field) is not None:
-                    message = f"services.{name}.build.secrets[{index}].{field} has no effect in a build"
-                    hint = f"say it where it is used: `RUN --mount=type=secret,id=…,{field}=…`"
-                    report.warn(message, grant.key(field), hint=hint, about_running=True)

@@ -22,7 +22,6 @@ CHECKS: tuple[Callable[[Mapping, Report], None], ...] = (
     references.known_files,
     references.known_contexts,
     build_checks.context_circles,
-    build_checks.secrets,
     clashes.replicas,
     clashes.container_names,
     clashes.network_modes,

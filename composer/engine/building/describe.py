@@ -208,7 +208,10 @@ def _secrets(build: Build, project: Project, problems: _Problems) -> Iterator[tu
     for number, grant in enumerate(build.secrets):
         file = project.secrets[grant.source]
         what = f"secret `{grant.source}`"
-        if file.file is not None:
+        if file.template_driver:
+            why = f"{what} is a template: these are rendered for services that run, not for builds"
+            problems.add("secrets", why, hint="leave `template_driver` out", index=number)
+        elif file.file is not None:
             yield grant.target, partial(read, file.file, what)
         elif file.environment is not None:
             value = project.environment_used.get(file.environment)

@@ -215,4 +215,4 @@ def test_what_a_build_has_no_use_for_of_a_secret_is_told(tmp_path: Path) -> None
     write(tmp_path, {"compose.yaml": web})
 
     (warning,) = load_in(tmp_path).warnings
-    assert warning.message == "services.web.build.secrets[0].mode has no effect in a build"
+    assert warning.message == "services.web.build.secrets[0].mode is not supported yet and has no effect"
