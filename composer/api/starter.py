@@ -24,7 +24,8 @@ from composer.errors import EngineError, HostError
 from composer.keeper import launch
 from composer.paths import Paths
 
-READY_WITHIN = 20.0
+READY_WITHIN = 60.0
+"""Seconds for an engine to come up: a third of one, where nothing is slow."""
 ENDED_WITHIN = 20.0
 FORKSERVER_WITHIN = 5.0
 """Seconds for which a forkserver may import, before its socket counts as left behind by one that died."""

@@ -227,6 +227,21 @@ def test_whoever_is_somebody_else_runs_the_command_himself(shop: Project, prefix
     assert process.returncode == 130
 
 
+def test_an_ordinary_user_has_one_outside_of_the_engines_namespaces(ordinary: Engine) -> None:
+    ordinary.program = (*ordinary.program[:-1], "composer.client")
+    shop = ordinary.project("services:\n  web: {image: host, command: sleep 1000, stop_signal: KILL}\n")
+    shop.up()
+    pid = eventually(lambda: forkserver(shop), 20)
+
+    assert Path(f"/proc/{pid}/ns/user").readlink() == Path("/proc/self/ns/user").readlink()
+    assert shop.exec("web", "echo", "hello").stdout == "hello\n"
+    following = shop.start("logs", "-f")
+    the_command(shop)
+    following.interrupt()
+    assert following.wait() == 130
+    assert forkserver(shop) == pid
+
+
 def test_nonsense_at_its_socket_hurts_nobody(shop: Project) -> None:
     for words in (b"", b"GET / HTTP/1.1\r\n\r\n", b"\0\0\0\x02x\0", b"\xff\xff\xff\xff"):
         with socket.socket(socket.AF_UNIX) as hostile:

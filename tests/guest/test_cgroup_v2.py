@@ -24,7 +24,7 @@ def test_groups_and_firewall_in_a_guest() -> None:
 
 
 def test_a_container_in_a_guest() -> None:
-    """One scenario: everything is ten times slower there, and a command waits 20 seconds for its engine."""
+    """One scenario only: everything is ten times slower there."""
     tests = "tests/e2e/test_one_container.py -k code_of"
     ended = guest.run(f".venv/bin/pytest -q -p no:cacheprovider {tests}", timeout=1500)
 
