@@ -41,10 +41,12 @@ class Tail:
         return [line.rstrip("\r")[:_LONGEST_LINE] for line in lines[-_LAST_LINES:]]
 
 
-def explained(error: ComposerError, vertex: Vertex, source: Source) -> ComposerError:
-    """The error with the instruction and its place; one that says these already stays as it is."""
-    if isinstance(error, BuildError) or vertex.span is None:
-        return error
+def explained(error: ComposerError, vertex: Vertex, source: Source) -> BuildError:
+    """A new error with the instruction and its place; one that says these already is said again."""
+    if isinstance(error, BuildError):
+        return BuildError(error.diagnostics)
+    if vertex.span is None:
+        return BuildError([Diagnostic(Severity.ERROR, error.message, hint=error.hint)])
     line = source.excerpt(vertex.span)[0] if vertex.span.first <= len(source.lines) else ""
     indent = len(line) - len(line.lstrip())
     place = source.location(vertex.span.first, indent + 1, len(line.strip()))

@@ -24,7 +24,7 @@ from composer.build.operations import (
 )
 from composer.build.options import BuildOptions
 from composer.build.why import Making, digests
-from composer.errors import ComposerError
+from composer.errors import BuildError, ComposerError
 from composer.image.image import Image
 
 Reading = Part | RunMount
@@ -85,7 +85,7 @@ class Inputs:
                 stages.append(await self.digest(operation, reading, layer))
         return Making(below, definition_digest(operation), files, tuple(stages))
 
-    def explain(self, vertex: Vertex, error: ComposerError) -> ComposerError:
+    def explain(self, vertex: Vertex, error: ComposerError) -> BuildError:
         """The error as the user should see it."""
         return explained(error, vertex, self.text)
 

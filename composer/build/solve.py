@@ -161,7 +161,11 @@ class _Build:
 
         # A step that is to be run again is nobody else's.
         flight = secrets.token_hex(8) if vertex.fresh else key
-        return await self._solver.flights.join(flight, lambda report: run.carried_out(report, why), listen)
+        try:
+            return await self._solver.flights.join(flight, lambda report: run.carried_out(report, why), listen)
+        except ComposerError as error:
+            # Here and not where it failed: whoever joined has it in another Dockerfile.
+            raise self._inputs.explain(vertex, error) from error
 
     async def _base(self, vertex: Vertex, image: Image) -> Layer | None:
         await self._inputs.unpack(image)
@@ -225,7 +229,7 @@ class _Run:
     inputs: Inputs
 
     async def carried_out(self, report: Report, why: str) -> Layer:
-        """The layer that it makes. Raises what the step raises, with its place in the Dockerfile."""
+        """The layer that it makes. Raises what the step raises."""
         solver, vertex, began = self.solver, self.vertex, time.monotonic()
 
         def tell(status: StepStatus, output: str = "", detail: str = "") -> None:
@@ -242,7 +246,9 @@ class _Run:
             told = in_words(error, vertex.name)
             if isinstance(told, ComposerError):
                 tell(StepStatus.FAILED, detail=told.message)
-                raise self.inputs.explain(vertex, told) from error
+                if told is not error:
+                    raise told from error
+                raise
             tell(StepStatus.CANCELLED if isinstance(error, asyncio.CancelledError) else StepStatus.FAILED)
             raise
         layer = self._made(room, time.monotonic() - began)
