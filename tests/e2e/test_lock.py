@@ -153,6 +153,7 @@ def test_a_damaged_lock_is_told_with_its_line(
         result = shop.compose(*command)
         assert result.code != 0
         assert "Traceback" not in result.output
+    assert shop.compose("lock", "--check").code == 1
     up = shop.compose("up", "-d")
 
     assert words in up.stderr
@@ -417,3 +418,23 @@ def test_an_ordinary_user_locks_and_runs_what_is_locked(ordinary: Engine, regist
     assert shop.exec("web", "cat", "/greeting").stdout == "hello\n"
     assert "as locked" in shop.compose("toolchain", check=True).stdout
     shop.down()
+
+
+def test_a_machine_without_a_network_runs_what_it_was_brought(
+    engine: Engine, colleague: Engine, tmp_path: Path
+) -> None:
+    with running_registry(tmp_path / "gone") as registry:
+        shop = one_service(engine, registry.push(busybox_image(tmp_path), "web:1"))
+        shop.compose("lock", check=True)
+        shop.up()
+    archive = tmp_path / "images.tar"
+    engine.compose("image", "save", "-o", str(archive), f"{registry.name}/web:1", check=True)
+    theirs = clone(shop, colleague)
+    offline = theirs.compose("up", "-d", "--locked")
+    assert offline.code == 1
+    assert "`compose image load`" in offline.stderr
+
+    colleague.compose("image", "load", str(archive), check=True)
+    theirs.up("--locked")
+
+    assert theirs.exec("web", "cat", "/greeting").stdout == "hello\n"

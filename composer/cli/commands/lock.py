@@ -80,7 +80,11 @@ def _check(session: Session, path: Path, uses: Uses) -> int:
     from composer.lock.compare import compare
     from composer.lock.reading import read
 
-    lock = read(path)
+    try:
+        lock = read(path)
+    except ProjectError as error:
+        error.exit_code = 1  # a lock that is damaged differs, too
+        raise
     if lock is None:
         raise UsageError(f"there is no `{path.name}` in {path.parent}", hint="`compose lock` makes one")
     differences = compare(lock, uses, path.read_text(), path)
