@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from composer.api.messages import UpOptions
 from composer.clock import Clock
 from composer.engine.acquire import acquire
-from composer.engine.building.builds import buildables, needed
+from composer.engine.building.builds import buildables, contested, needed
 from composer.engine.building.describe import Errand
 from composer.engine.building.freshness import Locate
 from composer.engine.building.making import Making
@@ -37,7 +37,15 @@ class Provision:
         pullable = [service for service in services if service.build is None or mode != "always"]
         pulls = acquire(pullable, found, policy=options.pull, now=self._clock.now(), locate=locate, pins=pins)
         stale = {}
+        rivals = contested(wanted)
         if wanted and mode in ("auto", "definition"):
-            stale = await self._making.stale(wanted, errand, locate, definition_only=mode == "definition")
+            # Where two builds take turns with a name, what has it now is nobody's to judge.
+            judged = [each for each in wanted if rivals.keys().isdisjoint(each.references)]
+            stale = await self._making.stale(judged, errand, locate, definition_only=mode == "definition")
         builds = needed(wanted, mode=mode, found=found, pulls=pulls, stale=stale, locate=locate)
-        return Plan((*pulls, *builds))
+        return Plan((*pulls, *builds), tuple(_rivalry(name, services) for name, services in rivals.items()))
+
+
+def _rivalry(name: str, services: Sequence[str]) -> str:
+    listed = " and ".join(f"`{service}`" for service in services)
+    return f"{listed} build different images, and call both `{name}`: the one that is built last has the name"

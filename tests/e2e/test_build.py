@@ -240,6 +240,19 @@ def test_an_image_may_be_built_from_another_service(shop: Project) -> None:
     assert plan(shop)[0] == "build/web  (files: extra.txt changed)"
 
 
+def test_two_builds_of_one_name_are_warned_about_and_come_to_rest(shop: Project) -> None:
+    write(shop, "other.Dockerfile", "FROM busybox\nCMD sleep 1000\n")
+    shop.write("""\
+        services:
+          web: {build: ., image: same, pull_policy: never, stop_grace_period: 0s}
+          other: {build: {context: ., dockerfile: other.Dockerfile}, image: same, pull_policy: never, stop_grace_period: 0s}
+    """)
+
+    assert "`web` and `other` build different images, and call both `same`" in shop.up().stderr
+    shop.up()
+    assert plan(shop) == ["nothing to do"]
+
+
 def test_services_that_share_a_build_are_built_once(shop: Project, builder: Engine) -> None:
     shop.write(SHOP + "  worker: {build: ., stop_grace_period: 0s}\n")
 

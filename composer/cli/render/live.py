@@ -139,7 +139,8 @@ class LiveProgress:
     def _text(self, lines: list[_Line]) -> str:
         done = sum(line.ended is not None for line in self._lines.values())
         names = max((width_of(describe(line.event)) for line in lines), default=0)
-        head = self._screen.paint(f"[+] Running {done}/{len(self._lines)}", BOLD if done < len(self._lines) else BLUE)
+        what = "Building" if any(is_step(line.event) for line in self._lines.values()) else "Running"
+        head = self._screen.paint(f"[+] {what} {done}/{len(self._lines)}", BOLD if done < len(self._lines) else BLUE)
         return "".join(f"{text}\n" for text in (head, *(self._line(line, names) for line in lines)))
 
     def _line(self, line: _Line, names: int) -> str:

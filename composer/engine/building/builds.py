@@ -103,6 +103,15 @@ def needed(
     return Plan(tuple(nodes.values()))
 
 
+def contested(wanted: Iterable[Buildable]) -> dict[str, tuple[str, ...]]:
+    """The names that several builds give different images, with the services whose builds these are."""
+    claims: dict[str, list[str]] = {}
+    for each in wanted:
+        for reference in each.references:
+            claims.setdefault(reference, []).append(each.service)
+    return {reference: tuple(services) for reference, services in claims.items() if len(services) > 1}
+
+
 def every(wanted: Sequence[Buildable], cause: str) -> Plan:
     """All of these builds, whatever is there."""
     nodes = needed(wanted, mode="always", found=(), pulls=Plan(), stale={}, locate=lambda _: "")

@@ -24,6 +24,7 @@ from composer.engine.configure import image_reference
 from composer.engine.plan import BuildImage
 from composer.engine.records import BuildRecord
 from composer.engine.store import Store
+from composer.errors import StateError
 from composer.image.image import Image
 from composer.image.store import Store as Images
 from composer.image.store import missing
@@ -58,7 +59,11 @@ class Making:
         options = await asyncio.to_thread(options_of, operation, errand, lambda name: self._image_of(name, errand))
         image = await self._built(options, operation, emit)
         images = await asyncio.to_thread(self._reader.images, operation, errand)
-        self._remember(operation, image, salt, Inputs(before.settings, images, before.files))
+        try:
+            self._remember(operation, image, salt, Inputs(before.settings, images, before.files))
+        except StateError as error:
+            detail = f"cannot remember what `{operation.service}` was built from: {error.message}"
+            emit(Event("project", errand.project.name, "warning", detail=detail, hint=error.hint))
 
     async def verify(self, operations: Sequence[BuildImage], errand: Errand, emit: Emit) -> None:
         """Build each of these images, which are there, once more without the cache, and compare.

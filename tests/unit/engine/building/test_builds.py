@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from composer.engine.acquire import acquire, known_after
-from composer.engine.building.builds import buildables, built_from, needed
+from composer.engine.building.builds import buildables, built_from, contested, needed
 from composer.engine.plan import BuildImage, CreateContainer, Node, Plan
 from composer.project.model import Build, Project, Service
 from tests.unit.engine.shop import service as replicas
@@ -85,6 +85,13 @@ def test_the_image_of_a_service_that_is_a_context_comes_first_named_or_not() -> 
         "build/base  (b.txt changed)\nbuild/web  (base is built again)  after build/base"
     )
     assert plan(shop, "web", found=("shop-base",)) == "build/web  (missing, compose.yaml:3)"
+
+
+def test_names_that_two_builds_claim_are_found() -> None:
+    other = {"build": {"context": "/other"}, "image": "same"}
+    shop = project(web={**WEB, "image": "same"}, worker={**WEB, "image": "same"}, other=other)
+
+    assert contested(buildables(shop, shop.services.values())) == {"same": ("web", "other")}
 
 
 def test_contexts_in_a_circle_do_not_hang() -> None:
