@@ -82,13 +82,13 @@ HEALTHCHECK = Record(
 
 ATTACHMENT = Record(
     {
-        "aliases": of(STRINGS, "More names of the service on this network.", examples=(["store"],)),
-        "ipv4_address": of(ADDRESS, "A fixed address; needs a subnet in the network's `ipam`.", examples=("10.5.0.5",)),
         "priority": of(Whole(), "The network with the highest becomes the first interface.", default=0),
         "gw_priority": of(Whole(), "The network with the highest gives the default route.", default=0),
+        "aliases": of(STRINGS, "More names of the service on this network.", examples=(["store"],)),
+        "ipv4_address": of(ADDRESS, "A fixed address; needs a subnet in the network's `ipam`.", examples=("10.5.0.5",)),
         "ipv6_address": unheard(ADDRESS, "A fixed IPv6 address."),
-        "mac_address": of(Text(), "Its hardware address there.", examples=("02:42:ac:11:65:43",)),
         "link_local_ips": unheard(STRINGS, "Link-local addresses."),
+        "mac_address": of(Text(), "Its hardware address there.", examples=("02:42:ac:11:65:43",)),
         "driver_opts": unheard(PAIRS, "Options of the driver."),
         "interface_name": unheard(Text(), "The interface's name in the container."),
     }
@@ -97,7 +97,7 @@ ATTACHMENT = Record(
 ENV_FILE = Record(
     {
         "path": of(Text(), "The file, relative to the project directory.", required=True, examples=("app.env",)),
-        "required": of(Flag(), "Whether it must exist; true if left out."),
+        "required": of(Flag(), "Whether it must exist; true if left out.", always=True, default=True),
         "format": of(Text(choices=("raw",)), "`raw`: lines of `NAME=VALUE`, taken as they are.", examples=("raw",)),
     },
     alone="path",
@@ -295,6 +295,7 @@ SERVICE = Record(_SERVICE, title="service")
 
 IPAM = Record(
     {
+        "driver": of(Text(), "Only `default`."),
         "config": of(
             ListOf(
                 Record(
@@ -312,7 +313,6 @@ IPAM = Record(
             ),
             "The subnet.",
         ),
-        "driver": of(Text(), "Only `default`."),
         "options": unheard(PAIRS, "Options of the driver."),
     }
 )
@@ -320,15 +320,15 @@ IPAM = Record(
 NETWORK = Record(
     {
         "name": of(Text(), "Its name outside of this file; `PROJECT_KEY` if left out."),
-        "external": of(EXTERNAL, "It exists already and is neither created nor removed."),
-        "internal": of(Flag(), "Without a way out.", default=False),
         "driver": of(Text(), "Only `bridge`."),
         "driver_opts": unheard(PAIRS, "Options of the driver."),
         "ipam": of(IPAM, "Addresses."),
-        "labels": LABELS,
+        "external": of(EXTERNAL, "It exists already and is neither created nor removed."),
+        "internal": of(Flag(), "Without a way out.", default=False),
         "attachable": of(Flag(), "Makes no difference here.", default=False),
-        "enable_ipv6": unheard(Flag(), "Give it IPv6 addresses.", always=True, default=False),
+        "labels": LABELS,
         "enable_ipv4": unheard(Flag(), "Give it IPv4 addresses; true if left out.", always=True, default=True),
+        "enable_ipv6": unheard(Flag(), "Give it IPv6 addresses.", always=True, default=False),
     },
     title="network",
 )
@@ -336,9 +336,9 @@ NETWORK = Record(
 VOLUME = Record(
     {
         "name": of(Text(), "Its name outside of this file; `PROJECT_KEY` if left out."),
-        "external": of(EXTERNAL, "It exists already and is neither created nor removed."),
         "driver": of(Text(), "Only `local`."),
         "driver_opts": unheard(PAIRS, "Options of the driver."),
+        "external": of(EXTERNAL, "It exists already and is neither created nor removed."),
         "labels": LABELS,
     },
     title="volume",

@@ -62,8 +62,8 @@ _RESERVATIONS = Record(
     {
         "cpus": unheard(Real(), "CPU time that must be free; for a cluster to plan with."),
         "memory": of(SIZE, "Memory to keep for it under pressure."),
-        "generic_resources": unheard(ListOf(_GENERIC), "Resources of a cluster's machines."),
         "devices": unheard(DEVICE_REQUESTS, "Devices such as GPUs."),
+        "generic_resources": unheard(ListOf(_GENERIC), "Resources of a cluster's machines."),
     }
 )
 
@@ -104,9 +104,10 @@ _RESTART = Record(
 DEPLOY = Record(
     {
         "mode": unheard(Text(), "`replicated`; the others are for clusters.", default="replicated"),
-        "endpoint_mode": unheard(Text(), "Only with Swarm."),
         "replicas": of(Whole(0, 10_000), "How many containers.", always=True, default=1),
         "labels": of(LABELS.shape, "Metadata of the service; containers do not carry it."),
+        "update_config": unheard(_UPDATE, "How a change is rolled out.", always=True),
+        "rollback_config": unheard(_UPDATE, "How a change is taken back.", always=True),
         "resources": of(
             Record(
                 {
@@ -118,7 +119,6 @@ DEPLOY = Record(
         ),
         "restart_policy": of(_RESTART, "When to start it again; `restart` goes before it.", always=True),
         "placement": unheard(_PLACEMENT, "On which machines; there is one."),
-        "update_config": unheard(_UPDATE, "How a change is rolled out.", always=True),
-        "rollback_config": unheard(_UPDATE, "How a change is taken back.", always=True),
+        "endpoint_mode": unheard(Text(), "Only with Swarm."),
     }
 )

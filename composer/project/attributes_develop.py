@@ -44,10 +44,10 @@ WATCH = Record(
             examples=("sync",),
         ),
         "target": of(Text(), "Where changed files go in the container.", examples=("/app/src",)),
+        "exec": of(Record(_COMMAND), "The command of `sync+exec`."),
         "ignore": of(ONE_OR_MORE, "Patterns of files that do not count.", examples=(["node_modules/", "**/*.log"],)),
         "include": of(ONE_OR_MORE, "Patterns of the only files that count.", examples=(["**/*.py"],)),
         "initial_sync": of(Flag(), "Bring the container up to date when the watching begins.", default=False),
-        "exec": of(Record(_COMMAND), "The command of `sync+exec`."),
     }
 )
 

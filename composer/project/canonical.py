@@ -17,6 +17,16 @@ from composer.project.model import Build, Dependency, Project, Service
 Shown = dict[str, Any]
 
 _WORKED_IN = ("env_file", "extends", "label_file")
+_PLACES = {
+    "profiles": "", "develop": "build~", "cgroup": "cgroup_parent~", "cpu_shares": "cpuset~", "gpus": "group_add~",
+    "healthcheck": "hostname~", "mem_swappiness": "memswap_limit~", "mac_address": "memswap_limit~~",
+    "post_start": "~1", "pre_stop": "~2", "pre_start": "~3",
+}  # fmt: skip
+"""Docker Compose prints the attributes of a service by name, with these exceptions: what each is sorted as.
+
+And all that begin with `cpu` stand before `command`.
+"""
+
 _SECTIONS = ("networks", "volumes", "secrets", "configs")
 
 
@@ -42,7 +52,7 @@ def canonical(tree: Mapping, project: Project) -> Shown:
         if parts:
             written = shown.get(section, {})
             data[section] = {key: _named(written.get(key) or {}, part) for key, part in parts}
-    data |= {key: value for key, value in shown.items() if key == "models" or key.startswith("x-")}
+    data |= {key: value for key, value in shown.items() if key == "models"} | _extensions(shown)
     escaped: Shown = escape(data)
     return escaped
 
@@ -51,6 +61,9 @@ def with_nulls(data: Shown) -> Shown:
     """`data` with what Docker Compose says in JSON, and only there, of what was not said at all."""
     nulls = {"command": None, "entrypoint": None}
     services = {name: dict(sorted((nulls | fields).items())) for name, fields in data.get("services", {}).items()}
+    for fields in services.values():
+        if "deploy" in fields:
+            fields["deploy"] = {"placement": {}} | fields["deploy"]
     networks = {
         key: fields if fields.get("external") else {**fields, "ipam": fields.get("ipam", {})}
         for key, fields in data.get("networks", {}).items()
@@ -59,9 +72,62 @@ def with_nulls(data: Shown) -> Shown:
 
 
 def as_written(tree: Mapping, name: str) -> Shown:
-    """What the files say, merged and in long forms, with nothing that only follows from it (`--no-normalize`)."""
+    """What the files say, merged and in long forms, with nothing that only follows from it; `$` as it is there."""
     shown: Shown = COMPOSE.show(tree)
-    return {"name": name} | {key: value for key, value in shown.items() if key != "version"}
+    return {"name": name} | {key: value for key, value in shown.items() if key not in ("version", "name")}
+
+
+def without_consequences(tree: Mapping, project: Project) -> Shown:
+    """What `canonical` gives, less the networks, names, dependencies and contexts that only follow (`--no-normalize`)."""
+    shown: Shown = escape(COMPOSE.show(tree))
+    data = canonical(tree, project)
+    for name, service in data["services"].items():
+        written = shown["services"][name]
+        for key in ("networks", "depends_on"):
+            said = written.get(key) or {}
+            kept = {entry: value for entry, value in service.pop(key, {}).items() if entry in said}
+            service |= {key: kept} if kept else {}
+        if "build" in service:
+            said = written["build"]
+            service["build"] = {key: value for key, value in service["build"].items() if key in said}
+        data["services"][name] = dict(sorted(service.items(), key=lambda field: _place(field[0])))
+    for section in _SECTIONS:
+        declared = shown.get(section) or {}
+        parts = {key: entry for key, entry in data.pop(section, {}).items() if key in declared}
+        for key, entry in parts.items():
+            if "name" not in (declared[key] or {}) and not entry.get("external"):
+                entry.pop("name")
+        data |= {section: parts} if parts else {}
+    return data
+
+
+def normalised(data: Shown, name: str) -> Shown:
+    """What `as_written` gave with the networks and names that follow from it, for a project called `name`."""
+    services = {key: _with_network(service) for key, service in data.get("services", {}).items()}
+    sections: Shown = {
+        key: {entry: dict(said or {}) for entry, said in (data.get(key) or {}).items()} for key in _SECTIONS
+    }
+    if any("default" in (service.get("networks") or {}) for service in services.values()):
+        sections["networks"].setdefault("default", {})
+    for section in sections.values():
+        for key, entry in section.items():
+            outside = entry.get("external")
+            inside = outside.get("name") if isinstance(outside, dict) else None
+            entry.setdefault("name", inside or (key if outside else f"{name}_{key}"))
+    return data | {"services": services} | {key: section for key, section in sections.items() if section}
+
+
+def _with_network(service: Shown) -> Shown:
+    if "network_mode" in service or service.get("networks"):
+        return service
+    return service | {"networks": {"default": None}}
+
+
+def _by_name(value: Any) -> Any:
+    """An extension with its keys in order, as Go prints maps."""
+    if isinstance(value, dict):
+        return {key: _by_name(inner) for key, inner in sorted(value.items())}
+    return [_by_name(inner) for inner in value] if isinstance(value, list) else value
 
 
 def escape(data: Any) -> Any:
@@ -90,7 +156,7 @@ def _service(written: Shown, service: Service) -> Shown:
             else None
         ),
         "secrets": lambda said, _: (
-            [{"target": f"/run/secrets/{one['source']}"} | one for one in said["secrets"]]
+            [{"source": one["source"], "target": f"/run/secrets/{one['source']}"} | one for one in said["secrets"]]
             if "secrets" in said
             else None
         ),
@@ -100,9 +166,13 @@ def _service(written: Shown, service: Service) -> Shown:
         fields.pop(name, None)
         if value := part(written, service):
             fields[name] = value
-    extensions = {name: fields.pop(name) for name in list(fields) if name.startswith("x-")}
-    # Docker Compose sorts by name, but puts the profiles first.
-    return dict(sorted(fields.items(), key=lambda field: (field[0] != "profiles", field[0]))) | extensions
+    extensions = _extensions(fields)
+    fields = {name: value for name, value in fields.items() if name not in extensions}
+    return dict(sorted(fields.items(), key=lambda field: _place(field[0]))) | extensions
+
+
+def _place(name: str) -> str:
+    return f"ch{_PLACES.get(name, name)}" if name.startswith("cpu") else _PLACES.get(name, name)
 
 
 def _environment(written: Shown, service: Service) -> Shown:
@@ -112,8 +182,8 @@ def _environment(written: Shown, service: Service) -> Shown:
 
 
 def _dependency(dependency: Dependency) -> Shown:
-    fields: Shown = {"condition": str(dependency.condition), "required": dependency.required}
-    return fields | ({"restart": True} if dependency.restart else {})
+    restart: Shown = {"restart": True} if dependency.restart else {}
+    return {"condition": str(dependency.condition), **restart, "required": dependency.required}
 
 
 def _build(written: Shown, build: Build) -> Shown:
@@ -136,4 +206,4 @@ def _named(written: Any, part: Any) -> Shown:
 
 
 def _extensions(written: Shown) -> Shown:
-    return {key: value for key, value in written.items() if key.startswith("x-")}
+    return {key: _by_name(value) for key, value in sorted(written.items()) if key.startswith("x-")}

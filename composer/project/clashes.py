@@ -88,7 +88,7 @@ def network_modes(tree: Mapping, report: Report) -> None:
         if mode is None:
             continue
         mark = service.entries["network_mode"].mark
-        if service.get("networks") is not None:
+        if service.get("networks") is not None and plain(service.entries["networks"]):
             report.error(f"services.{name} has both `network_mode` and `networks`", mark, hint="keep one of them")
         if mode.startswith("container:"):
             if mode.partition(":")[2] not in names:

@@ -47,11 +47,13 @@ LONG_MOUNT = Record(
         "bind": Attribute(
             Record(
                 {
+                    "selinux": Attribute(Text(choices=("z", "Z")), "Relabel for SELinux, shared or private."),
                     "propagation": Attribute(
                         Text(choices=_PROPAGATIONS), "See mount_namespaces(7).", default="rprivate"
                     ),
-                    "create_host_path": Attribute(Flag(), "Create a missing directory on the host.", default=True),
-                    "selinux": Attribute(Text(choices=("z", "Z")), "Relabel for SELinux, shared or private."),
+                    "create_host_path": Attribute(
+                        Flag(), "Create a missing directory on the host.", always=True, default=True
+                    ),
                     "recursive": Attribute(Text(), "How mounts below it are treated.", Status.PARSED),
                 }
             ),

@@ -123,6 +123,7 @@ def _pair(
 
 LONG_PORT = Record(
     {
+        "name": Attribute(Text(), "A name for people.", examples=("web",)),
         "mode": Attribute(
             Text(choices=("ingress", "host")), "Makes no difference on a single machine.", default="ingress"
         ),
@@ -141,7 +142,6 @@ LONG_PORT = Record(
             "`tcp` or `udp`; `sctp` is read, and cannot be published here.",
             default="tcp",
         ),
-        "name": Attribute(Text(), "A name for people.", examples=("web",)),
         "app_protocol": Attribute(Text(), "What is spoken on this port, for people and tools.", examples=("http",)),
     }
 )

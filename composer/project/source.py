@@ -71,6 +71,8 @@ def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 
 def _is_text_elsewhere(text: str) -> bool:
     """Whether readers of YAML 1.1, who know `on` and `22:22` as something else, take the bare `text` for a string."""
+    if text in ("y", "Y", "n", "N"):
+        return False
     first = text[:1]
     resolvers = _Dumper.yaml_implicit_resolvers.get(first, []) + _Dumper.yaml_implicit_resolvers.get(None, [])
     return not any(expression.match(text) for _, expression in resolvers)

@@ -18,6 +18,7 @@ from composer.errors import HostError, UsageError
 if TYPE_CHECKING:
     from composer.project.loader import Loaded
     from composer.project.model import Project
+    from composer.project.variables import Variable
 
 app = command_app()
 
@@ -56,20 +57,21 @@ def config(
 ) -> int:
     """Check and print the project as it was understood."""
     from composer.cli.render.errors import show_diagnostics
+    from composer.project.canonical import without_consequences
 
     session: Session = ctx.obj
     check_format(format_, "yaml", "json")
     loaded = session.load(interpolate=interpolate, resolve_paths=paths, check=consistency)
     show_diagnostics(session.err, [warning for warning in loaded.warnings if not warning.about_running])
     if not interpolate:
-        text = "" if quiet else _dump(_written(loaded), format_)
+        text = "" if quiet else _dump(_uninterpolated(loaded, normalize), format_)
     else:
         project = _part(loaded.project, services or ())
         every = {**loaded.project.services, **loaded.project.disabled}.values()
         aspects: list[tuple[bool, Callable[[], str]]] = [
             (quiet, lambda: ""),
             (names, lambda: _lines(project.services)),
-            (images, lambda: _lines(dict.fromkeys(_image(project, name) for name in project.services))),
+            (images, lambda: _lines(_image(project, name) for name in project.services)),
             (volumes, lambda: _lines(project.volumes)),
             (networks, lambda: _lines(project.networks)),
             (profiles, lambda: _lines(sorted({profile for each in every for profile in each.profiles}))),
@@ -77,7 +79,7 @@ def config(
             (environment, lambda: _environment(loaded.project)),
             (bool(rendered), lambda: _rendered(loaded.project, rendered, services or ())),
             (variables, lambda: _variables(loaded, session, format_)),
-            (not normalize, lambda: _dump(_written(loaded), format_)),
+            (not normalize, lambda: _dump(without_consequences(loaded.tree, project), format_)),
             (only_digests, lambda: _dump(_overriding(_pinned(session, loaded, project)), format_)),
             (digests, lambda: _whole(loaded, project, format_, _pinned(session, loaded, project))),
         ]
@@ -145,6 +147,13 @@ def _written(loaded: Loaded) -> dict[str, Any]:
     return as_written(loaded.tree, loaded.project.name)
 
 
+def _uninterpolated(loaded: Loaded, normalize: bool) -> dict[str, Any]:
+    from composer.project.canonical import normalised
+
+    written = _written(loaded)
+    return normalised(written, loaded.project.name) if normalize else written
+
+
 def _dump(data: dict[str, Any], format_: str) -> str:
     from composer.project.source import dump_yaml
 
@@ -168,16 +177,32 @@ def _hashes(loaded: Loaded, wanted: str) -> str:
     return _lines(lines)
 
 
+def _by_name(loaded: Loaded) -> list[Variable]:
+    """One row for each variable: what the first reference says that says anything."""
+    from composer.project.variables import Variable
+
+    found: dict[str, Variable] = {}
+    for each in loaded.variables:
+        before = found.get(each.name, each)
+        found[each.name] = Variable(
+            each.name,
+            each.required or before.required,
+            before.default or each.default,
+            before.alternate or each.alternate,
+        )
+    return list(found.values())
+
+
 def _variables(loaded: Loaded, session: Session, format_: str) -> str:
     from composer.cli.render.table import table
 
     if format_ == "json":
         rows = [
             {"name": each.name, "required": each.required, "default": each.default, "alternate": each.alternate}
-            for each in loaded.variables
+            for each in _by_name(loaded)
         ]
         return json.dumps(rows, indent=2) + "\n"
-    cells = [(each.name, str(each.required).lower(), each.default, each.alternate) for each in loaded.variables]
+    cells = [(each.name, str(each.required).lower(), each.default, each.alternate) for each in _by_name(loaded)]
     return table(("NAME", "REQUIRED", "DEFAULT VALUE", "ALTERNATE VALUE"), cells)
 
 

@@ -102,10 +102,10 @@ services:
 networks:
   back:
     name: shop_back
-    internal: true
     ipam:
       config:
         - subnet: 10.9.0.0/24
+    internal: true
   default:
     name: shop_default
 volumes:
