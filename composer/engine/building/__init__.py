@@ -15,7 +15,8 @@ Between Compose and the builder:
 
 RUN steps, with the runtime, filters, cgroups and networks that services have:
 
-* `runner`   implements `build.worker.Worker` with the keeper
+* `runner`   implements `build.worker.Worker` with the keeper; `surroundings` who, what and where a step is
+* `attach`   what a step has mounted
 * `ground`   what a step's root needs and its layer must not have: mount points, /etc/hosts and /etc/resolv.conf
 * `uplink`   the network that steps share, there while builds run
 * `agents`   the user's ssh agent, inside

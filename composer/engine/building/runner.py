@@ -13,36 +13,27 @@ import errno
 import logging
 import os
 import signal
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
-from composer.build.worker import Agent, Attached, Directory, File, Memory, RunTask, Tree
+from composer.build.worker import Agent, File, RunTask
 from composer.engine.building import ground
 from composer.engine.building.agents import forwarded
-from composer.engine.building.uplink import Place, Uplink
+from composer.engine.building.attach import mount_steps, needs_directory
+from composer.engine.building.surroundings import StepNetwork, etc_files, identity_of, spec_of
+from composer.engine.building.uplink import Uplink
 from composer.engine.confinement import Confinement
-from composer.engine.networking import host_resolv_conf
 from composer.engine.rooms import Rooms
 from composer.engine.sessions import chunks
-from composer.engine.translate import privileged
 from composer.errors import ComposerError, ContainerError, HostError
-from composer.image.root import is_directory, read_file
 from composer.keeper import steps
 from composer.keeper.client import Run, Started
-from composer.keeper.steps import Step
-from composer.oci.runtime_spec import Rlimit, Spec, User
-from composer.runtime import capabilities, etc, mount_options, user
+from composer.oci.runtime_spec import Spec
 from composer.runtime.bundle import Bundle
 from composer.runtime.cgroup import Cgroup
 from composer.runtime.compile import clone_namespaces, container_steps
-from composer.runtime.defaults import PATH, SHM_SIZE, default_process, default_spec
-from composer.runtime.user import Identity
 
 log = logging.getLogger("composer.engine")
-
-HOSTNAME = "buildkitsandbox"
-"""What BuildKit calls the machine of a step; configure scripts write it into what they build."""
 
 _LATE_OUTPUT_SECONDS = 1.0
 """How long what is left in the pipe is read after the process is gone."""
@@ -53,14 +44,6 @@ _OWN_NETWORK = "steps of builds are on this machine's own network: without root 
 
 _DEAD_WITHIN = 10.0
 """Seconds that a step's process may take to disappear after SIGKILL."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Network:
-    """Where a step is: on the network of builds, on this machine's, or nowhere."""
-
-    place: Place | None
-    host: bool
 
 
 class Runner:
@@ -100,7 +83,7 @@ class Runner:
             for number, item in enumerate(task.attached)
             if isinstance(item, Agent)
         }
-        spec = self._spec(task, self._identity(task), network)
+        spec = spec_of(task, identity_of(task), network)
         bundle = await self._bundle(task, spec, network, cgroup, agents)
         fds = network.place.fds if network.place else {}
         network_steps = network.place.steps if network.place else ()
@@ -133,7 +116,7 @@ class Runner:
             for fd in (running.pidfd, *running.reported.values()):
                 os.close(fd)
 
-    async def _announce(self, network: _Network, running: Started) -> None:
+    async def _announce(self, network: StepNetwork, running: Started) -> None:
         """Have its questions for names answered; until then they wait."""
         if network.place:
             try:
@@ -156,17 +139,17 @@ class Runner:
                     os.close(fd)
             raise
 
-    async def _network(self, task: RunTask, stack: contextlib.AsyncExitStack) -> _Network:
+    async def _network(self, task: RunTask, stack: contextlib.AsyncExitStack) -> StepNetwork:
         wanted = task.operation.network
         if wanted == "default" and self._rooms.facts.rootless:
             if _OWN_NETWORK not in self._rooms.notes:
                 self._rooms.notes.append(_OWN_NETWORK)
             wanted = "host"
         if wanted == "host":
-            return _Network(None, host=True)
+            return StepNetwork(None, host=True)
         if wanted == "none":
-            return _Network(None, host=False)
-        return _Network(await stack.enter_async_context(self._uplink.place(task.id)), host=False)
+            return StepNetwork(None, host=False)
+        return StepNetwork(await stack.enter_async_context(self._uplink.place(task.id)), host=False)
 
     async def _cgroup(self, task: RunTask, stack: contextlib.AsyncExitStack) -> Cgroup:
         cgroup = self._rooms.cgroups.create(task.id, None)  # some calls of mkdir(2): a thread would take longer
@@ -182,34 +165,8 @@ class Runner:
         self._rooms.cgroups.kill(name)
         self._rooms.cgroups.remove(name)
 
-    def _identity(self, task: RunTask) -> Identity:
-        passwd, group = (
-            (read_file(task.lower, name) or b"").decode("utf-8", "replace") for name in ("/etc/passwd", "/etc/group")
-        )
-        return user.resolve(task.operation.user, passwd, group)
-
-    def _spec(self, task: RunTask, identity: Identity, network: _Network) -> Spec:
-        operation = task.operation
-        environment = {"PATH": PATH, **dict(task.environment)}
-        environment.setdefault("HOME", identity.home)
-        process = default_process(
-            operation.argv,
-            env=tuple(f"{name}={value}" for name, value in environment.items()),
-            cwd=operation.cwd,
-            user=User(identity.uid, identity.gid, additional_gids=identity.groups),
-            rlimits=tuple(Rlimit(f"RLIMIT_{one.name.upper()}", one.soft, one.hard) for one in operation.ulimits),
-            capabilities=capabilities.NAMES if operation.insecure else capabilities.DEFAULT,
-        )
-        spec = default_spec(
-            process,
-            hostname=operation.hostname or HOSTNAME,
-            shared=frozenset({"network"} if network.host else ()),
-            shm_size=operation.shm_size or SHM_SIZE,
-        )
-        return privileged(spec) if operation.insecure else spec
-
     async def _bundle(
-        self, task: RunTask, spec: Spec, network: _Network, cgroup: Cgroup, agents: dict[str, Path]
+        self, task: RunTask, spec: Spec, network: StepNetwork, cgroup: Cgroup, agents: dict[str, Path]
     ) -> Bundle:
         rooms, held = self._rooms, spec.process.capabilities
         if not rooms.facts.overlay:
@@ -219,14 +176,14 @@ class Runner:
             )
         files = [item for item in task.attached if isinstance(item, File)]
         lowest = task.scratch / "ground"
-        etc_files = self._etc(task, network)
+        etc = etc_files(task, network)
         ground.lay(
             lowest,
             task.lower,
-            [item.target for item in task.attached if _is_directory(item)],
+            [item.target for item in task.attached if needs_directory(item)],
             [
-                *(target for target, _source in etc_files),
-                *(one.target for one in task.attached if not _is_directory(one)),
+                *(target for target, _source in etc),
+                *(one.target for one in task.attached if not needs_directory(one)),
             ],
         )
         work = task.scratch / "work"
@@ -237,8 +194,8 @@ class Runner:
             lower=(*map(str, task.lower), str(lowest)),
             upper=str(task.upper),
             work=str(work),
-            etc=etc_files,
-            mounted=tuple(_mounts(task, str(rooms.paths.files), agents, options)),
+            etc=etc,
+            mounted=tuple(mount_steps(task, str(rooms.paths.files), agents, options)),
             files=tuple((item.target, item.content, item.mode, item.uid, item.gid) for item in files),
             files_place=str(rooms.paths.files),
             cgroup=cgroup,
@@ -246,21 +203,6 @@ class Runner:
             if task.operation.insecure
             else await self._confinement.default_filter(held.bounding if held else ()),
         )
-
-    def _etc(self, task: RunTask, network: _Network) -> tuple[tuple[str, str], ...]:
-        place = network.place
-        addresses = [one.address for one in place.record.endpoints.values()] if place else ["127.0.0.1"]
-        if network.host:
-            resolv = host_resolv_conf()
-        elif place:
-            resolv = etc.resolv_conf(etc.searched(host_resolv_conf()), ("ndots:0",))
-        else:
-            resolv = etc.resolv_conf(nameservers=())
-        gateway = "127.0.0.1" if network.host else place.gateway if place else ""
-        hosts = etc.hosts(task.operation.hostname or HOSTNAME, addresses, task.operation.extra_hosts, gateway=gateway)
-        for name, text in (("hosts", hosts), ("resolv.conf", resolv)):
-            (task.scratch / name).write_text(text)
-        return tuple((f"/etc/{name}", str(task.scratch / name)) for name in ("hosts", "resolv.conf"))
 
     async def _outcome(self, task: RunTask, running: Started, reading: int, output: Callable[[bytes], None]) -> int:
         async def read() -> None:
@@ -272,7 +214,7 @@ class Runner:
             status = await self._rooms.keeping.keeper.wait(task.id)
             await asyncio.wait([reader], timeout=_LATE_OUTPUT_SECONDS)
             return status
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, ComposerError):  # the build was given up, or the keeper died
             await self._end(task.id, running)
             raise
         finally:
@@ -302,31 +244,3 @@ def _explained(error: ContainerError, request: Run) -> ContainerError:
             exit_code=error.exit_code,
         )
     return error
-
-
-def _is_directory(item: Attached) -> bool:
-    """Whether the place where something is mounted must be a directory."""
-    if isinstance(item, Tree):
-        return is_directory(item.lower, item.path)
-    return isinstance(item, Directory | Memory)
-
-
-def _mounts(task: RunTask, place: str, agents: dict[str, Path], options: tuple[str, ...]) -> Iterator[Step]:
-    for number, item in enumerate(task.attached):
-        match item:
-            case Tree(target, lower, path, read_only):
-                upper = work = ""
-                if not read_only:
-                    upper, work = (str(task.scratch / f"{name}{number}") for name in ("discard", "discard-work"))
-                    for directory in (upper, work):
-                        Path(directory).mkdir()
-                yield steps.Stack(target, place, tuple(map(str, lower)), upper, work, path, options)
-            case Directory(target, source, read_only):
-                yield steps.Bind(str(source), target, read_only=read_only)
-            case Memory(target, size):
-                flags = mount_options.MS_NOSUID | mount_options.MS_NODEV
-                yield steps.Mount("tmpfs", target, flags, f"size={size}" if size else "")
-            case Agent(target):
-                yield steps.Bind(str(agents[target]), target)
-            case File():
-                continue
