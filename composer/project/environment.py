@@ -1,7 +1,7 @@
 """A service's environment: its `env_file`s in order, and `environment` over them.
 
-A `KEY` without value is taken from the variables of the project, or left out. References in a file see the project's
-variables first, then the service's own `environment`, then the file.
+A `KEY` without value is taken from the variables of the project, or left out. References in a file see what the files
+before it said, then the project's variables, then what the file itself says above.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ def service_environment(
     """The variables of the service's containers; what is wrong with a file is reported where it is named."""
     own = pairs(service, "environment")
 
-    def resolve(key: str) -> str | None:
-        value = lookup(key)
-        return own.get(key) if value is None else value
-
     environment: dict[str, str] = {}
+
+    def resolve(key: str) -> str | None:
+        return environment[key] if key in environment else lookup(key)
+
     for index, entry in enumerate(items_of(service, "env_file")):
         if isinstance(entry, Mapping):
             where = f"services.{name}.env_file[{index}]"

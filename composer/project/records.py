@@ -89,7 +89,8 @@ class MapOf:
         value = self.value.schema()
         mapping: Schema = {
             "type": "object",
-            "additionalProperties": {"oneOf": [value, {"type": "null"}]} if self.nulls and value else value,
+            # Where null is no value by itself, `!reset null` still may stand.
+            "additionalProperties": {"oneOf": [value, {"type": "null"}]} if value else value,
         }
         names = {"type": "array", "items": {"type": "string"}, "uniqueItems": True}
         return {"oneOf": [mapping, names]} if self.names else mapping

@@ -45,6 +45,21 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
+def _untagged(loader: yaml.CSafeLoader, node: yaml.Node) -> Any:
+    """What stands behind `!reset` and `!override`, as an editor sees it."""
+    match node:
+        case yaml.MappingNode():
+            return loader.construct_mapping(node, deep=True)
+        case yaml.SequenceNode():
+            return loader.construct_sequence(node, deep=True)
+        case _:
+            return None
+
+
+for _tag in ("!reset", "!override"):
+    _Loader.add_constructor(_tag, _untagged)
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda path: path.stem)
 def test_the_schema_accepts_every_file_of_the_corpus(file: Path) -> None:
     data: Any = yaml.load(file.read_text(), _Loader)
