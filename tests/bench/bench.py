@@ -75,7 +75,11 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("directory", help="where the peer is, or is to be made")
     parser.add_argument("--runs", type=int, default=7, help="rounds of each pair")
     parser.add_argument("--sizes", default="1,10,50", help="numbers of services")
-    parser.add_argument("--only", default="", help=f"cli, run, upN, memory, network, chain, registry, build, {ENGINE}")
+    parser.add_argument(
+        "--only",
+        default="",
+        help=f"cli, run, upN, memory, network, chain, registry, build, watch, watchfiles, {ENGINE}",
+    )
     parser.add_argument("--compose", default=str(beside) if beside.exists() else shutil.which("compose") or "compose")
     parser.add_argument("--json", default="", help="write every value to this file")
     return parser.parse_args(arguments)

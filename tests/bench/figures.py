@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tests.bench import building, projects, registry
+from tests.bench import building, projects, registry, saving
 from tests.bench.peers import Peer, Project
 
 MEMORY_SIZE = 30
@@ -49,6 +49,8 @@ def scenarios(sizes: Sequence[int]) -> list[Scenario]:
         Scenario("chain", chain, rounds=0.5),
         Scenario("registry", images, rounds=0.75),
         Scenario("build", builds, rounds=0.75),
+        Scenario("watch", saves, rounds=0.75),
+        Scenario("watchfiles", bursts, rounds=0.5),
     ]
 
 
@@ -148,6 +150,16 @@ def images(peer: Peer) -> dict[Figure, float]:
 def builds(peer: Peer) -> dict[Figure, float]:
     """Images from Dockerfiles."""
     return {Figure(name): seconds for name, seconds in building.measure(peer).items()}
+
+
+def saves(peer: Peer) -> dict[Figure, float]:
+    """From a save to what it leads to."""
+    return {Figure(name, unit): value for (name, unit), value in saving.saves(peer).items()}
+
+
+def bursts(peer: Peer) -> dict[Figure, float]:
+    """Many files under watch."""
+    return {Figure(name, unit): value for (name, unit), value in saving.many_files(peer).items()}
 
 
 def _gigabits(report: str) -> float:

@@ -10,12 +10,20 @@ Speaks JSON lines: a request on stdin, its answer on stdout.
     {"do": "memory", "pids": [...]}                {"kib": ...}         their proportional set size
     {"do": "forget", "pids": [...]}                {}                   their largest sizes so far
     {"do": "peak", "pids": [...]}                  {"kib": ...}         their largest resident sets since then
+    {"do": "cpu", "pids": [...]}                   {"seconds": ...}     the time that they have computed
+    {"do": "start", "argv": [...], "cwd": "...", "until": "..."}  {"pid"}   a command that goes on, once it has said that
+    {"do": "end", "pid": ...}                      {}                   Ctrl-C, and its end
+    {"do": "save", "path": "...", "text": "...", "seen": "...", "want": "..."}  {"seconds"}  until `want` is in the file `seen`
+    {"do": "check_out", "path": "...", "files": n, "stamp": "...", "there": "..."}  {"seconds"}   every file of a tree written
+        anew as git does, then the time until `there` has the same
 """
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -24,6 +32,9 @@ from pathlib import Path
 from typing import Any
 
 LONGEST = 600.0
+PATIENCE = 60.0
+"""Seconds after which what was saved is not waited for any more."""
+TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def run(argv: list[str], cwd: str) -> dict[str, Any]:
@@ -105,6 +116,85 @@ def peak(pids: list[int]) -> dict[str, Any]:
     return {"kib": total}
 
 
+def cpu(pids: list[int]) -> dict[str, Any]:
+    """Their time in user and kernel mode, proc_pid_stat(5)."""
+    ticks = 0
+    for pid in pids:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return {"seconds": ticks / TICKS}
+
+
+def start(argv: list[str], cwd: str, until: str) -> dict[str, Any]:
+    """A command in the background; its process is a child of ours."""
+    log = Path(cwd, ".log")
+    with log.open("wb") as output:
+        process = subprocess.Popen(argv, cwd=cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+    if not _wait(lambda: until in log.read_text("utf-8", "replace") or process.poll() is not None):
+        process.kill()
+        process.wait()
+        return {"error": f"{argv} did not say {until!r}: {log.read_text('utf-8', 'replace')}"}
+    _started[process.pid] = process
+    return {"pid": process.pid}
+
+
+def end(pid: int) -> dict[str, Any]:
+    """The end of a command that `start` began."""
+    process = _started.pop(pid)
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    return {}
+
+
+def save(path: str, text: str, seen: str, want: str) -> dict[str, Any]:
+    """A save as most editors do it, and how long it took to be seen."""
+    fresh = Path(f"{path}.new~")
+    fresh.write_text(text)
+    began = time.perf_counter()
+    fresh.rename(path)
+    if not _wait(lambda: want in _read(Path(seen))):
+        return {"error": f"{want} is not in {seen}: {_read(Path(seen))}"}
+    return {"seconds": time.perf_counter() - began}
+
+
+def check_out(path: str, files: int, stamp: str, there: str) -> dict[str, Any]:
+    """The time from the last file's being written to the first look that finds all of them the same."""
+    texts = {f"{number // 50}/{number % 50}.js": f"// {stamp} {number}\n" * 50 for number in range(files)}
+    for name, text in texts.items():
+        place = Path(path, name)
+        place.unlink(missing_ok=True)
+        place.write_text(text)
+    began = time.perf_counter()
+    if not _wait(lambda: all(_read(Path(there, name)) == text for name, text in texts.items())):
+        return {"error": f"{there} is not as {path}"}
+    return {"seconds": time.perf_counter() - began}
+
+
+def _wait(condition: Callable[[], bool]) -> bool:
+    """Whether it came true in time."""
+    last = time.perf_counter() + PATIENCE
+    while not condition():
+        if time.perf_counter() > last:
+            return False
+        time.sleep(0.001)
+    return True
+
+
+def _read(path: Path) -> str:
+    """A file that may not be there at this moment."""
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
+
+
+_started: dict[int, subprocess.Popen[bytes]] = {}
+
+
 def main() -> None:
     """Answer until stdin ends."""
     actions: dict[str, Callable[..., dict[str, Any]]] = {
@@ -116,6 +206,11 @@ def main() -> None:
         "memory": memory,
         "forget": forget,
         "peak": peak,
+        "cpu": cpu,
+        "start": start,
+        "end": end,
+        "save": save,
+        "check_out": check_out,
     }
     for line in sys.stdin:
         request = json.loads(line)
