@@ -50,6 +50,8 @@ class DockerPatterns:
         ]
         # Without exceptions order does not matter: one search answers for all.
         self._any = None if self._exceptions else _compiled(self._patterns)
+        self._last = "", NOTHING_ABOVE
+        """The directory of the path asked about last, and what was decided there: most often the next is beside it."""
 
     @classmethod
     def parse(cls, text: str) -> DockerPatterns:
@@ -116,10 +118,16 @@ class DockerPatterns:
 
     def decision(self, path: str) -> Decision:
         """What a walk from the top decides about `path`."""
-        decision = NOTHING_ABOVE
-        for place in _places(path):
-            decision = self.decide(place, decision)
-        return decision
+        if not self._patterns:
+            return NOTHING_ABOVE
+        directory = path.rpartition("/")[0]
+        known, above = self._last  # one read: other threads may ask too
+        if directory != known:
+            above = NOTHING_ABOVE
+            for place in _places(directory) if directory else ():
+                above = self.decide(place, above)
+            self._last = directory, above
+        return self.decide(path, above)
 
 
 _IGNORED = Decision(ignored=True)
