@@ -24,7 +24,7 @@ class GitIgnores:
 
     def __init__(self, start: str) -> None:
         """For the work tree that holds `start`, if any."""
-        self._top = _work_tree(start)
+        self._top = work_tree(start)
         self._files: dict[str, tuple[_Pattern, ...]] = {}
         self._directories: dict[str, bool] = {}
 
@@ -124,7 +124,7 @@ def _end_of_class(text: str) -> int:
     return text.find("]", first + 1)
 
 
-def _work_tree(start: str) -> str:
+def work_tree(start: str) -> str:
     """The directory above (or at) `start` that has a `.git`, "" for none."""
     place = start
     while place != "/":

@@ -20,10 +20,13 @@ from typing import Protocol
 
 from composer.errors import HostError
 from composer.kernel import inotify
+from composer.watch.checkout import locks_of
 from composer.watch.settle import Batch, Settle
 
 ROOT_CHECK = 1.0
 """Seconds between two looks at whether the roots are what they were."""
+_GIT_CHECK = 0.01
+"""Seconds between two looks at whether git has finished."""
 _BUSY_SHARE = 20
 """How many times longer than it takes we wait before polling again."""
 
@@ -43,7 +46,8 @@ _GONE = inotify.IN_MOVED_FROM | inotify.IN_DELETE
 _NEW = inotify.IN_CREATE | inotify.IN_MOVED_TO
 
 _REMOTE = frozenset(
-    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "vboxsf", "prl_fs", "vmhgfs"}
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "virtiofs", "afs", "ceph", "lustre", "glusterfs", "vboxsf", "prl_fs"}
+    | {"vmhgfs", "fuse.sshfs", "fuse.rclone", "fuse.glusterfs", "fuse.vmhgfs-fuse"}
 )
 
 
@@ -77,9 +81,10 @@ class WatchLimitError(HostError):
     """The kernel gives no more watches."""
 
 
-async def open_changes(areas: Sequence[Area]) -> Changes:
-    """The best way to notice changes in `areas`."""
-    remote = sorted({area.root for area in areas if filesystem_of(area.root) in _REMOTE})
+async def open_changes(areas: Sequence[Area], mounts: Callable[[], str] | None = None) -> Changes:
+    """The best way to notice changes in `areas`; `mounts` is what `/proc/self/mountinfo` says."""
+    told = (mounts or _mounts)()
+    remote = sorted({area.root for area in areas if filesystem_of(area.root, told) in _REMOTE})
     if remote:
         return Polling(f"polling: {remote[0]} is on a network file system, which tells nothing of changes")
     listening = Listening(areas)
@@ -130,6 +135,7 @@ class Listening:
         """Directories that are watched only for the roots in them, with the names of these."""
         self._check: asyncio.Task[None] | None = None
         self._failure: WatchLimitError | None = None
+        self._locks = locks_of(area.root for area in areas)
 
     async def begin(self) -> None:
         """Watch all areas. Raises WatchLimitError."""
@@ -291,14 +297,28 @@ class Listening:
             self._timer = None
         due = self._settle.due()
         if due is not None:
-            self._timer = asyncio.get_running_loop().call_at(due, self._ready.set)
+            self._timer = asyncio.get_running_loop().call_at(due, self._tell)
+
+    def _tell(self) -> None:
+        """Tell the batch, unless git is still at it."""
+        loop = asyncio.get_running_loop()
+        if self._settle.may_wait(loop.time()) and any(map(os.path.lexists, self._locks)):
+            self._timer = loop.call_later(_GIT_CHECK, self._tell)
+        else:
+            self._ready.set()
 
 
-def filesystem_of(path: str, mounts: Callable[[], str] = lambda: Path("/proc/self/mountinfo").read_text()) -> str:
+def _mounts() -> str:
+    with contextlib.suppress(OSError):
+        return Path("/proc/self/mountinfo").read_text("utf-8", "surrogateescape")
+    return ""
+
+
+def filesystem_of(path: str, mounts: str) -> str:
     """The type of the file system that `path` is on (`proc_pid_mountinfo(5)`), "" if that cannot be told."""
     best, kind = "", ""
-    with contextlib.suppress(OSError, ValueError):
-        for line in mounts().splitlines():
+    with contextlib.suppress(ValueError):
+        for line in mounts.splitlines():
             fields = line.split()
             place = fields[4].encode().decode("unicode_escape")
             if len(place) >= len(best) and (path == place or path.startswith(place.rstrip("/") + "/")):

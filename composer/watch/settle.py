@@ -1,7 +1,8 @@
 """When a burst of events is over: a pure count of time.
 
 A save is several events within a millisecond; a checkout is thousands within a second. A batch is due a moment after the last
-event, or, where a file was written to and not closed yet, a longer moment; but never later than `LONGEST` after its first.
+event, or, where a file was written to and not closed yet, a longer moment; but never later than `LONGEST` after its first:
+only a burst that is known to go on may wait up to `PATIENCE`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,11 @@ BUSY = 0.1
 """Seconds to wait for the end of a file that somebody is writing."""
 LONGEST = 0.3
 """Seconds after which a batch is told however much still happens."""
+
+MANY = 20
+"""Paths that make a burst."""
+PATIENCE = 5.0
+"""Seconds that a burst may wait for whoever makes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,10 @@ class Settle:
         if self._open:
             quiet = max(quiet, max(self._open.values()) + self._busy)
         return min(quiet, self._first + self._longest)
+
+    def may_wait(self, now: float) -> bool:
+        """Whether the batch is so large that it may be a branch switch, and so young that the rest can be waited for."""
+        return len(self._paths) >= MANY and now < self._first + PATIENCE
 
     def take(self) -> Batch:
         """The batch; the next event begins another."""

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from composer.ignore import DockerPatterns
 from composer.kernel.inotify import IN_Q_OVERFLOW, Event
-from composer.watch.changes import Listening, Polling, filesystem_of
+from composer.watch.changes import Listening, Polling, filesystem_of, open_changes
+from composer.watch.checkout import locks_of
 from composer.watch.selection import Selection
 from composer.watch.settle import Batch
 
@@ -105,12 +106,51 @@ def test_names_in_odd_encodings_are_told(tmp_path: Path) -> None:
     assert batch.paths == {str(tmp_path / name)}
 
 
-def test_the_file_system_of_a_path_is_that_of_the_nearest_mount() -> None:
-    def mounts() -> str:
-        return "22 1 8:1 / / rw - ext4 /dev/sda1 rw\n23 22 0:5 / /net/home\\040x rw shared:1 - nfs4 server:/ rw\n"
+MOUNTS = "22 1 8:1 / / rw - ext4 /dev/sda1 rw\n23 22 0:5 / /net/home\\040x rw shared:1 - nfs4 server:/ rw\n"
 
-    assert filesystem_of("/net/home x/project", mounts) == "nfs4"
-    assert filesystem_of("/net/homely", mounts) == "ext4"
+
+def test_the_file_system_of_a_path_is_that_of_the_nearest_mount() -> None:
+    assert filesystem_of("/net/home x/project", MOUNTS) == "nfs4"
+    assert filesystem_of("/net/homely", MOUNTS) == "ext4"
+
+
+def test_a_network_file_system_is_polled() -> None:
+    changes = asyncio.run(open_changes([Selection("/net/home x/project")], lambda: MOUNTS))
+
+    assert isinstance(changes, Polling)
+    assert "network file system" in changes.note
+
+
+def test_a_burst_under_gits_lock_is_one_batch_however_long_it_takes(tmp_path: Path) -> None:
+    lock = tmp_path / ".git/index.lock"
+    lock.parent.mkdir()
+
+    async def listen() -> Batch:
+        changes = Listening([Selection(str(tmp_path / "src"))])
+        await changes.begin()
+        try:
+            lock.touch()
+            for number in range(40):
+                (tmp_path / f"src/{number}").write_text("a")
+                await asyncio.sleep(0.02)
+            lock.unlink()
+            return await asyncio.wait_for(changes.next(), 5)
+        finally:
+            changes.close()
+
+    (tmp_path / "src").mkdir()
+    batch = asyncio.run(listen())
+
+    assert len(batch.paths) == 40
+
+
+def test_the_lock_of_a_linked_work_tree_is_where_its_file_says(tmp_path: Path) -> None:
+    (tmp_path / "tree/src").mkdir(parents=True)
+    (tmp_path / "tree/.git").write_text("gitdir: /repo/.git/worktrees/tree\n")
+    (tmp_path / "plain").mkdir()
+
+    assert locks_of([f"{tmp_path}/tree/src"]) == ("/repo/.git/worktrees/tree/index.lock",)
+    assert locks_of([f"{tmp_path}/plain"]) == ()
 
 
 def test_an_overflow_of_the_kernels_queue_means_everything(tmp_path: Path) -> None:

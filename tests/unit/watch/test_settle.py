@@ -1,4 +1,4 @@
-from composer.watch.settle import Settle
+from composer.watch.settle import MANY, PATIENCE, Settle
 
 QUIET, BUSY, LONGEST = 0.004, 0.1, 0.3
 
@@ -46,3 +46,14 @@ def test_lost_events_mean_everything() -> None:
 
     assert events.due() == 2.0 + QUIET
     assert events.take().everything
+
+
+def test_only_a_large_batch_may_wait_and_not_for_ever() -> None:
+    events = settle()
+    events.changed("/a", 1.0)
+    assert not events.may_wait(1.1)
+
+    for number in range(MANY):
+        events.changed(f"/{number}", 1.0)
+    assert events.may_wait(1.1)
+    assert not events.may_wait(1.0 + PATIENCE)
