@@ -22,22 +22,45 @@ from composer.keeper.logs import follow as follow_log
 from composer.kernel.inotify import IN_CREATE, IN_MODIFY, Inotify
 
 _LARGEST_PIECE = 65536
+_NO_WATCH = -1
+_NOW_AND_THEN = 0.25
+"""Seconds between two looks at logs that the kernel does not watch for us."""
 _ALIVE = (State.RUNNING, State.RESTARTING)
 
 
 class Wakeups:
-    """One inotify instance for all logs that are followed: sets an event for each directory that changed."""
+    """One inotify instance for all logs that are followed: sets an event for each directory that changed.
+
+    Where the kernel has no instance or watch left (other programs of the user have them all) everybody is woken now and then.
+    """
 
     def __init__(self) -> None:
-        self._inotify = Inotify()
+        self._inotify: Inotify | None = None
         self._events: dict[int, list[asyncio.Event]] = {}
-        asyncio.get_running_loop().add_reader(self._inotify.fileno(), self._readable)
+        self._now_and_then: asyncio.TimerHandle | None = None
+        with suppress(OSError):
+            self._inotify = Inotify()
+            asyncio.get_running_loop().add_reader(self._inotify.fileno(), self._readable)
 
     def watch(self, directory: Path, woken: asyncio.Event) -> int:
         """Have `woken` set whenever something in `directory` changes; the number to give it back with."""
-        number = self._inotify.add(directory, IN_MODIFY | IN_CREATE)
+        number = self._number(directory)
         self._events.setdefault(number, []).append(woken)
         return number
+
+    def _number(self, directory: Path) -> int:
+        """The kernel's for its watch; `_NO_WATCH` where it has none for us."""
+        with suppress(OSError):
+            if self._inotify is not None:
+                return self._inotify.add(directory, IN_MODIFY | IN_CREATE)
+        if self._now_and_then is None:
+            self._wake_unwatched()
+        return _NO_WATCH
+
+    def _wake_unwatched(self) -> None:
+        for woken in self._events.get(_NO_WATCH, ()):
+            woken.set()
+        self._now_and_then = asyncio.get_running_loop().call_later(_NOW_AND_THEN, self._wake_unwatched)
 
     def unwatch(self, number: int, woken: asyncio.Event) -> None:
         """Give back what `watch` gave; a directory that is gone is fine."""
@@ -45,15 +68,23 @@ class Wakeups:
         if woken in waiting:
             waiting.remove(woken)
         if not waiting and self._events.pop(number, None) is not None:
-            with suppress(OSError):
-                self._inotify.remove(number)
+            if number == _NO_WATCH and self._now_and_then is not None:
+                self._now_and_then.cancel()
+                self._now_and_then = None
+            elif self._inotify is not None:
+                with suppress(OSError):
+                    self._inotify.remove(number)
 
     def close(self) -> None:
         """Stop watching anything."""
-        asyncio.get_running_loop().remove_reader(self._inotify.fileno())
-        self._inotify.close()
+        if self._now_and_then is not None:
+            self._now_and_then.cancel()
+        if self._inotify is not None:
+            asyncio.get_running_loop().remove_reader(self._inotify.fileno())
+            self._inotify.close()
 
     def _readable(self) -> None:
+        assert self._inotify is not None
         for happened in self._inotify.read():
             for woken in self._events.get(happened.watch, ()):
                 woken.set()
