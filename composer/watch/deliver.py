@@ -18,12 +18,15 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from composer.keeper import inside
+from composer.kernel.path import RESOLVE_BENEATH, RESOLVE_NO_XDEV, openat2
 from composer.watch.plan import MakeDirectory, MakeLink, Operation, Remove, SyncFiles, WriteFile
 from composer.watch.tree import DIRECTORY, FILE, LINK, Entry, Problem, digest_of, new_digest, stamp_of
 
 _CHUNK = 1 << 20
 _ATTEMPTS = 3
 """How often a file is copied that changes meanwhile; then as it was: another event is on its way."""
+_ONLY_HERE = RESOLVE_BENEATH | RESOLVE_NO_XDEV
+"""A bind mount may be of the same file system: only the kernel can tell that it is another mount."""
 _HOPELESS = {
     errno.EROFS: "its root is read-only (`read_only: true`); put a volume or a tmpfs at the target",
     errno.ENOSPC: "the disk is full",
@@ -157,7 +160,7 @@ class Root:
             delivery.size += status.st_size
             made.append(Entry(FILE, operation.mode, digest))
 
-        self._replace(parent, name, make)
+        self._replace(parent, name, make, keep=operation.alone)
         entry = made[0]
         status = os.stat(name, dir_fd=parent, follow_symlinks=False)
         return Entry(FILE, entry.mode, entry.digest, stamp_of(status))
@@ -166,15 +169,18 @@ class Root:
         os.symlink(text, os.fsencode(name), dir_fd=parent)
         os.chown(name, self._uid, self._gid, dir_fd=parent, follow_symlinks=False)
 
-    def _replace(self, parent: int, name: str, make: Callable[[str], None]) -> None:
-        """Have `make` make something under a temporary name, and rename it to `name`."""
+    def _replace(self, parent: int, name: str, make: Callable[[str], None], *, keep: bool = False) -> None:
+        """Have `make` make something under a temporary name, and rename it to `name`.
+
+        With `keep`, a directory of that name that has anything in it stays.
+        """
         temporary = f".~{secrets.token_hex(6)}~"
         try:
             make(temporary)
             try:
                 os.rename(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
             except IsADirectoryError:  # of the container's own making, where we have a file
-                _remove_tree(parent, name)
+                _remove_empty(parent, name) if keep else _remove_tree(parent, name)
                 os.rename(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
         except BaseException:
             with contextlib.suppress(OSError):
@@ -252,21 +258,38 @@ def _copy_as_is(fd: int, to: int) -> tuple[bytes, os.stat_result]:
 
 
 def _remove_tree(parent: int, name: str) -> None:
-    """Remove `name` and all below, without following links or crossing into other mounts."""
+    """Remove `name` and all below, without following links or crossing into other mounts; what can go goes."""
     try:
         os.unlink(name, dir_fd=parent)
         return
     except IsADirectoryError:
         pass
-    fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
     try:
-        if os.fstat(fd).st_dev != os.stat(".", dir_fd=parent).st_dev:
-            raise OSError(errno.EBUSY, "something is mounted there", name)
+        fd = openat2(parent, name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, resolve=_ONLY_HERE)
+    except OSError as error:
+        if error.errno == errno.EXDEV:
+            raise OSError(errno.EBUSY, "something is mounted there", name) from error
+        raise
+    stays: OSError | None = None
+    try:
         for inner in os.listdir(fd):  # noqa: PTH208 - of a descriptor
-            _remove_tree(fd, inner)
+            try:
+                _remove_tree(fd, inner)
+            except OSError as error:
+                stays = stays or error
     finally:
         os.close(fd)
+    if stays is not None:
+        raise stays
     os.rmdir(name, dir_fd=parent)
+
+
+def _remove_empty(parent: int, name: str) -> None:
+    try:
+        os.rmdir(name, dir_fd=parent)
+    except OSError as error:
+        why = "it is a directory; to put the file into it, end `target` with `/`"
+        raise OSError(errno.EISDIR, why, name) from error
 
 
 def _problem(operation: Operation, error: OSError) -> Problem:

@@ -20,6 +20,8 @@ class Wanted:
 
     entry: Entry
     source: str
+    alone: bool = False
+    """Whether it is all that a rule brings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class WriteFile:
     target: str
     source: str
     mode: int
+    alone: bool = False
+    """It does not take the place of a directory with files in it: that would be the rule's mistake."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +94,12 @@ def plan(touched: Iterable[str], want: Mapping[str, Wanted], have: Mapping[str, 
             continue
         if wanted.entry.same(there):
             continue
-        if there is not None and (there.kind == DIRECTORY) != (wanted.entry.kind == DIRECTORY):
+        if there is not None and (there.kind == DIRECTORY) != (wanted.entry.kind == DIRECTORY) and not wanted.alone:
             removed.append(Remove(target))
         if wanted.entry.kind == DIRECTORY:
             directories.append(MakeDirectory(target, wanted.entry.mode))
         elif wanted.entry.kind == LINK:
             others.append(MakeLink(target, wanted.entry.digest))
         else:
-            others.append(WriteFile(target, wanted.source, wanted.entry.mode))
+            others.append(WriteFile(target, wanted.source, wanted.entry.mode, wanted.alone))
     return SyncFiles((*reversed(removed), *directories, *others))

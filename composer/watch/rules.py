@@ -58,6 +58,8 @@ class Rule:
     exec: Exec | None = None
     place: str = ""
     """Where it was written, for messages."""
+    covered: tuple[str, ...] = ()
+    """Places below `target` where the container sees this machine's own files, which are not written to."""
 
     @property
     def root(self) -> str:
@@ -66,7 +68,7 @@ class Rule:
 
     def reaches(self, target: str) -> bool:
         """Whether it brings files to `target` of the container, or could."""
-        return bool(self.target) and (target == self.target or target.startswith(f"{self.target}/"))
+        return bool(self.target) and _is_at(target, self.target) and not any(_is_at(target, p) for p in self.covered)
 
     def shown(self, relative: str) -> str:
         """The path `relative` to the root as messages name it."""
@@ -85,6 +87,11 @@ class Triggers:
     rebuild: bool = False
     restart: bool = False
     execs: tuple[Exec, ...] = ()
+
+
+def _is_at(path: str, place: str) -> bool:
+    """Whether `path` is `place` or below it."""
+    return path == place or path.startswith(f"{place}/")
 
 
 def merged(rules: Iterable[Rule]) -> Triggers:

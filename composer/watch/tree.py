@@ -19,6 +19,9 @@ _CHUNK = 1 << 20
 _TICK = 50_000_000
 """Nanoseconds within which a file may change again and keep its times: such a stamp proves nothing."""
 
+_MODES: dict[int, int] = {}
+"""One object for each mode: there are a hundred thousand entries and three modes."""
+
 FILE, DIRECTORY, LINK, DOUBT = "file", "directory", "link", "doubt"
 
 
@@ -161,6 +164,7 @@ class Tree:
     def _entry(self, path: str, status: os.stat_result, former: Entry | None) -> Entry | None:
         """The entry of what is at `path`; the former one where it cannot be read, None where it does not count."""
         mode = stat.S_IMODE(status.st_mode)
+        mode = _MODES.setdefault(mode, mode)
         try:
             if stat.S_ISREG(status.st_mode):
                 stamp = stamp_of(status)

@@ -156,7 +156,7 @@ class Files:
             relative = target[len(rule.target) + 1 :]
             entry = tree.entries.get(relative)
             if entry is not None and not (relative == "" and entry.kind == DIRECTORY):
-                return Wanted(entry, f"{rule.root}/{relative}" if relative else rule.root)
+                return _from(rule, relative, entry)
         return None
 
     def _everything(self) -> dict[str, Wanted]:
@@ -164,10 +164,14 @@ class Files:
         want: dict[str, Wanted] = {}
         for rule, tree in self._watched:
             for relative, entry in list(tree.entries.items()):
-                if relative or entry.kind != DIRECTORY:
-                    source = f"{rule.root}/{relative}" if relative else rule.root
-                    want.setdefault(rule.inside(relative), Wanted(entry, source))
+                target = rule.inside(relative)
+                if (relative or entry.kind != DIRECTORY) and (not rule.covered or rule.reaches(target)):
+                    want.setdefault(target, _from(rule, relative, entry))
         return want
+
+
+def _from(rule: Rule, relative: str, entry: Entry) -> Wanted:
+    return Wanted(entry, f"{rule.root}/{relative}") if relative else Wanted(entry, rule.root, alone=True)
 
 
 async def _unless_gone(function: Callable[P, R], *arguments: P.args, **options: P.kwargs) -> R | None:

@@ -91,6 +91,7 @@ def _rule(project: Project, service: Service, trigger: Trigger, where: str, warn
         action=action,
         selection=selection,
         target=target,
+        covered=_covered(service, target) if target else (),
         exec=Exec(
             command=tuple(run.command),
             user=run.user or "",
@@ -118,7 +119,7 @@ def _target(service: Service, trigger: Trigger, root: str, where: str, warnings:
     if target == "/" or _is_within(target, _KERNELS):
         raise UsageError(f"cannot sync files to `{written}` ({where})", hint="choose a directory of the application")
     for mount in service.volumes:
-        if mount.type == "bind" and mount.source and _is_within(root, (str(Path(mount.source).resolve()),)):
+        if mount.type == "bind" and mount.source and _seen_through(mount.source, mount.target, root) == target:
             warnings.append(f"{where}: `{trigger.path}` is bound into `{service.name}` already, nothing to sync")
             return ""
         if _is_within(target, (mount.target,)):
@@ -130,6 +131,19 @@ def _target(service: Service, trigger: Trigger, root: str, where: str, warnings:
             if mount.type == "volume":
                 warnings.append(f"{where}: `{written}` is on a volume: what is synced there outlives the container")
     return target
+
+
+def _seen_through(source: str, target: str, path: str) -> str:
+    """Where a bind mount of `source` to `target` shows `path` of this machine; "" if it does not."""
+    source = str(Path(source).resolve())
+    return posixpath.normpath(target + path[len(source) :]) if _is_within(path, (source,)) else ""
+
+
+def _covered(service: Service, target: str) -> tuple[str, ...]:
+    """What below `target` is of this machine already: to write there would be to write to the user's own files."""
+    places = [mount.target for mount in service.volumes if mount.type == "bind"]
+    places += [grant.target for grant in (*service.configs, *service.secrets)]
+    return tuple(sorted(place for place in map(posixpath.normpath, places) if _is_within(place, (target,))))
 
 
 def _selection(project: Project, service: Service, trigger: Trigger, root: str) -> Selection:

@@ -120,3 +120,15 @@ def test_observing_finds_what_is_there_without_making_anything(here: Path, root:
     assert entry is not None
     assert entry.kind == "file"
     assert not (root / "missing").exists()
+
+
+def test_a_file_that_is_alone_takes_only_an_empty_directorys_place(here: Path, root: Path) -> None:
+    (root / "etc").mkdir()
+    (root / "etc/passwd").write_text("root")
+    refused = delivered(root, WriteFile("/etc", str(here / "a"), 0o644, alone=True))
+    assert "end `target` with `/`" in refused.problems[0].why
+    assert (root / "etc/passwd").read_text() == "root"
+
+    (root / "etc/passwd").unlink()
+    delivered(root, WriteFile("/etc", str(here / "a"), 0o644, alone=True))
+    assert (root / "etc").read_text() == "content"
