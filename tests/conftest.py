@@ -1,10 +1,15 @@
-"""The long tests, marked `soak`, run where COMPOSER_SOAK is set: `.ci/soak`."""
+"""The long tests, marked `soak`, run where COMPOSER_SOAK is set: `.ci/soak`. There generated cases are new every time."""
 
 from __future__ import annotations
 
 import os
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("gate", derandomize=True, deadline=None)
+settings.register_profile("soak", deadline=None)
+settings.load_profile("soak" if os.environ.get("COMPOSER_SOAK") else "gate")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -23,7 +23,7 @@ THERE = ImageConfig("amd64", "linux")
 NAMES = ("base", "tools", "web", "worker", "jobs")
 CONTEXTS = ("/a", "/b")
 
-steady = settings(max_examples=80, derandomize=True, deadline=None)
+steady = settings(max_examples=80)
 
 
 @st.composite

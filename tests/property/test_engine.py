@@ -20,7 +20,7 @@ from tests.property.strategies_engine import PROJECT, Scene, scenes
 UP = UpOptions(remove_orphans=True)
 
 # The same examples on every run: a failure here is one of the change under test, and can be looked at again.
-steady = settings(max_examples=60, derandomize=True, deadline=None)
+steady = settings(max_examples=60)
 
 options = st.builds(
     UpOptions,
