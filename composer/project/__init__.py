@@ -9,6 +9,12 @@ The phases are modules, in the order of the docstring of `loader`. Two of them a
 `merge.MERGE_RULES`. Afterwards, `select` narrows a project to what a command names, and `canonical` prints it as
 `docker compose config` does.
 
+Three things are made from a project rather than for it: `lint` finds mistakes that load, `explain` tells where a value
+comes from, and `templates` (the only door to jinja2, in a child process) renders configs from the `facts`. `detect` and
+`scaffold` are for a folder that has no Compose file yet.
+
+What can be read but not brought up here is an *obstacle* (`Report.refuse`): `config` prints such a project, `up` refuses it.
+
 This room knows no containers, no images and no network: what a healthcheck or a port *means* is for others. It reads
 files and changes none. yaml is imported in `source` only. Importing the package is cheap; loading imports the rest.
 

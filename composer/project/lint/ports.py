@@ -33,6 +33,20 @@ def database_published(loaded: Loaded) -> Iterator[Finding]:
                 yield Finding(message, port.mark, fix)
 
 
+def published_to_everybody(loaded: Loaded) -> Iterator[Finding]:
+    """A port without an address is open to every network that the machine is on, firewalls of the distribution or not."""
+    for name, service in services_of(loaded.tree).items():
+        for port in items_of(service, "ports"):
+            is_open = isinstance(port, Mapping) and text_of(port, "host_ip") in (None, "0.0.0.0", "::")
+            if not isinstance(port, Mapping) or not is_open or is_database(service):
+                continue
+            target = port.get("target")
+            number = target.value if isinstance(target, Scalar) else ""
+            published = text_of(port, "published") or ""
+            fix = f"`127.0.0.1:{published}:{number}` for this machine alone"
+            yield Finding(f"services.{name}.ports: port {number} is published on all addresses", port.mark, fix)
+
+
 def published_twice(loaded: Loaded) -> Iterator[Finding]:
     """A later file adds to `ports`, it does not replace: the port of the first file stays published as well."""
     for name, service in services_of(loaded.tree).items():

@@ -23,6 +23,7 @@ RULES = (
     Rule("C009", "published-twice", Level.WARNING, ports.published_twice),
     Rule("C010", "unused", Level.WARNING, unused.unused),
     Rule("C011", "engine-socket", Level.NOTE, unused.engine_socket),
+    Rule("C012", "published-to-everybody", Level.NOTE, ports.published_to_everybody),
 )
 
 

@@ -26,6 +26,7 @@ BAD = {
     "C008": "services: {a: {image: 'i:1', environment: {VERSION: 3.10}}}",
     "C009": "services: {a: {image: 'i:1', ports: ['80:80']}}",
     "C010": "services: {a: {image: 'i:1'}}\nvolumes: {v: {}}\nnetworks: {n: {}}\nsecrets: {s: {file: ./x}}",
+    "C012": "services: {a: {image: 'i:1', ports: ['8000:8000', '0.0.0.0:81:81']}}",
     "C011": "services: {a: {image: 'i:1', volumes: ['/var/run/docker.sock:/var/run/docker.sock']}}",
 }
 GOOD = {
@@ -41,6 +42,7 @@ GOOD = {
     "C008": "services: {a: {image: 'i:1', environment: {VERSION: '3.10', N: 10, F: 1.5}}}",
     "C009": "services: {a: {image: 'i:1', ports: ['81:81']}}",
     "C010": "services: {a: {image: 'i:1', volumes: ['v:/v']}}\nvolumes: {v: {}}",
+    "C012": "services: {a: {image: 'i:1', ports: ['127.0.0.1:8000:8000', '[::1]:81:81']}}",
     "C011": "services: {a: {image: 'i:1', volumes: ['./docker:/x']}}",
 }
 
