@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from composer.build.worker import RunTask
 
@@ -38,3 +39,25 @@ class FakeWorker:
 
     async def quiet(self) -> None:
         """Nothing is ever left."""
+
+
+class ForgetfulWorker(FakeWorker):
+    """Every run of a step makes something else, and each tells what it saw of those below."""
+
+    runs = 0
+    """Of all of them together."""
+
+    async def run(self, task: RunTask, started: Callable[[], None], output: Callable[[bytes], None]) -> int:
+        """See `build.worker.Worker.run`."""
+        ForgetfulWorker.runs += 1
+        made, command = f"{ForgetfulWorker.runs}", task.operation.argv[-1]
+        (task.upper / f"seen by {command}").write_text(seen(task.lower))
+        status = await super().run(task, started, output)
+        (task.upper / f"by {command}").write_text(made)
+        return status
+
+
+def seen(layers: Sequence[Path]) -> str:
+    """What the steps below have made, topmost first; the same name counts where it is highest."""
+    made = {path.name: path.read_text() for layer in reversed(layers) for path in layer.glob("by *")}
+    return repr(sorted(made.items()))

@@ -13,13 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from composer.build.builder import Builder
+from composer.build.cache import Cache
 from composer.build.options import BuildOptions
 from composer.clock import SystemClock
 from composer.image.image import Image
 from composer.image.store import Store
 from composer.paths import Paths
 from composer.registry.pull import Puller
-from tests.fakes.worker import FakeWorker, Stopped
+from tests.fakes.worker import FakeWorker, ForgetfulWorker, Stopped, seen
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,15 @@ def dockerfile(stages: Sequence[Stage]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def build(directory: Path, text: str, worker: FakeWorker, times: int = 1, *, no_cache: bool = False) -> list[Image]:
+def build(
+    directory: Path,
+    text: str,
+    worker: FakeWorker,
+    times: int = 1,
+    *,
+    no_cache: bool = False,
+    fresh: tuple[str, ...] = (),
+) -> list[Image]:
     """Build with an engine of its own on `directory`, `times` at once."""
     (directory / "context").mkdir(exist_ok=True)
 
@@ -69,7 +78,9 @@ def build(directory: Path, text: str, worker: FakeWorker, times: int = 1, *, no_
         store, clock = Store(paths), SystemClock()
         builder = Builder(paths, store, Puller(store, clock), worker, clock)
         builder.sweep()
-        options = BuildOptions(str(directory / "context"), dockerfile_text=text, no_cache=no_cache)
+        options = BuildOptions(
+            str(directory / "context"), dockerfile_text=text, no_cache=no_cache, no_cache_filter=fresh
+        )
         try:
             return await asyncio.gather(*(builder.build(options, lambda event: None) for _ in range(times)))
         finally:
@@ -146,3 +157,31 @@ def test_what_was_built_before_never_shows_in_the_result(before: list[Stage], af
         (expected,) = build(made(directory / "alone"), dockerfile(after), FakeWorker())
         assert tree(image) == tree(expected)
         assert image.config.history[-1].created_by == expected.config.history[-1].created_by
+
+
+_turns = st.lists(
+    st.tuples(st.sampled_from([(), ("s0",), ("s1",), ("s2",)]), st.sets(st.integers(0, 12), max_size=6)),
+    min_size=1,
+    max_size=3,
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(files(), _turns)
+def test_every_layer_was_made_on_those_below_it_whatever_was_run_again_or_lost(
+    stages: list[Stage], turns: list[tuple[tuple[str, ...], set[int]]]
+) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        directory, text = Path(name), dockerfile(stages)
+        build(directory, text, ForgetfulWorker())
+        for fresh, lost in turns:
+            cache = Cache(directory / "data/build/cache.db")
+            cache.remove([record.key for number, record in enumerate(cache.all()) if number in lost])
+            cache.close()
+
+            (image,) = build(directory, text, ForgetfulWorker(), fresh=fresh)
+
+            assert all(layer.is_dir() for layer in image.layers)
+            for number, layer in enumerate(image.layers):
+                for path in layer.glob("seen by *"):
+                    assert path.read_text() == seen(image.layers[number + 1 :])
