@@ -7,14 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from composer.errors import Diagnostic, Location, Severity
 from composer.lock.model import Lock
 from composer.lock.places import Places
+from composer.lock.update import Found, updated
 from composer.lock.uses import Use, Uses
+from composer.lock.writing import write
 from composer.oci.digest import Digest
 
+_NEVER = datetime.max.replace(tzinfo=UTC)
+"""Stands for the time at which something new is locked: here nothing is."""
 _LOCK = "`compose lock` brings the lock up to date"
 
 
@@ -53,6 +58,9 @@ def compare(lock: Lock, uses: Uses, text: str, path: Path) -> tuple[Difference, 
         *_unused("git", uses.commits, lock.commits, places),
         *_old_packages(lock, places),
     ]
+    if text and not found and write(updated(lock, uses, Found(), _NEVER)) != text:
+        detail = f"{path.name} is not as `compose lock` writes it: who uses what has changed, or somebody edited it"
+        found.append(Difference("lock", path.name, "unused", detail, places.at(())))
     return tuple(found)
 
 

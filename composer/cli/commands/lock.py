@@ -122,7 +122,8 @@ def _write(
 
     before = _before(path, anew=update and not services)
     after = _asked(session, before, uses, update=update, services=services)
-    after = _with_packages(session, after, wanted=bool(before.packages) if packages is None else packages)
+    if not dry_run:  # images are not pulled only to say what would be written
+        after = _with_packages(session, after, wanted=bool(before.packages) if packages is None else packages)
     text = write(after)
     unchanged = path.exists() and path.read_text(encoding="utf-8", errors="replace") == text
     session.progress.finish()

@@ -46,6 +46,11 @@ def test_what_is_missing_stale_or_unused_differs_and_nothing_else() -> None:
     lock = Lock({"redis:7": image()})
 
     assert differences(lock, uses(cache="redis__7")) == []
+    assert differences(lock, uses(renamed="redis__7")) == ["lock compose.lock unused"]
+    assert compare(lock, uses(cache="redis__7"), write(lock) + "\n", FILE)[0].detail.startswith(
+        "compose.lock is not as"
+    )
+    assert compare(lock, uses(cache="redis__7"), "", FILE) == ()
     assert differences(lock, uses(cache="redis__8")) == ["image redis:8 missing", "image redis:7 unused"]
     told = compare(lock, uses(cache="redis__8", other="redis__8"), write(lock), FILE)
     assert told[0].detail == "compose.lock has nothing for `redis:8`, which `cache`, `other` needs"
@@ -55,7 +60,7 @@ def test_what_is_missing_stale_or_unused_differs_and_nothing_else() -> None:
 
 def test_a_checksum_that_the_dockerfile_has_otherwise_is_stale() -> None:
     url = "https://example.com/tool.tar.gz"
-    lock = Lock(downloads={url: LockedDownload(digest("c"))})
+    lock = Lock(downloads={url: LockedDownload(digest("c"), used_by=("web/Dockerfile",))})
     same = Uses(downloads={url: [Use("web/Dockerfile", "web", checksum=digest("c"))]})
     other = Uses(downloads={url: [Use("web/Dockerfile", "web", checksum=digest("d"))]})
 
