@@ -29,7 +29,7 @@ inside="python3 iperf3 redis-server"
 mirror() {
   local found
   found=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 2>/dev/null | grep -v security | head -1) || true
-  echo "${BENCH_MIRROR:-${found:-http://deb.debian.org/debian}}"
+  echo "${BENCH_MIRROR:-${found:?apt names no mirror here: set BENCH_MIRROR}}"
 }
 
 # Runs a command in a tree with private mounts and the host's network. Its mounts die with it.
