@@ -274,6 +274,8 @@ class RunRequest:
     remove_orphans: bool = False
     pull: str = "policy"
     build: str = "auto"
+    quiet_pull: bool = False
+    quiet_build: bool = False
     surroundings: dict[str, str] = field(default_factory=dict)
     lock: dict[str, Any] = field(default_factory=dict)
 

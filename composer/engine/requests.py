@@ -252,6 +252,8 @@ class Requests:
             remove_orphans=request.remove_orphans,
             pull=request.pull,
             build=request.build,
+            quiet_pull=request.quiet_pull,
+            quiet_build=request.quiet_build,
         )
         async with self._turns.take(name, emit):
             pins = Pins.from_wire(request.lock)

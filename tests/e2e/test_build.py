@@ -148,6 +148,9 @@ def test_run_and_create_build_too(shop: Project) -> None:
     assert shop.compose("run", "--rm", "-T", "web", "cat", "/app/app.txt", check=True).stdout == "one"
     write(shop, "src/app.txt", "two")
     assert shop.compose("run", "--rm", "-T", "web", "cat", "/app/app.txt", check=True).stdout == "two"
+    write(shop, "src/app.txt", "three")
+    quiet = shop.compose("run", "--rm", "-T", "--quiet", "web", "cat", "/app/app.txt", check=True)
+    assert (quiet.stdout, quiet.stderr) == ("three", "")
     shop.compose("create", check=True)
     assert shop.container("web")["State"] == "created"
 

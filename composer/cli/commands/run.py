@@ -43,6 +43,9 @@ def run(
     no_deps: Annotated[bool, typer.Option("--no-deps", help="Do not start dependencies")] = False,
     remove_orphans: Annotated[bool, typer.Option("--remove-orphans", help="Remove what is not in the file")] = False,
     build: Annotated[bool, typer.Option("--build", help="Build the image first")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show only what the command writes")] = False,
+    quiet_pull: Annotated[bool, typer.Option("--quiet-pull", help="Do not show how far pulls are")] = False,
+    quiet_build: Annotated[bool, typer.Option("--quiet-build", help="Do not show the steps of builds")] = False,
     pull: Annotated[str, typer.Option(metavar="POLICY", help="When to pull the image")] = "policy",
     locked: Locked = False,
     _tty: Annotated[bool, typer.Option("--tty", "-t", hidden=True)] = False,
@@ -76,10 +79,12 @@ def run(
         remove_orphans=remove_orphans,
         pull=pull,
         build=mode,
+        quiet_pull=quiet_pull or quiet,
+        quiet_build=quiet_build or quiet,
         surroundings=session.surroundings,
         lock=locked_content(session, locked=locked),
     )
-    created = follow(session.progress, session.client.run(session.name, request)).container
+    created = follow(session.quiet if quiet else session.progress, session.client.run(session.name, request)).container
     connection = session.client.attach(created, start=True, stdin=interactive and not detach, logs=not detach)
     if detach:
         start_only(connection)
