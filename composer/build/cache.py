@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 VERSION = 3
@@ -112,11 +112,6 @@ class Cache:
 
 _PRECISE = 60.0
 """Seconds by which `used` may lag, so that a build that is cached writes nothing."""
-
-
-def touched(record: Record, now: float) -> Record:
-    """The record as of now."""
-    return replace(record, used=now)
 
 
 def _connect(path: Path) -> sqlite3.Connection:

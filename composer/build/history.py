@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 
 from composer.build.dockerfile.instructions import Pair
@@ -115,8 +114,3 @@ def _rune(number: int) -> str:
     """An integer as Go's `%q` prints it: as a character."""
     character = chr(number) if number <= 0x10FFFF and not 0xD800 <= number < 0xE000 else "\ufffd"
     return "'\\''" if character == "'" else "'" + ('"' if character == '"' else _escaped(character)) + "'"
-
-
-def as_json(values: Sequence[str]) -> str:
-    """A list as a Dockerfile has it."""
-    return json.dumps(list(values), ensure_ascii=False)
