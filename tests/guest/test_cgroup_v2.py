@@ -21,11 +21,3 @@ def test_groups_and_firewall_in_a_guest() -> None:
     assert ended.status == 0, ended.output
     assert "passed" in ended.output
     assert "skipped" not in ended.output.splitlines()[-3:]
-
-
-def test_a_container_in_a_guest() -> None:
-    """One scenario only: everything is ten times slower there."""
-    tests = "tests/e2e/test_one_container.py -k code_of"
-    ended = guest.run(f".venv/bin/pytest -q -p no:cacheprovider {tests}", timeout=1500)
-
-    assert ended.status == 0, ended.output
