@@ -43,8 +43,9 @@ def status(
             say("The engine is not running; the next command that needs it starts it.")
         return NOT_RUNNING
     found = session.client.status()
+    forkserver = forkserver_pid(paths)
     if format_ == "json":
-        say_json(asdict(found))
+        say_json({**asdict(found), "forkserver": forkserver})
         return 0
     width = 12
     for name, value in (
@@ -52,7 +53,7 @@ def status(
         ("socket", found.socket),
         ("data", found.data),
         ("up for", human_duration(found.uptime).lower()),
-        ("processes", _processes(found.engine, found.keeper, found.data_plane, found.pump)),
+        ("processes", _processes(found.engine, found.keeper, found.data_plane, found.pump, forkserver)),
         ("projects", str(found.projects)),
         ("containers", f"{found.containers}, {found.running} running"),
         ("runs as", "an ordinary user" if found.rootless else "root"),
@@ -96,6 +97,12 @@ def _paths(session: Session) -> Paths:
     return Paths.from_environment(session.environment, os.getuid())
 
 
-def _processes(engine: int, keeper: int, data_plane: int, pump: int) -> str:
-    named = {"engine": engine, "keeper": keeper, "data plane": data_plane, "log pump": pump}
+def _processes(engine: int, keeper: int, data_plane: int, pump: int, forkserver: int) -> str:
+    named = {
+        "engine": engine,
+        "keeper": keeper,
+        "data plane": data_plane,
+        "log pump": pump,
+        "forkserver": forkserver,
+    }
     return ", ".join(f"{name} {pid}" for name, pid in named.items() if pid)
