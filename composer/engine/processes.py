@@ -8,18 +8,18 @@ import os
 import secrets
 import signal
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from composer.api.messages import ExecRequest
 from composer.api.stream import STDERR, STDOUT
 from composer.engine.confinement import Confinement
 from composer.engine.records import ContainerRecord
 from composer.engine.rooms import Rooms
-from composer.engine.sessions import ProcessSession, chunks, resize
+from composer.engine.sessions import ProcessSession, chunks
 from composer.engine.translate import exec_process
 from composer.errors import ContainerError, EngineError
 from composer.keeper.client import Run
-from composer.oci.runtime_spec import Process
+from composer.oci.runtime_spec import Box, Process
 from composer.runtime import signals
 from composer.runtime.compile import exec_steps
 
@@ -56,8 +56,6 @@ class Processes:
         finally:
             pipes.close_theirs()
         outputs, stdin = pipes.ours(started.reported)
-        if request.tty:
-            resize(outputs[STDOUT], request.rows, request.columns)
         return ProcessSession(
             outputs,
             self._exited(started),
@@ -118,7 +116,7 @@ class Processes:
 
     def _process(self, record: ContainerRecord, request: ExecRequest) -> Process:
         identity = self._confinement.identity(record, self._confinement.image(record), request.user)
-        return exec_process(
+        process = exec_process(
             record.config,
             identity,
             record.config.hostname or record.id[:12],
@@ -128,6 +126,9 @@ class Processes:
             terminal=request.tty,
             privileged=request.privileged,
         )
+        # From the start: a program may ask for the size at once.
+        size = Box(request.rows, request.columns) if request.tty and request.rows and request.columns else None
+        return replace(process, console_size=size)
 
     async def _start(self, record: ContainerRecord, process: Process, streams: Mapping[str, int]) -> _Running:
         child = self._rooms.keeping.children.get(record.id)

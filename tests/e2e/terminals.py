@@ -61,6 +61,10 @@ class Terminal:
     def is_restored(self) -> bool:
         return termios.tcgetattr(self.follower) == self.before
 
+    def foreground(self) -> int:
+        """The process group that keys go to."""
+        return os.tcgetpgrp(self.leader)
+
     def close(self) -> None:
         if self.process is not None and self.process.poll() is None:
             self.process.kill()

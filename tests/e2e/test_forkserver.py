@@ -278,17 +278,22 @@ def test_ctrl_z_stops_a_command_and_fg_continues_it(shop: Project, terminal: Ter
     terminal.type(f"{' '.join(shop.engine.program)} logs -f\n")
     command = the_command(shop)
     client = client_of(shop)
-    time.sleep(0.3)
 
+    # Keys belong to whoever is in the foreground: type them when the shell has made that our client.
+    def foreground() -> bool:
+        return terminal.foreground() == os.getpgid(client)
+
+    eventually(foreground)
     terminal.type("\x1a")
-    eventually(lambda: state(command) == state(client) == "T")
+    eventually(lambda: state(command) == state(client) == "T" and not foreground())
     terminal.type("fg\n")
-    eventually(lambda: "T" not in (state(command), state(client)))
+    eventually(lambda: "T" not in (state(command), state(client)) and foreground())
     terminal.type("\x1a")
-    eventually(lambda: state(command) == state(client) == "T")
+    eventually(lambda: state(command) == state(client) == "T" and not foreground())
     terminal.type("bg\n")
     eventually(lambda: "T" not in (state(command), state(client)))
     terminal.type("fg\n")
+    eventually(foreground)
     terminal.type("\x03")
     eventually(lambda: is_gone(client) and is_gone(command))
     terminal.type("echo code $?\nexit\n")
@@ -311,7 +316,7 @@ def test_a_stopped_exec_gives_the_terminal_back_and_reads_it_in_the_foreground_o
 
     os.kill(client, signal.SIGTSTP)
     eventually(lambda: state(command) == state(client) == "T")
-    eventually(lambda: not is_raw())
+    eventually(lambda: not is_raw() and terminal.foreground() != os.getpgid(client))
     terminal.type("bg\n")
     time.sleep(0.5)
     assert state(command) == state(client) == "T"  # as any program that reads, in the background
