@@ -198,10 +198,9 @@ def _as_known(wanted: Wanted) -> Wanted:
 
 
 def _digest_of_entry(entry: Entry) -> str:
-    kind = stat.S_IFMT(entry.mode)
     # A link's permissions mean nothing, and a directory's are no part of a change people would call one.
-    permissions = stat.S_IMODE(entry.mode) if entry.is_file else 0
-    return digest_of(f"{kind:o} {permissions:o}", entry.content.hex(), entry.link)
+    mode = entry.mode if entry.is_file else stat.S_IFMT(entry.mode)
+    return f"{mode:o} {entry.content[:16].hex()}{entry.link}"
 
 
 def _digest_of_layout(value: str) -> str:

@@ -118,7 +118,6 @@ class Making:
         now = self._reader.read(operation, errand, record.salt, files=not definition_only)
         if now is None:
             return ""
-        now = Inputs(now.settings, self._reader.images(operation, errand), now.files)
         files: Mapping[str, str] = now.files if definition_only else unpack(record.files)
         return change(Inputs(record.settings, record.images, files), now, each.service, locate)
 
