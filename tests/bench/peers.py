@@ -128,6 +128,7 @@ class Docker:
         return float(self.runner.ask(do="memory", pids=self.processes())["kib"])
 
     def close(self) -> None:
+        self.runner.run(("docker", "builder", "prune", "-af"), check=False)  # `--no-cache` leaves every result behind
         self.runner.close()
 
 
