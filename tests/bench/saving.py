@@ -102,7 +102,7 @@ def _many(peer: Peer) -> Measured:
         _tree(project, "src/tree", _MANY)
         with _watch(project) as pid:
             _save(project, "settled")
-            time.sleep(2)
+            _settle(project)
             pids = [*peer.processes(), pid]
             memory = float(peer.runner.ask(do="memory", pids=pids)["kib"]) - before
             began = float(peer.runner.ask(do="cpu", pids=pids)["seconds"])
@@ -143,6 +143,16 @@ def _save(project: Project, text: str) -> None:
     time.sleep(2)
     _write(project, "src/f", f"{text}\n")
     time.sleep(3)
+
+
+def _settle(project: Project) -> None:
+    """Return when the container has everything; Docker Compose brings nothing in when a watch begins."""
+    while project.peer.name == "composer":
+        status = json.loads(project.compose("watch", "--status", "--format", "json").stdout)
+        if all(service["in_sync"] for service in status["services"]):
+            break
+        time.sleep(1)
+    time.sleep(2)
 
 
 def _root(project: Project) -> str:
