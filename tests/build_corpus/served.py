@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +13,20 @@ from typing import Any
 
 from tests.build_corpus.case import MTIME
 from tests.build_corpus.cases_add import SERVED
+
+_AWAIT = """
+import socket, sys, time
+deadline = time.monotonic() + 20
+for port in sys.argv[1:]:
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", int(port)), timeout=1).close()
+            break
+        except OSError:
+            assert time.monotonic() < deadline, f"nothing answers at port {port}"
+            time.sleep(0.02)
+"""
+"""Waits until something answers at each port."""
 
 _AUTHOR = {
     "GIT_AUTHOR_NAME": "A", "GIT_AUTHOR_EMAIL": "a@example.com", "GIT_AUTHOR_DATE": "1510000000 +0000",
@@ -75,9 +87,7 @@ def serving(
         for command in commands
     ]
     try:
-        if not prefix:
-            for port in (http, git):
-                _await(port)
+        subprocess.run([*prefix, python, "-c", _AWAIT, str(http), str(git)], check=True)
         yield f"http://127.0.0.1:{http}", f"git://127.0.0.1:{git}/repo.git"
     finally:
         for process in running:
@@ -96,17 +106,6 @@ def replaced(value: Any, http: str, git: str) -> Any:
             return {replaced(key, http, git): replaced(item, http, git) for key, item in value.items()}
         case _:
             return value
-
-
-def _await(port: int) -> None:
-    deadline = time.monotonic() + 10
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return
-        except OSError:
-            assert time.monotonic() < deadline, f"nothing answers at port {port}"
-            time.sleep(0.02)
 
 
 def _commit(work: Path, message: str) -> None:
