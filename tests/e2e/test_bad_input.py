@@ -72,7 +72,7 @@ SERVICES = {
         1,
     ),
     "a missing image": ("{image: 'redis:7'}", ["`redis:7`", "compose image import"], 1),
-    "a build": ("{build: .}", ["build", "compose image load"], 1),
+    "a build without a Dockerfile": ("{build: .}", ["Dockerfile` does not exist", "build: ."], 15),
 }
 
 
