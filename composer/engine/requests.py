@@ -1,4 +1,7 @@
-"""What clients ask of the engine: one method for each request of `api.messages`; `turns` says in which order."""
+"""What clients ask of the engine: a method for each request that changes a project; `turns` says in which order.
+
+`image_requests` answers those that concern images alone, `looking` those that change nothing.
+"""
 
 from __future__ import annotations
 
@@ -6,31 +9,13 @@ import asyncio
 import os
 import secrets
 import signal
-import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
-from types import MappingProxyType
 
-from composer import __version__
 from composer.api.messages import (
-    BuildPruneRequest,
-    BuildRequest,
-    ContainerEvent,
-    ContainerSummary,
-    DiskUsage,
     DownRequest,
-    EngineStatus,
     Event,
     ExecRequest,
-    ImagesRequest,
-    LintFinding,
-    LogEntry,
-    ProjectSummary,
-    PruneRequest,
-    PruneResult,
-    PullRequest,
-    PushRequest,
     Result,
     RunRequest,
     ServicesRequest,
@@ -39,31 +24,21 @@ from composer.api.messages import (
 )
 from composer.build.housekeeping import Housekeeping
 from composer.engine import teardown
-from composer.engine.acquire import acquire_anew, known_after, made_by, publish, unknown_image
-from composer.engine.building.builds import buildables, every
-from composer.engine.building.describe import Errand, left_out
+from composer.engine.acquire import known_after, made_by, unknown_image
+from composer.engine.building.describe import Errand
 from composer.engine.building.making import Making
 from composer.engine.building.telling import without_steps
+from composer.engine.carrying import Carrying, Emit, locate_in
 from composer.engine.configure import Image, image_reference
 from composer.engine.containers import Containers
 from composer.engine.contents import read_contents
-from composer.engine.execute import execute
-from composer.engine.inventory import disk_usage
-from composer.engine.labels import PROJECT
+from composer.engine.image_requests import ImageRequests
 from composer.engine.logs import Logs
+from composer.engine.looking import Looking, record_of
 from composer.engine.loop import Loop
-from composer.engine.machine import Machine, observe
+from composer.engine.machine import observe
 from composer.engine.pictures import Pictures
-from composer.engine.plan import (
-    BuildImage,
-    Node,
-    Plan,
-    PullImage,
-    PushImage,
-    RemoveContainer,
-    StartContainer,
-    StopContainer,
-)
+from composer.engine.plan import Plan, RemoveContainer, StartContainer, StopContainer
 from composer.engine.processes import Processes
 from composer.engine.provision import Provision
 from composer.engine.reconcile import reconcile
@@ -72,8 +47,6 @@ from composer.engine.resolve import resolve, resolve_one_off
 from composer.engine.rooms import Rooms
 from composer.engine.scope import dependencies, services_in_scope
 from composer.engine.sessions import AttachSession, DetachedSession, ProcessSession
-from composer.engine.software import Software
-from composer.engine.summaries import container_summary, project_summary
 from composer.engine.transfers import Transfers, untold
 from composer.engine.turns import Turns
 from composer.engine.watching.watching import Watching
@@ -83,8 +56,6 @@ from composer.lock.pins import Pins
 from composer.project.model import Project
 from composer.project.origins import Origins
 from composer.runtime import signals
-
-Emit = Callable[[Event], None]
 
 
 class Requests:
@@ -102,9 +73,8 @@ class Requests:
         making: Making,
         keeping_house: Callable[[], Housekeeping],
     ) -> None:
-        self._keeping_house = keeping_house
-        self._transfers = transfers
-        self._making = making
+        self._turns = Turns()
+        self._carrying = Carrying(rooms, containers, loop, logs, making, transfers, self._turns)
         self._provision = Provision(pictures, making, rooms.clock)
         self._rooms = rooms
         self._containers = containers
@@ -112,9 +82,8 @@ class Requests:
         self._processes = processes
         self._logs = logs
         self._pictures = pictures
-        self.software = Software(rooms, pictures)
-        self._turns = Turns()
-        self._since = time.monotonic()
+        self.images = ImageRequests(rooms, self._carrying, pictures, keeping_house)
+        self.looking = Looking(rooms, loop, logs)
         logs.at_work = self._turns.at_work
         self.stopping = False
         self.watching: Watching
@@ -133,92 +102,16 @@ class Requests:
             contents = await asyncio.to_thread(read_contents, project, scope)
             desired = resolve(project, images, request.options, contents)
             desired = replace(desired, generations=self._rooms.store.generations_of(name))
-            plan = reconcile(desired, observe(self._rooms, name), request.options, _locate(origins))
+            plan = reconcile(desired, observe(self._rooms, name), request.options, locate_in(origins))
             self._remember(project)
             if request.options.dry_run:
-                return await self._carry_out(name, known_after(first, plan), emit, dry_run=True)
+                return await self._carrying.carry_out(name, known_after(first, plan), emit, dry_run=True)
             _tell_untouched(desired, plan, emit)
             told = len(self._rooms.notes)
-            done = await self._carry_out(name, plan, emit)
+            done = await self._carrying.carry_out(name, plan, emit)
             for note in self._rooms.notes[told:]:
                 emit(Event("project", name, "warning", detail=note))
             return replace(done, changed=done.changed + len(first.nodes))
-
-    async def pull(self, name: str, request: PullRequest, emit: Emit) -> Result:
-        """Pull the images of a project's services; nothing else of the project changes."""
-        project = Project.model_validate(request.project)
-        services = services_in_scope(project, request.services, deps=request.include_deps)
-        pins = Pins.from_wire(request.lock)
-        plan = acquire_anew(
-            services,
-            await self._pictures.found(project, services, pins),
-            policy=request.policy,
-            ignore_buildable=request.ignore_buildable,
-            ignore_failures=request.ignore_failures,
-            now=self._rooms.clock.now(),
-            locate=_locate(Origins.from_wire(request.origins)),
-            pins=pins,
-        )
-        if request.dry_run:
-            return Result(plan=str(plan))
-        return await self._transfer(name, plan, request.surroundings, emit)
-
-    async def build(self, name: str, request: BuildRequest, emit: Emit) -> Result:
-        """Build the images of a project's services; nothing else of the project changes."""
-        project = Project.model_validate(request.project)
-        pins = Pins.from_wire(request.lock)
-        errand = Errand(project, Origins.from_wire(request.origins), request.flags, request.surroundings, pins)
-        services = services_in_scope(project, request.services, deps=request.with_dependencies)
-        wanted = buildables(project, services)
-        plan = every(wanted, "asked for")
-        pushes = publish(services, ignore_failures=False) if request.push else Plan()
-        if request.dry_run:
-            return Result(plan=str(Plan((*plan, *pushes))))
-        if not plan:
-            detail = "there is nothing to build: none of these services has a `build` section"
-            emit(Event("project", name, "warning", detail=detail))
-        for each in wanted:
-            for warning in left_out(each.operation(), errand):
-                emit(Event("project", name, "warning", detail=warning))
-        done = await self._transfer(name, plan, request.surroundings, emit, errand)
-        if request.flags.verify:
-            await self._making.verify([each.operation() for each in wanted], errand, emit)
-        pushed = await self._transfer(name, pushes, request.surroundings, emit)
-        return replace(done, changed=done.changed + pushed.changed)
-
-    async def check(self, request: BuildRequest) -> tuple[LintFinding, ...]:
-        """What BuildKit's rules have to say about the Dockerfiles of a project's services."""
-        project = Project.model_validate(request.project)
-        pins = Pins.from_wire(request.lock)
-        errand = Errand(project, Origins.from_wire(request.origins), request.flags, request.surroundings, pins)
-        services = services_in_scope(project, request.services, deps=request.with_dependencies)
-        return await self._making.check([each.operation() for each in buildables(project, services)], errand)
-
-    async def rebuild(self, request: UpRequest, service: str, emit: Emit) -> tuple[str, ...]:
-        """Build a service's image again, and what that is built from; the services that run it, which go on as they are."""
-        project = Project.model_validate(request.project)
-        pins = Pins.from_wire(request.lock)
-        errand = Errand(project, Origins.from_wire(request.origins), surroundings=request.surroundings, pins=pins)
-        (mine,) = (each for each in buildables(project, project.services.values()) if service in each.services)
-        wanted = buildables(project, [project.services[name] for name in mine.services])
-        await self._transfer(project.name, every(wanted, "files changed"), request.surroundings, emit, errand)
-        return mine.services
-
-    async def prune_replaced(self, name: str) -> None:
-        """Delete the images of a project that lost their names to newer ones, as far as nothing uses them."""
-        await self._pictures.prune(PruneRequest(labels=(f"{PROJECT}={name}",)))
-
-    async def push(self, name: str, request: PushRequest, emit: Emit) -> Result:
-        """Push the images that a project builds."""
-        project = Project.model_validate(request.project)
-        services = services_in_scope(project, request.services, deps=request.include_deps)
-        plan = publish(services, ignore_failures=request.ignore_failures)
-        if request.dry_run:
-            return Result(plan=str(plan))
-        if not plan:
-            detail = "there is nothing to push: only images that services `build` and name with `image` are"
-            emit(Event("project", name, "warning", detail=detail))
-        return await self._transfer(name, plan, request.surroundings, emit)
 
     async def down(self, name: str, request: DownRequest, emit: Emit) -> Result:
         """Stop and remove a project's containers and networks, with `volumes` its volumes too."""
@@ -227,7 +120,7 @@ class Requests:
         async with self._turns.take(name, emit):
             known = frozenset({*project.services, *project.disabled}) if project else None
             plan = teardown.down(observe(self._rooms, name), name, request, known)
-            result = await self._carry_out(name, plan, emit, dry_run=request.dry_run)
+            result = await self._carrying.carry_out(name, plan, emit, dry_run=request.dry_run)
             if not request.dry_run and not self._rooms.store.containers_of(name):
                 self._rooms.store.projects.remove(name)
             return result
@@ -240,7 +133,7 @@ class Requests:
             await self._turns.interrupt(name)
         async with self._turns.take(name, emit):
             plan = teardown.verb(verb, observe(self._rooms, name), request)
-            return await self._carry_out(name, plan, emit, dry_run=request.dry_run)
+            return await self._carrying.carry_out(name, plan, emit, dry_run=request.dry_run)
 
     async def run(self, name: str, request: RunRequest, emit: Emit) -> Result:
         """Create a one-off container of a service, its dependencies running; `attach` starts it."""
@@ -264,89 +157,16 @@ class Requests:
             if dependencies := one_off_dependencies(project, request):
                 needed = replace(options, services=dependencies, no_deps=False)
                 desired = resolve(project, images, needed, contents)
-                plan = reconcile(desired, observe(self._rooms, name), needed, _locate(origins))
-                changed += (await self._carry_out(name, plan, emit)).changed
+                plan = reconcile(desired, observe(self._rooms, name), needed, locate_in(origins))
+                changed += (await self._carrying.carry_out(name, plan, emit)).changed
             one_off = resolve_one_off(project, images, request, secrets.token_hex(6), contents)
-            plan = reconcile(one_off, observe(self._rooms, name), UpOptions(), _locate(origins))
+            plan = reconcile(one_off, observe(self._rooms, name), UpOptions(), locate_in(origins))
             self._remember(project)
-            await self._carry_out(name, _without_start(plan), emit)
+            await self._carrying.carry_out(name, _without_start(plan), emit)
         container = self._container_named(one_off.containers[0].name)
         if request.remove:
             self._rooms.store.containers.put(container.id, replace(container, remove_on_exit=True))
         return Result(changed=changed + 1, container=container.id)
-
-    # -- looking ---------------------------------------------------------------------------------------------------
-
-    def projects(self) -> tuple[ProjectSummary, ...]:
-        """Every project that has containers."""
-        names = sorted({record.project for record in self._rooms.store.containers})
-        return tuple(
-            project_summary(name, self._rooms.store.containers_of(name), self._rooms.store.projects.get(name))
-            for name in names
-        )
-
-    def containers(self, name: str, every: bool) -> tuple[ContainerSummary, ...]:
-        """The project's containers: those that run (or restart), or all."""
-        return tuple(
-            container_summary(record)
-            for record in self._rooms.store.containers_of(name)
-            if every or record.state in (State.RUNNING, State.RESTARTING)
-        )
-
-    def logs(
-        self,
-        name: str,
-        *,
-        services: tuple[str, ...] = (),
-        tail: int | None = None,
-        since: float = 0.0,
-        until: float | None = None,
-        follow: bool = False,
-    ) -> AsyncIterator[LogEntry]:
-        """What the project's containers wrote; with `follow` also what they and their successors go on to write."""
-        return self._logs.of(name, services=services, tail=tail, since=since, until=until, follow=follow)
-
-    async def events(self, name: str) -> AsyncIterator[ContainerEvent]:
-        """What happens to the project's containers from now on."""
-        subscription = self._rooms.bus.subscribe(name)
-        try:
-            async for happened in subscription:
-                yield happened
-        finally:
-            subscription.close()
-
-    async def wait(self, container: str) -> int:
-        """The exit status of a container, once it has one that its restart policy leaves at that."""
-
-        def over() -> bool:
-            record = self._rooms.store.containers.get(container)
-            return record is None or record.state is State.EXITED
-
-        self._container(container)
-        await self._rooms.bus.until(over)
-        record = self._rooms.store.containers.get(container)
-        # A one-off of `run --rm` may be removed before we look: the loop remembers how it ended.
-        return record.exit_code if record is not None else self._loop.exit_codes.get(container, 0)
-
-    async def status(self) -> EngineStatus:
-        """The processes behind the commands."""
-        rooms = self._rooms
-        pids = await (await rooms.keeping.ready()).status()
-        return EngineStatus(
-            version=__version__,
-            socket=str(rooms.paths.engine_socket),
-            data=str(rooms.paths.data),
-            uptime=time.monotonic() - self._since,
-            engine=os.getpid(),
-            keeper=int(pids["keeper"]),
-            data_plane=int(pids["dataplane"]),
-            pump=int(pids["pump"]),
-            projects=len({record.project for record in rooms.store.containers}),
-            containers=len(rooms.store.containers),
-            running=sum(record.state is State.RUNNING for record in rooms.store.containers),
-            rootless=rooms.facts.rootless,
-            notes=tuple(rooms.notes),
-        )
 
     # -- single containers ----------------------------------------------------------------------------------------
 
@@ -374,7 +194,7 @@ class Requests:
 
     async def attach(self, container: str, *, start: bool, stdin: bool, logs: bool) -> AttachSession:
         """A session with a container's own streams; with `start` it is started once the client listens."""
-        record = self._container(container)
+        record = record_of(self._rooms.store, container)
 
         async def begin() -> None:
             await self._loop.start(record.name)
@@ -390,7 +210,7 @@ class Requests:
 
         return AttachSession(
             self._logs.raw(record, past=logs and not start),
-            lambda: self.wait(record.id),
+            lambda: self.looking.wait(record.id),
             start=begin if start else None,
             stdin=lambda: descriptor("pty" if record.config.tty else "stdin") if stdin else -1,
             terminal=lambda: descriptor("pty"),
@@ -407,46 +227,6 @@ class Requests:
             await self._containers.stop(StopContainer(record.id, record.name, record.service, 0.0))
         await self._containers.remove(RemoveContainer(record.id, record.name, record.service, volumes))
         return Result(changed=1)
-
-    # -- images ------------------------------------------------------------------------------------------------------
-
-    @property
-    def pictures(self) -> Pictures:
-        """What can be asked about images."""
-        return self._pictures
-
-    async def disk_usage(self) -> tuple[DiskUsage, ...]:
-        """What images, containers, volumes, logs and the build cache take on the disk."""
-        return await disk_usage(self._rooms, self._keeping_house())
-
-    async def prune_build_cache(self, request: BuildPruneRequest) -> PruneResult:
-        """Forget cached steps, once no build runs."""
-        house = self._keeping_house()
-        freed = await asyncio.to_thread(lambda: house.prune(mounts=request.mounts, used_before=request.used_before))
-        return PruneResult(reclaimed=freed)
-
-    async def pull_images(self, request: ImagesRequest, emit: Emit) -> Result:
-        """Pull images by reference."""
-        pulls = (PullImage(reference, request.platform) for reference in dict.fromkeys(request.references))
-        nodes = (Node(f"pull/{pull.reference}", pull, "asked for") for pull in pulls)
-        return await self._transfer("", Plan(tuple(nodes)), request.surroundings, emit)
-
-    async def push_images(self, request: ImagesRequest, emit: Emit) -> Result:
-        """Push images by reference."""
-        pushes = (PushImage(reference) for reference in dict.fromkeys(request.references))
-        nodes = (Node(f"push/{push.reference}", push, "asked for") for push in pushes)
-        return await self._transfer("", Plan(tuple(nodes)), request.surroundings, emit)
-
-    async def save_images(self, references: tuple[str, ...], path: str, surroundings: Mapping[str, str]) -> None:
-        """Write images to an archive at `path`; blobs that were dropped come from their registries again."""
-        await self._transfers.complete(references, surroundings, lambda _: None)
-        await self._pictures.save(references, path)
-
-    async def _transfer(
-        self, name: str, plan: Plan, surroundings: Mapping[str, str], emit: Emit, errand: Errand | None = None
-    ) -> Result:
-        machine = self._machine(name, emit, surroundings, errand)
-        return Result(changed=await execute(plan, machine, emit, self._rooms.clock))
 
     # -- the end ------------------------------------------------------------------------------------------------------
 
@@ -494,7 +274,7 @@ class Requests:
         """
         services = services_in_scope(project, options.services, deps=not options.no_deps)
         errand = Errand(project, origins, surroundings=surroundings, pins=pins)
-        first = await self._provision.plan(services, options, errand, _locate(origins))
+        first = await self._provision.plan(services, options, errand, locate_in(origins))
         if options.dry_run:
             made = made_by(first)
             rest = [service for service in services if image_reference(project, service) not in made]
@@ -503,36 +283,8 @@ class Requests:
         if first:
             told = untold(emit) if options.quiet_pull else emit
             told = without_steps(told) if options.quiet_build else told
-            await self._carry_out(project.name, first, told, surroundings=surroundings, errand=errand)
+            await self._carrying.carry_out(project.name, first, told, surroundings=surroundings, errand=errand)
         return await self._pictures.of(project, services, origins, pins), first
-
-    def _machine(self, name: str, emit: Emit, surroundings: Mapping[str, str], errand: Errand | None = None) -> Machine:
-        async def transfer(operation: PullImage | BuildImage | PushImage) -> None:
-            if isinstance(operation, BuildImage):
-                assert errand is not None, "a build without a project"
-                await self._making.perform(operation, errand, emit)
-            else:
-                await self._transfers.perform(operation, surroundings, emit)
-
-        return Machine(name, self._rooms, self._containers, self._loop, self._logs.last, transfer)
-
-    async def _carry_out(
-        self,
-        name: str,
-        plan: Plan,
-        emit: Emit,
-        *,
-        dry_run: bool = False,
-        surroundings: Mapping[str, str] = MappingProxyType({}),
-        errand: Errand | None = None,
-    ) -> Result:
-        for warning in plan.warnings:
-            emit(Event("project", name, "warning", detail=warning))
-        if dry_run:
-            return Result(plan=str(plan))
-        machine = self._machine(name, emit, surroundings, errand)
-        with self._turns.working(name):
-            return Result(changed=await execute(plan, machine, emit, self._rooms.clock))
 
     def _kill(self, name: str, request: ServicesRequest, emit: Emit) -> Result:
         """Signal at once: not even a `stop` that waits out a grace period is waited for."""
@@ -553,12 +305,6 @@ class Requests:
         record = ProjectRecord(project.name, project.working_dir, project.compose_files)
         if self._rooms.store.projects.get(project.name) != record:
             self._rooms.store.projects.put(project.name, record)
-
-    def _container(self, container: str) -> ContainerRecord:
-        record = self._rooms.store.containers.get(container)
-        if record is None:
-            raise UsageError(f"there is no container `{container[:12]}`")
-        return record
 
     def _container_named(self, name: str) -> ContainerRecord:
         record = self._rooms.store.container_named(name)
@@ -586,13 +332,3 @@ def one_off_dependencies(project: Project, request: RunRequest) -> tuple[str, ..
 def _without_start(plan: Plan) -> Plan:
     """The plan of a one-off but for its start, which `attach` does when the client listens."""
     return Plan(tuple(node for node in plan if not isinstance(node.operation, StartContainer)), plan.warnings)
-
-
-def _locate(origins: Origins) -> Callable[[tuple[str, ...]], str]:
-    """Where a path of the project was written, in the words of a cause."""
-
-    def locate(path: tuple[str, ...]) -> str:
-        place = origins.near(path)
-        return f"{Path(place.file).name}:{place.line}" if place else ""
-
-    return locate

@@ -180,7 +180,7 @@ async def _version(_request: web.Request) -> web.Response:
 
 
 async def _status(request: web.Request) -> web.Response:
-    return web.json_response(encode(await request.app[_requests].status()))
+    return web.json_response(encode(await request.app[_requests].looking.status()))
 
 
 async def _engine_stop(request: web.Request) -> web.StreamResponse:
@@ -192,7 +192,7 @@ async def _engine_stop(request: web.Request) -> web.StreamResponse:
 
 
 async def _projects(request: web.Request) -> web.Response:
-    return web.json_response(encode(request.app[_requests].projects()))
+    return web.json_response(encode(request.app[_requests].looking.projects()))
 
 
 async def _up(request: web.Request) -> web.StreamResponse:
@@ -213,12 +213,12 @@ async def _services(request: web.Request) -> web.StreamResponse:
 
 async def _containers(request: web.Request) -> web.Response:
     every = request.query.get("all") == "1"
-    return web.json_response(encode(request.app[_requests].containers(request.match_info["project"], every)))
+    return web.json_response(encode(request.app[_requests].looking.containers(request.match_info["project"], every)))
 
 
 async def _logs(request: web.Request) -> web.StreamResponse:
     query = request.query
-    entries = request.app[_requests].logs(
+    entries = request.app[_requests].looking.logs(
         request.match_info["project"],
         services=tuple(query.getall("service", [])),
         tail=int(query["tail"]) if "tail" in query else None,
@@ -230,7 +230,7 @@ async def _logs(request: web.Request) -> web.StreamResponse:
 
 
 async def _events(request: web.Request) -> web.StreamResponse:
-    return await _lines(request, request.app[_requests].events(request.match_info["project"]))
+    return await _lines(request, request.app[_requests].looking.events(request.match_info["project"]))
 
 
 async def _run(request: web.Request) -> web.StreamResponse:
@@ -240,17 +240,21 @@ async def _run(request: web.Request) -> web.StreamResponse:
 
 async def _build(request: web.Request) -> web.StreamResponse:
     body = decode(BuildRequest, await _body(request))
-    return await _stream(request, lambda emit: request.app[_requests].build(request.match_info["project"], body, emit))
+    return await _stream(
+        request, lambda emit: request.app[_requests].images.build(request.match_info["project"], body, emit)
+    )
 
 
 async def _check(request: web.Request) -> web.Response:
     body = decode(BuildRequest, await _body(request))
-    return web.json_response({"findings": encode(await request.app[_requests].check(body))})
+    return web.json_response({"findings": encode(await request.app[_requests].images.check(body))})
 
 
 async def _pull(request: web.Request) -> web.StreamResponse:
     body = decode(PullRequest, await _body(request))
-    return await _stream(request, lambda emit: request.app[_requests].pull(request.match_info["project"], body, emit))
+    return await _stream(
+        request, lambda emit: request.app[_requests].images.pull(request.match_info["project"], body, emit)
+    )
 
 
 async def _watch(request: web.Request) -> web.StreamResponse:
@@ -274,7 +278,9 @@ async def _watch_verify(request: web.Request) -> web.Response:
 
 async def _push(request: web.Request) -> web.StreamResponse:
     body = decode(PushRequest, await _body(request))
-    return await _stream(request, lambda emit: request.app[_requests].push(request.match_info["project"], body, emit))
+    return await _stream(
+        request, lambda emit: request.app[_requests].images.push(request.match_info["project"], body, emit)
+    )
 
 
 async def _exec(request: web.Request) -> web.StreamResponse:
@@ -303,57 +309,61 @@ async def _remove_container(request: web.Request) -> web.Response:
 
 
 async def _wait(request: web.Request) -> web.Response:
-    return web.json_response({"exit_code": await request.app[_requests].wait(request.match_info["container"])})
+    return web.json_response({"exit_code": await request.app[_requests].looking.wait(request.match_info["container"])})
 
 
 async def _images(request: web.Request) -> web.Response:
-    return web.json_response(encode(await request.app[_requests].pictures.listing()))
+    return web.json_response(encode(await request.app[_requests].images.pictures.listing()))
 
 
 async def _image_import(request: web.Request) -> web.Response:
     body = await _body(request)
-    reference, image_id = await request.app[_requests].pictures.bring_in(
+    reference, image_id = await request.app[_requests].images.pictures.bring_in(
         body["path"], body["reference"], tuple(body.get("changes", ()))
     )
     return web.json_response({"reference": reference, "id": image_id})
 
 
 async def _image_load(request: web.Request) -> web.Response:
-    return web.json_response({"references": await request.app[_requests].pictures.load((await _body(request))["path"])})
+    return web.json_response(
+        {"references": await request.app[_requests].images.pictures.load((await _body(request))["path"])}
+    )
 
 
 async def _image_pull(request: web.Request) -> web.StreamResponse:
     body = decode(ImagesRequest, await _body(request))
-    return await _stream(request, lambda emit: request.app[_requests].pull_images(body, emit))
+    return await _stream(request, lambda emit: request.app[_requests].images.pull_images(body, emit))
 
 
 async def _image_push(request: web.Request) -> web.StreamResponse:
     body = decode(ImagesRequest, await _body(request))
-    return await _stream(request, lambda emit: request.app[_requests].push_images(body, emit))
+    return await _stream(request, lambda emit: request.app[_requests].images.push_images(body, emit))
 
 
 async def _image_remove(request: web.Request) -> web.Response:
     body = await _body(request)
-    removed = await request.app[_requests].pictures.remove(tuple(body["references"]), bool(body.get("force")))
+    removed = await request.app[_requests].images.pictures.remove(tuple(body["references"]), bool(body.get("force")))
     return web.json_response({"removed": removed})
 
 
 async def _image_tag(request: web.Request) -> web.Response:
     body = await _body(request)
-    await request.app[_requests].pictures.tag(body["source"], body["target"])
+    await request.app[_requests].images.pictures.tag(body["source"], body["target"])
     return web.json_response({})
 
 
 async def _image_save(request: web.Request) -> web.Response:
     body = await _body(request)
     surroundings = {str(key): str(value) for key, value in body.get("surroundings", {}).items()}
-    await request.app[_requests].save_images(tuple(body["references"]), body["path"], surroundings)
+    await request.app[_requests].images.save_images(tuple(body["references"]), body["path"], surroundings)
     return web.json_response({})
 
 
 async def _image_verify(request: web.Request) -> web.Response:
     body = await _body(request)
-    found = await request.app[_requests].pictures.verify(tuple(body.get("references", ())), bool(body.get("repair")))
+    found = await request.app[_requests].images.pictures.verify(
+        tuple(body.get("references", ())), bool(body.get("repair"))
+    )
     return web.json_response(
         {"damage": [{"image": each.image, "problem": each.problem, "hint": each.hint} for each in found]}
     )
@@ -361,29 +371,29 @@ async def _image_verify(request: web.Request) -> web.Response:
 
 async def _image_prune(request: web.Request) -> web.Response:
     body = decode(PruneRequest, await _body(request))
-    return web.json_response(encode(await request.app[_requests].pictures.prune(body)))
+    return web.json_response(encode(await request.app[_requests].images.pictures.prune(body)))
 
 
 async def _image_inspect(request: web.Request) -> web.Response:
     references = tuple((await _body(request))["references"])
-    return web.json_response({"images": encode(await request.app[_requests].pictures.details(references))})
+    return web.json_response({"images": encode(await request.app[_requests].images.pictures.details(references))})
 
 
 async def _image_software(request: web.Request) -> web.Response:
     references = tuple((await _body(request))["references"])
-    return web.json_response({"images": encode(await request.app[_requests].software.of_images(references))})
+    return web.json_response({"images": encode(await request.app[_requests].images.software.of_images(references))})
 
 
 async def _toolchain(request: web.Request) -> web.Response:
     body = decode(ToolchainRequest, await _body(request))
-    found = await request.app[_requests].software.of_project(request.match_info["project"], body)
+    found = await request.app[_requests].images.software.of_project(request.match_info["project"], body)
     return web.json_response({"containers": encode(found)})
 
 
 async def _build_prune(request: web.Request) -> web.Response:
     body = decode(BuildPruneRequest, await _body(request))
-    return web.json_response(encode(await request.app[_requests].prune_build_cache(body)))
+    return web.json_response(encode(await request.app[_requests].images.prune_build_cache(body)))
 
 
 async def _disk(request: web.Request) -> web.Response:
-    return web.json_response(encode(await request.app[_requests].disk_usage()))
+    return web.json_response(encode(await request.app[_requests].images.disk_usage()))

@@ -150,8 +150,8 @@ async def build(paths: Paths) -> Engine:
             Ledger(paths.watch_ledger),
             requests.up,
             containers.signal,
-            requests.rebuild,
-            requests.prune_replaced,
+            requests.images.rebuild,
+            requests.images.prune_replaced,
         )
     )
     return Engine(rooms, loop, logs, requests, builder, uplink)
