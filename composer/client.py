@@ -99,9 +99,14 @@ def _hand_over() -> tuple[bytes, int] | None:
     record = encode(about, arguments, variables, [b"%d" % number for number in inherited])
     relay = _Relay(connection)
     packed = b"".join(number.to_bytes(4, sys.byteorder) for number in (directory, *inherited))
-    sent = connection.sendmsg([record], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, packed)])
-    connection.sendall(record[sent:])
-    os.close(directory)
+    try:
+        sent = connection.sendmsg([record], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, packed)])
+        connection.sendall(record[sent:])
+    except OSError:  # who declines need not read on; signals are ours again
+        relay.give_up()
+        return None
+    finally:
+        os.close(directory)
     return relay.until_the_end()
 
 
@@ -157,13 +162,13 @@ class _Relay:
                 if word in (b"exit", b"signal"):
                     return word, int(number)
                 if word == b"declined":
-                    self._give_up()
+                    self.give_up()
                     return None
                 if word == b"stopped":
                     self._stop()
                 self._reads = self._reads or word == b"reads"
         if self._pidfd < 0:
-            self._give_up()
+            self.give_up()
             return None
         os.write(2, b"compose: the command was killed\n")
         return b"exit", _KILLED
@@ -173,7 +178,7 @@ class _Relay:
         for number in self._early:
             self._pass_on(number)
 
-    def _give_up(self) -> None:
+    def give_up(self) -> None:
         """Be as if nothing had been tried."""
         for number in self._caught:
             _signal.signal(number, self._before[number])

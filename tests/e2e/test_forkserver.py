@@ -219,9 +219,13 @@ def test_whoever_is_somebody_else_runs_the_command_himself(shop: Project, prefix
         stderr=subprocess.STDOUT,
     ) as process:
         with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(1)
+            process.wait(3)
         assert commands(shop) == []
         process.send_signal(signal.SIGINT)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
         assert process.stdout is not None
         assert b"Traceback" not in process.stdout.read()
     assert process.returncode == 130
