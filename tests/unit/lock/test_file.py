@@ -24,11 +24,11 @@ print([name for name in ("aiohttp", "asyncio", "sqlite3", "composer.build.files"
         (("/shop/compose.yaml", "/shop/compose.override.yaml"), "/shop/compose.lock"),
         (("/shop/deploy/prod.yaml", "/shop/compose.yaml"), "/shop/deploy/compose.lock"),
         (("-", "/shop/deploy/prod.yaml"), "/shop/deploy/compose.lock"),
-        (("-",), "/work/compose.lock"),
+        (("-",), "/here/compose.lock"),
     ],
 )
 def test_a_lock_lies_beside_the_first_compose_file(files: tuple[str, ...], lock: str) -> None:
-    assert lock_path(Project(name="shop", working_dir="/work", compose_files=files)) == Path(lock)
+    assert lock_path(Project(name="shop", working_dir="/here", compose_files=files)) == Path(lock)
 
 
 def test_who_runs_a_locked_project_imports_no_registry_client_and_no_builder() -> None:
