@@ -53,6 +53,7 @@ class Loop:
         self._starts: dict[str, asyncio.Lock] = {}
         self._ending: set[str] = set()
         self._reported: set[str] = set()
+        self._recovered = asyncio.Event()
         self.probes: dict[str, Probe] = {}
         """The last probe of each container, for messages."""
         self.exit_codes: dict[str, int] = {}
@@ -82,6 +83,10 @@ class Loop:
     def resume(self, record: ContainerRecord) -> None:
         """The engine has started while this container waited for its restart."""
         self._spawn(self._restart(record.id, 0.0))
+
+    def recovered(self) -> None:
+        """The engine has taken up everything: until then a restart would be taken for what an old engine left half done."""
+        self._recovered.set()
 
     def is_ending(self, container: str) -> bool:
         """Whether its exit is known and being dealt with."""
@@ -180,6 +185,7 @@ class Loop:
 
     async def _restart(self, container: str, delay: float) -> None:
         await self._rooms.clock.sleep(delay)
+        await self._recovered.wait()
         record = self._rooms.store.containers.get(container)
         if record is None or record.state is not State.RESTARTING:
             return

@@ -37,6 +37,7 @@ async def recover(rooms: Rooms, loop: Loop) -> None:
         elif record.state is State.RESTARTING:
             loop.resume(record)
     await _drop_strangers(rooms)
+    loop.recovered()
 
 
 def output_of(rooms: Rooms, container: str) -> tuple[str, str]:

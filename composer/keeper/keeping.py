@@ -87,6 +87,7 @@ class Keeping:
                 self._loop.unwatch(begun.channel.fileno())
                 begun.channel.close()
                 self._conclude(begun, engine, ticket)
+                self.reap_orphans()
 
         self._loop.watch(begun.channel.fileno(), listen)
 
@@ -236,7 +237,13 @@ class Keeping:
             self.engine.send({"is": "exit", **child.exit})
 
     def reap_orphans(self) -> None:
-        """Reap what was reparented to us; our own children are reaped through their pidfds."""
+        """Reap what was reparented to us; our own children are reaped through their pidfds.
+
+        One that enters a container is known by pid only once its channel has told: it may have run and ended before. So
+        nobody is reaped meanwhile.
+        """
+        if any(begun.enters for begun in self.starts.values()):
+            return
         known = {child.pid for child in self.children.values()} | {begun.pid for begun in self.starts.values()}
         known |= {auxiliary.pid for auxiliary in self.auxiliaries}
         while (pid := process.ended_child()) is not None and pid not in known:

@@ -64,6 +64,12 @@ class Start:
     error: dict[str, Any] | None = None
     finished: bool = False
     _reached: bool = False
+    _entered: bool = False
+
+    @property
+    def enters(self) -> bool:
+        """Whether `pid` is still the one that goes into a container, and not yet the one that will run there."""
+        return bool(self.request.enter) and not self._entered
 
     def listen(self) -> None:
         """Read what waits on the channel; after its end `finished` is true."""
@@ -94,6 +100,7 @@ class Start:
                 self.pidfd = fds[0]
                 self.pid = process.pid_of(self.pidfd)
                 self.start_time = process.start_time(self.pid)
+                self._entered = True
             case {"error": dict(error)}:
                 self.error = self.error or error
             case {"exec": True} | {"done": True}:

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import tarfile
+import time
 from pathlib import Path
 
 import pytest
@@ -394,6 +395,21 @@ def test_a_saved_file_is_built_in_and_a_failing_build_keeps_what_runs(shop: Proj
     write(shop, "src/app.txt", "three")
     eventually(lambda: in_container(shop, "/app/app.txt") == "three", message=lambda: watch.text)
     assert shop.container("web")["ID"] != second
+    watch.interrupt()
+    watch.wait()
+
+
+def test_a_file_saved_while_the_changed_project_is_applied_is_not_lost(shop: Project) -> None:
+    shop.write(WATCHED.format(idle=IDLE))
+    watch = shop.start("watch")
+    watch.until("watching")
+
+    write(shop, "Dockerfile", "FROM busybox\nCOPY src /app\nRUN sleep 1\n")
+    watch.until("the project changed")
+    time.sleep(0.5)
+    write(shop, "src/app.txt", "two")
+
+    eventually(lambda: in_container(shop, "/app/app.txt") == "two", 20, lambda: watch.text)
     watch.interrupt()
     watch.wait()
 

@@ -327,6 +327,6 @@ def test_a_stopped_exec_gives_the_terminal_back_and_reads_it_in_the_foreground_o
     terminal.type("fg\n")
     eventually(lambda: "T" not in (state(command), state(client)) and is_raw())
     terminal.type("words\n")
-    terminal.until("got words")
+    terminal.until("got words\r\n$ ")  # until then what is typed is still for the command
     terminal.type("exit\n")
     terminal.end()

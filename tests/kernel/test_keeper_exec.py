@@ -2,15 +2,23 @@ import asyncio
 import fcntl
 import os
 import signal
+import socket
 import struct
 import termios
+import traceback
 from pathlib import Path
 
 import pytest
 
 from composer.errors import ContainerError
+from composer.keeper import wire
 from composer.keeper.client import Keeper, Run, Started
+from composer.keeper.journal import Journal
+from composer.keeper.keeping import Keeping
+from composer.keeper.loop import Loop
+from composer.keeper.start import Request, Start
 from composer.keeper.steps import Credentials, Device, Exec, Mount, ResourceLimit, Step, Symlink, Terminal
+from composer.kernel import process
 from tests.kernel.keepers import PATH, House, a_keeper, close, output
 
 pytestmark = pytest.mark.kernel
@@ -59,6 +67,41 @@ def test_the_exit_code_of_an_exec_is_told(house: House) -> None:
             return statuses
 
     assert asyncio.run(scenario()) == [12, 137]
+
+
+def test_nobody_is_reaped_while_a_process_enters_a_container() -> None:
+    """What will run in there is the keeper's child before the keeper knows it, and may have ended by then."""
+
+    def scenario(child: int) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        keeping = Keeping(Loop(), Journal(Path("/dev/null")), (1024, 1024))
+        begun = Start(Request("exec", (), enter="container"), ours, 1, os.pidfd_open(1), 0)
+        keeping.starts["exec"] = begun
+        os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+
+        keeping.reap_orphans()
+        wire.send(theirs, {"entered": True}, [os.pidfd_open(child)])
+        wire.send(theirs, {"exec": True})
+        theirs.close()
+        begun.listen()
+
+        assert (begun.pid, begun.error) == (child, None)
+        assert process.reap(begun.pidfd) == 3
+
+    def run() -> int:
+        if (child := os.fork()) == 0:
+            os._exit(3)
+        scenario(child)
+        return 0
+
+    tester = os.fork()  # whose only child it is: ours must not be reaped
+    if tester == 0:
+        try:
+            os._exit(run())
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+    assert os.waitpid(tester, 0)[1] == 0
 
 
 def test_a_missing_program_of_an_exec_is_an_error(house: House) -> None:

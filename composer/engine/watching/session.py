@@ -89,8 +89,7 @@ class Loaded:
 class Session:
     """The watch over one project, from `start` to `stop`."""
 
-    def __init__(self, name: str, request: WatchRequest, tools: Tools, *, resumed: bool = False) -> None:
-        """`resumed` is one that an engine before this one had: files may have changed while nobody watched."""
+    def __init__(self, name: str, request: WatchRequest, tools: Tools) -> None:
         self.name = name
         self.request = request
         self.detached = request.detach
@@ -99,12 +98,12 @@ class Session:
         self.error: ComposerError | None = None
         """Why it ended by itself."""
         self._tools = tools
-        self._resumed = resumed
         up = request.up
         self._loaded = Loaded(Project.model_validate(up.project), Origins.from_wire(up.origins), (), up.lock)
         self._services: dict[str, ServiceWatch] = {}
-        self._known: dict[str, dict[str, Entry]] = {}
-        """Entries by root: what was hashed once is not hashed again when the rules are read anew."""
+        self._known: dict[tuple[str, ...], dict[str, Entry]] = {}
+        """What was seen by each rule and of each defining file: what has changed while the rules are read anew is a change
+        like any other."""
         self._since = tools.rooms.clock.now()
         self._note = ""
         self._ready = asyncio.Event()
@@ -176,8 +175,6 @@ class Session:
         try:
             with contextlib.suppress(ProjectError):  # the client has read it a moment ago: with that it begins
                 self._loaded = await asyncio.to_thread(self._load)
-            if self._resumed:
-                await self._build_what_was_missed()
             while True:
                 await self._watch()
         except ComposerError as error:
@@ -196,8 +193,10 @@ class Session:
         )
         for warning in rules.warnings:
             self._emit(Event("watch", self.name, "warning", detail=warning))
-        trees = [(rule, Tree(rule.selection, self._known.get(rule.root))) for rule in rules.rules]
-        own = [Tree(Selection(path)) for path in (*self._loaded.files, *defining_files(self._loaded.project))]
+        known = self._known
+        trees = [(rule, Tree(rule.selection, known.get(_identity(rule)))) for rule in rules.rules]
+        paths = (*self._loaded.files, *defining_files(self._loaded.project))
+        own = [Tree(Selection(path), known.get((path,))) for path in paths]
         areas = [rule.selection for rule in rules.rules] + [tree.selection for tree in own]
         changes = await open_changes(areas)
         listening = asyncio.create_task(self._listen())
@@ -205,11 +204,19 @@ class Session:
             if changes.note and changes.note != self._note:
                 self._emit(Event("watch", self.name, "warning", detail=changes.note))
             self._note = changes.note
-            await asyncio.to_thread(self._look_at_everything, trees, own)
+            missed, defined_anew = await asyncio.to_thread(_look_at_everything, trees, own)
             self._make_services(rules, trees)
+            for rule, changed in missed:
+                if _identity(rule) in known:
+                    self._services[rule.service].changed(rule, changed, self._tools.rooms.clock.monotonic())
             count = sum(service.selected for service in self._services.values())
             self._emit(Event("watch", self.name, "watching", detail=f"{count} files of {', '.join(self._services)}"))
+            if not known:
+                await self._build_what_was_missed()
             self._ready.set()
+            if any((path,) in known for path in defined_anew) or (not known and await self._is_outdated()):
+                await self._read_again()
+                return
             while await self._turn(changes, trees, own):
                 pass
             for service in self._services.values():  # what is under way follows the rules that it began with
@@ -219,7 +226,8 @@ class Session:
         finally:
             listening.cancel()
             changes.close()
-            self._known = {rule.root: tree.entries for rule, tree in trees}
+            self._known = {_identity(rule): tree.entries for rule, tree in trees}
+            self._known |= {(tree.selection.root,): tree.entries for tree in own}
             await self._close_services()
 
     async def _turn(self, changes: Changes, trees: Sequence[tuple[Rule, Tree]], own: Sequence[Tree]) -> bool:
@@ -269,6 +277,13 @@ class Session:
         names = (*files, lock_path(loaded.project))
         paths = tuple(dict.fromkeys(str(Path(path).resolve()) for path in names))
         return Loaded(loaded.project, loaded.origins, paths, pins.to_wire())
+
+    async def _is_outdated(self) -> bool:
+        """Whether the project has changed between its being read and its files being listened to."""
+        try:
+            return (await asyncio.to_thread(self._load)).project != self._loaded.project
+        except ProjectError:
+            return True
 
     async def _read_again(self) -> bool:
         """Read the project, show what its change means, and carry that out; False when it cannot be read."""
@@ -405,17 +420,25 @@ class Session:
         for queue in self.listeners:
             queue.put_nowait(event)
 
-    @staticmethod
-    def _look_at_everything(trees: Sequence[tuple[Rule, Tree]], own: Sequence[Tree]) -> None:
-        for tree in (*(tree for _, tree in trees), *own):
-            tree.scan()
-
 
 @dataclass(frozen=True, slots=True)
 class _Found:
     changed: list[tuple[Rule, list[str]]]
     project: bool
     problems: list[Problem]
+
+
+def _identity(rule: Rule) -> tuple[str, ...]:
+    """What makes a rule the same one when the project was read again, whatever it ignores by then."""
+    return rule.service, rule.action, rule.root, rule.target
+
+
+def _look_at_everything(
+    trees: Sequence[tuple[Rule, Tree]], own: Sequence[Tree]
+) -> tuple[list[tuple[Rule, list[str]]], list[str]]:
+    """What differs from what was known: each rule's files, and which defining files; in a thread."""
+    defined_anew = [tree.selection.root for tree in own if tree.scan()]
+    return [(rule, changed) for rule, tree in trees if (changed := tree.scan())], defined_anew
 
 
 def _look(batch: Batch, trees: Sequence[tuple[Rule, Tree]], own: Sequence[Tree]) -> _Found:

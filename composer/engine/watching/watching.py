@@ -70,7 +70,7 @@ class Watching:
     async def resume(self) -> None:
         """Take up the watches that are on record; the engine has just started."""
         for name, request in self._tools.rooms.store.watches.items():
-            self._begin(name, request, resumed=True)
+            self._begin(name, request)
         await asyncio.to_thread(self._forget_the_gone)
 
     async def close(self) -> None:
@@ -83,8 +83,8 @@ class Watching:
         """Whether anything is watched."""
         return any(not session.over for session in self._sessions.values())
 
-    def _begin(self, name: str, request: WatchRequest, *, resumed: bool = False) -> Session:
-        session = self._sessions[name] = Session(name, request, self._tools, resumed=resumed)
+    def _begin(self, name: str, request: WatchRequest) -> Session:
+        session = self._sessions[name] = Session(name, request, self._tools)
         session.start()
         return session
 
