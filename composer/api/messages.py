@@ -3,6 +3,7 @@
     GET  /version                                   {"version", "api", "pid"}
     GET  /engine                                    EngineStatus
     POST /engine/stop            {"force": bool}    events; ends the engine's containers with force, else refuses while any runs
+    POST /engine/replace         {"command": []}    {"making_way": bool, "waiting_for": []}: have an engine of other code started
     GET  /projects?all=1                            [ProjectSummary]
     POST /projects/NAME/up       UpRequest          events
     POST /projects/NAME/down     DownRequest        events
@@ -47,6 +48,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 API_VERSION = 1
+"""Raised when clients and engines of one version would no longer understand those of the former."""
+
+EDITION_HEADER = "Composer-Edition"
+"""Which code the client is of: an `edition.Edition`."""
+OTHER_EDITION = 426
+"""The status for a client of other code: beside `error`, `may_replace` says whether it may ask for an engine of its own."""
+MAKES_WAY = 503
+"""The status while an engine makes way for another: wait for that one, and ask it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,7 @@ class Keeping:
         """Let go of what is held under `name`; nothing there is fine."""
 
         async def drop(keeper: Keeper) -> None:
-            if name in keeper.store:
+            if name in keeper.store or keeper.is_retired:
                 await keeper.drop(name)
 
         await self.repeated(drop)
@@ -104,6 +104,13 @@ class Keeping:
     def names(self, prefix: str) -> list[str]:
         """The names that begin with `prefix`."""
         return [name for name in self.store if name.startswith(prefix)]
+
+    async def retire(self, successor: Sequence[str], on_lost: Callable[[], None]) -> None:
+        """Leave the keeper to the engine that this command starts; `on_lost` if it dies nevertheless."""
+        keeper = await self.ready()
+        self._stopping = True
+        keeper.on_lost = on_lost
+        await keeper.retire(successor)
 
     async def stop(self) -> None:
         """End the keeper and all it started; containers must be gone."""

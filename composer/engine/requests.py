@@ -86,6 +86,8 @@ class Requests:
         self.looking = Looking(rooms, loop, logs)
         logs.at_work = self._turns.at_work
         self.stopping = False
+        self.beginning = 0
+        """How many attached containers are just being started."""
         self.watching: Watching
         """The watches over projects; they use our `up`, so they come after us."""
 
@@ -197,7 +199,11 @@ class Requests:
         record = record_of(self._rooms.store, container)
 
         async def begin() -> None:
-            await self._loop.start(record.name)
+            self.beginning += 1
+            try:
+                await self._loop.start(record.name)
+            finally:
+                self.beginning -= 1
 
         def descriptor(kind: str) -> int:
             held = self._rooms.keeping.held(f"{kind}/{record.id}")

@@ -8,6 +8,9 @@ import pkgutil
 import sys
 from collections.abc import Iterator, Mapping
 
+from composer.api.messages import API_VERSION
+from composer.edition import directories, edition
+
 _ROOMS = ("composer.api", "composer.cli", "composer.project")
 _BESIDE = (
     "composer.__main__",
@@ -42,6 +45,7 @@ Sources = Mapping[str, tuple[int, int]]
 
 def preload() -> Sources:
     """Import everything that commands use, and build every command; the files that this is made of."""
+    edition(API_VERSION)
     for name in (*_BESIDE, *(name for room in _ROOMS for name in _modules(room))):
         importlib.import_module(name)
     from composer.cli.app import build_all
@@ -64,9 +68,12 @@ def _rehearse() -> None:
 
 
 def sources() -> Sources:
-    """Time of change and size of every file of composer that is imported, by path. Raises OSError for one that is gone."""
+    """Time of change and size of every file of composer that is imported, by path, and of the package's directories.
+
+    These tell of an upgrade that changes nothing which is imported here. Raises OSError for a file that is gone.
+    """
     files = [module.__file__ for name, module in sys.modules.items() if name.partition(".")[0] == "composer"]
-    return {file: stamp(file) for file in files if file}
+    return {file: stamp(file) for file in (*files, *directories()) if file}
 
 
 def stamp(file: str) -> tuple[int, int]:

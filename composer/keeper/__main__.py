@@ -49,7 +49,7 @@ class House:
         self._with_engine = "--no-engine" not in options
         self._engine_lives = "--engine-lives" in options
         self._leaving = False
-        self._requests = Requests(self._keeping, self._leave)
+        self._requests = Requests(self._keeping, self._leave, self._succeed)
         self._listener = listen(paths.keeper_socket)
         self._loop.watch(self._listener.fileno(), self._accept)
         self._watch_signals()
@@ -77,7 +77,18 @@ class House:
         if former is not None:
             former.close()
 
+    def _succeed(self, engine: Connection, command: list[str]) -> None:
+        """An engine makes way: another is started by `command`, from now on too; it may stay for what it still relays."""
+        if self._keeping.engine is engine:
+            self._keeping.engine = None
+            note("the engine makes way for another")
+        self._keeping.retired.append(engine)
+        self._engine.replace(command)
+        self._ensure_engine()
+
     def _lost(self, engine: Connection) -> None:
+        if engine in self._keeping.retired:
+            self._keeping.retired.remove(engine)
         if self._keeping.engine is engine:
             self._keeping.engine = None
             note("the engine is gone")

@@ -6,7 +6,6 @@ import contextlib
 import os
 import signal
 import socket
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -51,6 +50,7 @@ class Auxiliary:
         self._unless = unless
         self._on_start = on_start
         self._on_message = on_message
+        self._command: list[str] = []
         self.wanted = False
         self.pid = 0
         self._pidfd = -1
@@ -64,6 +64,13 @@ class Auxiliary:
         if not self.wanted:
             self.wanted = True
             self._start()
+
+    def replace(self, command: list[str]) -> None:
+        """Let go of the process there is, which ends by itself, and start it by this command from now on."""
+        self._command = command
+        self.wanted = False
+        if self.pid:
+            self._let_go()
 
     def end(self) -> None:
         """Ask it to end (SIGTERM), and do not start it again."""
@@ -116,7 +123,8 @@ class Auxiliary:
                 os.dup2(log, 2, inheritable=True)
             sock.set_inheritable(self._talks)
             arguments = [str(sock.fileno())] if self._talks else []
-            os.execv(sys.executable, launch.command(self._module, *arguments, packages=not self._talks))  # noqa: S606 - a process of ours
+            command = self._command or launch.command(self._module, *arguments, packages=not self._talks)
+            os.execv(command[0], command)  # noqa: S606 - a process of ours
         except BaseException as error:
             note(f"{self._module}: {error}")
             os._exit(127)
@@ -162,6 +170,12 @@ class Auxiliary:
         if status is None:
             return
         note(f"{self._module} [{self.pid}] ended with status {status}")
+        self._let_go()
+        lived_long = time.monotonic() - self._started > _LONG_LIFE
+        self._pause = _SHORTEST_PAUSE if lived_long else min(self._pause * 2, _LONGEST_PAUSE)
+        self._loop.later(0 if lived_long else self._pause / 2, self._start)
+
+    def _let_go(self) -> None:
         self._loop.unwatch(self._pidfd)
         os.close(self._pidfd)
         self.pid = 0
@@ -170,6 +184,3 @@ class Auxiliary:
             self._outbox.close()
             self._sock.close()
             self._sock = self._outbox = None
-        lived_long = time.monotonic() - self._started > _LONG_LIFE
-        self._pause = _SHORTEST_PAUSE if lived_long else min(self._pause * 2, _LONGEST_PAUSE)
-        self._loop.later(0 if lived_long else self._pause / 2, self._start)

@@ -65,6 +65,8 @@ class Keeping:
         self.children: dict[str, Child] = {}
         self.starts: dict[str, start.Start] = {}
         self.engine: Connection | None = None
+        self.retired: list[Connection] = []
+        """Engines that made way for another and are still somebody's relay."""
         self.pump = Auxiliary(
             loop, "composer.keeper.pump", on_start=self._tell_pump_everything, on_message=self._on_pump
         )
@@ -110,9 +112,11 @@ class Keeping:
             self.dataplane.want()
             self.dataplane.send({"do": "put", "name": name, "meta": meta}, fds)
 
-    def drop(self, name: str) -> None:
-        """Let go of what is held as `name`."""
+    def drop(self, name: str, asking: Connection) -> None:
+        """Let go of what is held as `name`; an engine that did not ask for it lets go too."""
         self.store.drop(name)
+        if self.engine is not None and self.engine is not asking:
+            self.engine.send({"is": "dropped", "name": name})
         if _is_for_dataplane(name):
             self.dataplane.send({"do": "drop", "name": name})
 
@@ -129,6 +133,8 @@ class Keeping:
             if id_ not in draining:
                 engine.send({"is": "exit", **exit_})
         engine.send({"is": "ready"})
+        for former in self.retired:
+            former.send({"is": "succeeded"})
 
     def end(self) -> None:
         """End pump and data plane, and what still runs: jobs and execs only, see `is_idle`."""
@@ -233,8 +239,9 @@ class Keeping:
         child.close()
         if child.fifos:
             fifos.remove(Path(child.fifos))
-        if self.engine is not None:
-            self.engine.send({"is": "exit", **child.exit})
+        for engine in (self.engine, *self.retired):
+            if engine is not None:
+                engine.send({"is": "exit", **child.exit})
 
     def reap_orphans(self) -> None:
         """Reap what was reparented to us; our own children are reaped through their pidfds.

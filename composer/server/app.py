@@ -39,6 +39,7 @@ from composer.api.messages import (
 from composer.engine.requests import Requests
 from composer.errors import ComposerError, EngineError
 from composer.server import upgrade
+from composer.server.succession import Succession
 
 log = logging.getLogger("composer.server")
 
@@ -48,9 +49,9 @@ _requests: web.AppKey[Requests] = web.AppKey("requests", Requests)
 _stop: web.AppKey[Callable[[], None]] = web.AppKey("stop", Callable)  # type: ignore[arg-type]
 
 
-def make_app(requests: Requests, stop: Callable[[], None]) -> web.Application:
+def make_app(requests: Requests, stop: Callable[[], None], succession: Succession) -> web.Application:
     """The application; `stop` is called once the engine was asked to end and has answered."""
-    app = web.Application(client_max_size=LARGEST_REQUEST, middlewares=[_errors])
+    app = web.Application(client_max_size=LARGEST_REQUEST, middlewares=[succession.middleware, _errors])
     app[_requests] = requests
     app[_stop] = stop
     project = "/projects/{project}"
@@ -59,6 +60,7 @@ def make_app(requests: Requests, stop: Callable[[], None]) -> web.Application:
             web.get("/version", _version),
             web.get("/engine", _status),
             web.post("/engine/stop", _engine_stop),
+            web.post("/engine/replace", succession.replace),
             web.get("/projects", _projects),
             web.post(f"{project}/up", _up),
             web.post(f"{project}/down", _down),
