@@ -67,7 +67,7 @@ def test_a_container_that_talks_is_not_frozen_and_its_log_has_a_gap(small: Engin
     filler = fill(small)
     eventually(lambda: count() > 0)
     before = count()
-    eventually(lambda: count() > before + 20_000, timeout=60)
+    eventually(lambda: count() > before + 5_000, timeout=60)  # three times what its pipe holds
 
     assert shop.container("web")["State"] == "running"
     filler.unlink()
