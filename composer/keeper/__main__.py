@@ -25,6 +25,7 @@ from composer.keeper.keeping import Keeping
 from composer.keeper.loop import Loop
 from composer.keeper.notes import note
 from composer.keeper.requests import Requests
+from composer.keeper.sources import sources
 from composer.kernel import privilege, process
 from composer.paths import Paths
 
@@ -41,9 +42,16 @@ class House:
     def __init__(self, paths: Paths, options: list[str]) -> None:
         self._paths = paths
         self._loop = Loop()
-        self._keeping = Keeping(self._loop, Journal(paths.journal), start.raise_descriptor_limit())
+        known = sources()
+        self._keeping = Keeping(self._loop, Journal(paths.journal), start.raise_descriptor_limit(), known)
         self._engine = Auxiliary(
-            self._loop, "composer.server", talks=False, survives=True, log=paths.engine_log, unless=self._has_engine
+            self._loop,
+            "composer.server",
+            known,
+            talks=False,
+            survives=True,
+            log=paths.engine_log,
+            unless=self._has_engine,
         )
         self._keeping.auxiliaries.append(self._engine)
         self._with_engine = "--no-engine" not in options
@@ -56,14 +64,14 @@ class House:
 
     def live(self) -> None:
         """Serve until asked to stop."""
-        if self._engine_lives:
-            self._loop.later(_ENGINE_RETURNS_SECONDS, self._ensure_engine)
-        else:
-            self._ensure_engine()
         child.changed_signals()
         privilege.last_capability()
         gc.collect()
         gc.freeze()  # a child touches no page of what exists now: copy-on-write stays cheap
+        if self._engine_lives:
+            self._loop.later(_ENGINE_RETURNS_SECONDS, self._ensure_engine)
+        else:
+            self._ensure_engine()
         self._loop.run()
 
     def _accept(self) -> None:

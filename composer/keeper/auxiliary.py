@@ -1,4 +1,7 @@
-"""Processes that the keeper starts beside containers, and starts again when they die: engine, data plane, pump."""
+"""Processes that the keeper starts beside containers, and starts again when they die: engine, data plane, pump.
+
+They are forked, and share what the keeper has imported; where that is not what is installed any more, executed.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from composer.keeper import launch, wire
 from composer.keeper.loop import Loop
 from composer.keeper.notes import note
 from composer.keeper.outbox import Outbox
+from composer.keeper.sources import Sources, is_current
 from composer.kernel import clone, privilege, process
 
 _SHORTEST_PAUSE = 0.05
@@ -24,7 +28,7 @@ _LONG_LIFE = 10.0
 
 
 class Auxiliary:
-    """One Python module as a process, with a SEQPACKET socket to it where `talks`.
+    """One Python module as a process, with a SEQPACKET socket to it where `talks`; `known` is what the keeper is made of.
 
     It is not started (again) while `unless` holds: somebody else does its work. `on_start` is called after each start,
     to tell it everything again; `on_message` for what it says. It dies with the keeper unless `survives`.
@@ -34,6 +38,7 @@ class Auxiliary:
         self,
         loop: Loop,
         module: str,
+        known: Sources,
         *,
         talks: bool = True,
         survives: bool = False,
@@ -44,6 +49,7 @@ class Auxiliary:
     ) -> None:
         self._loop = loop
         self._module = module
+        self._known = known
         self._talks = talks
         self._survives = survives
         self._log = log
@@ -113,6 +119,7 @@ class Auxiliary:
     def _become(self, sock: socket.socket) -> None:
         try:
             os.setsid()
+            signal.set_wakeup_fd(-1)
             for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
                 signal.signal(number, signal.SIG_DFL)
             if not self._survives:
@@ -121,8 +128,11 @@ class Auxiliary:
                 log = os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
                 os.dup2(log, 1, inheritable=True)
                 os.dup2(log, 2, inheritable=True)
+            keep = [sock.fileno()] if self._talks else []
+            arguments = [str(fd) for fd in keep]
+            if not self._command and is_current(self._known):
+                launch.become(self._module, *arguments, keep=keep, packages=not self._talks)
             sock.set_inheritable(self._talks)
-            arguments = [str(sock.fileno())] if self._talks else []
             command = self._command or launch.command(self._module, *arguments, packages=not self._talks)
             os.execv(command[0], command)  # noqa: S606 - a process of ours
         except BaseException as error:

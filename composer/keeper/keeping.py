@@ -21,6 +21,7 @@ from composer.keeper.connection import Connection
 from composer.keeper.journal import Journal
 from composer.keeper.loop import Loop
 from composer.keeper.notes import note
+from composer.keeper.sources import Sources
 from composer.keeper.store import Store
 from composer.kernel import process
 
@@ -57,7 +58,7 @@ class Child:
 class Keeping:
     """The books: starts under way, children, the store, the journal; and the processes beside them."""
 
-    def __init__(self, loop: Loop, journal: Journal, nofile: tuple[int, int]) -> None:
+    def __init__(self, loop: Loop, journal: Journal, nofile: tuple[int, int], known: Sources) -> None:
         self._loop = loop
         self._nofile = nofile
         self.journal = journal
@@ -68,9 +69,9 @@ class Keeping:
         self.retired: list[Connection] = []
         """Engines that made way for another and are still somebody's relay."""
         self.pump = Auxiliary(
-            loop, "composer.keeper.pump", on_start=self._tell_pump_everything, on_message=self._on_pump
+            loop, "composer.keeper.pump", known, on_start=self._tell_pump_everything, on_message=self._on_pump
         )
-        self.dataplane = Auxiliary(loop, "composer.network.dataplane", on_start=self._tell_dataplane_everything)
+        self.dataplane = Auxiliary(loop, "composer.network.dataplane", known, on_start=self._tell_dataplane_everything)
         self.auxiliaries = [self.pump, self.dataplane]
 
     # -- what the engine asks ------------------------------------------------------------------------------------

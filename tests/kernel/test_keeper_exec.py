@@ -74,7 +74,7 @@ def test_nobody_is_reaped_while_a_process_enters_a_container() -> None:
 
     def scenario(child: int) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        keeping = Keeping(Loop(), Journal(Path("/dev/null")), (1024, 1024))
+        keeping = Keeping(Loop(), Journal(Path("/dev/null")), (1024, 1024), {})
         begun = Start(Request("exec", (), enter="container"), ours, 1, os.pidfd_open(1), 0)
         keeping.starts["exec"] = begun
         os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
