@@ -77,8 +77,9 @@ class Performer:
         sources: Mapping[Reading, Layer | None],
         inputs: Inputs,
         output: Output,
+        warn: Output = lambda _: None,
     ) -> None:
-        """Make the layer of `operation` in `room`; what it reads of stages is in `sources`.
+        """Make the layer of `operation` in `room`; what it reads of stages is in `sources`. `warn` hears what is odd.
 
         Raises:
             RunFailed: the step's process failed.
@@ -88,7 +89,7 @@ class Performer:
             room.make(below)
             match operation:
                 case CopyOperation():
-                    await self._copy(operation, room, below, sources, inputs)
+                    await self._copy(operation, room, below, sources, inputs, warn)
                 case WorkdirOperation(path, user):
                     await _in_thread(lambda: self._workdir(path, user, room, paths(below), inputs.epoch))
                 case RunOperation():
@@ -109,12 +110,17 @@ class Performer:
         below: Layer | None,
         sources: Mapping[Reading, Layer | None],
         inputs: Inputs,
+        warn: Output,
     ) -> None:
         selections = [await inputs.select(operation, part, sources.get(part)) for part in operation.parts]
+        for pattern in (pattern for selection in selections for pattern in selection.unmatched):
+            warn(f"`{pattern}` matches nothing")
         base = paths(below)
+        owner = await asyncio.to_thread(resolve_owner, operation.owner, base) if operation.owner else None
+        for name in owner.unknown if owner else ():
+            warn(f"`--chown={operation.owner}`: there is no `{name}` in the image, so that root has it")
 
         def work() -> None:
-            owner = resolve_owner(operation.owner, base) if operation.owner else None
             permissions = parse_permissions(operation.mode) if operation.mode else None
             options = CopyOptions(owner, permissions, inputs.epoch)
             lower: Sequence[Path] = () if operation.link else base

@@ -9,6 +9,7 @@
 * `layer.unpack`         a layer's blob onto the disk, hashed on the way: `stream` decompresses, `header` `sparse` and
                          `reader` read tar, `tree` enters directories, `apply` makes what the entries say
 * `snapshot`             unpacked layers by ChainID; `root` looks into a chain of them without mounting it
+* `beside`               images of a name for other platforms than this machine's
 * `blobs` `index` `entries` `collect` `verify`   the parts of the store
 
 Everything that comes from outside is hostile: names, links, sizes, digests, documents. Content is verified before it is

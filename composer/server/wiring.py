@@ -139,7 +139,8 @@ async def build(paths: Paths) -> Engine:
     uplink = Uplink(rooms)
     builder = Builder(paths, rooms.images, puller, Runner(rooms, confinement, uplink), rooms.clock)
     transfers = Transfers(rooms.images, puller, Pusher(rooms.images, rooms.clock), rooms.clock)
-    making = Making(builder, rooms.images, store, rooms.clock, Reader(lambda: builder.contents, rooms.images))
+    reader = Reader(lambda: builder.contents, rooms.images)
+    making = Making(builder, rooms.images, store, rooms.clock, reader, uplink.offer)
     requests = Requests(
         rooms,
         containers,

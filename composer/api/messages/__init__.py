@@ -60,6 +60,7 @@ from composer.api.messages.engine import BuildPruneRequest, DiskUsage, EngineSta
 from composer.api.messages.events import Event, Result
 from composer.api.messages.images import (
     ImageDetails,
+    ImagePlatform,
     ImageSoftware,
     ImagesRequest,
     ImageSummary,
@@ -93,6 +94,7 @@ __all__ = [
     "Event",
     "ExecRequest",
     "ImageDetails",
+    "ImagePlatform",
     "ImageSoftware",
     "ImageSummary",
     "ImagesRequest",

@@ -45,6 +45,16 @@ class ImagesRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class ImagePlatform:
+    """One of the images that an index lists, as `ls` and `inspect` show it."""
+
+    platform: str
+    id: str
+    manifest: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class ImageSummary:
     """An image as `compose image ls` shows it; `size` in bytes, `created` in seconds since the epoch."""
 
@@ -54,6 +64,8 @@ class ImageSummary:
     created: float
     damage: str = ""
     """Why the image cannot be read; empty for a sound one."""
+    platforms: tuple[ImagePlatform, ...] = ()
+    """Where the name is that of an index: what it lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +81,8 @@ class ImageDetails:
     layers: tuple[int, ...]
     """Bytes of each layer, from the bottom up."""
     config: dict[str, Any]
+    platforms: tuple[ImagePlatform, ...] = ()
+    """Where the name is that of an index: what it lists; the rest of this tells of this machine's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ Deciding, pure:
 
 Between Compose and the builder:
 
-* `describe`   a service's `build` in the builder's words, and what is wrong with it; `platforms` chooses one
+* `describe`   a service's `build` in the builder's words, and what is wrong with it;
+               `platforms` and `networks` say for and on which
 * `inputs`     reads what counts: the Dockerfile, the files that instructions take, base images
 * `making`     carries a build out and remembers its inputs; `telling` makes events of its steps
 * `keys`       agents for SSH keys that are files

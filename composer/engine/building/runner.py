@@ -13,21 +13,25 @@ import errno
 import logging
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from composer.build.worker import Agent, File, RunTask
-from composer.engine.building import ground
+from composer.engine.building import ground, networks
 from composer.engine.building.agents import forwarded
 from composer.engine.building.attach import mount_steps, needs_directory
 from composer.engine.building.surroundings import StepNetwork, etc_files, identity_of, spec_of
 from composer.engine.building.uplink import Uplink
 from composer.engine.confinement import Confinement
+from composer.engine.networking import JOINED
+from composer.engine.records import ContainerRecord
 from composer.engine.rooms import Rooms
 from composer.engine.sessions import chunks
+from composer.engine.world import State
 from composer.errors import ComposerError, ContainerError, HostError
 from composer.keeper import steps
 from composer.keeper.client import Run, Started
+from composer.keeper.steps import Step
 from composer.oci.runtime_spec import Spec
 from composer.runtime.bundle import Bundle
 from composer.runtime.cgroup import Cgroup
@@ -85,8 +89,7 @@ class Runner:
         }
         spec = spec_of(task, identity_of(task), network)
         bundle = await self._bundle(task, spec, network, cgroup, agents)
-        fds = network.place.fds if network.place else {}
-        network_steps = network.place.steps if network.place else ()
+        fds, network_steps = self._attached(network, stack)
         reading, writing = os.pipe2(os.O_CLOEXEC)
         try:
             running = await self._start(
@@ -149,7 +152,33 @@ class Runner:
             return StepNetwork(None, host=True)
         if wanted == "none":
             return StepNetwork(None, host=False)
-        return StepNetwork(await stack.enter_async_context(self._uplink.place(task.id)), host=False)
+        if (joined := networks.partner(wanted)) is not None:
+            record = self._partner(*joined)
+            return StepNetwork(None, False, record, self._rooms.networks.host_gateway(record))
+        place = await stack.enter_async_context(self._uplink.place(task.id, networks.named(wanted)))
+        return StepNetwork(place, host=False, gateway=place.gateway)
+
+    def _partner(self, project: str, service: str) -> ContainerRecord:
+        """The container whose network a step shares."""
+        for record in self._rooms.store.containers_of(project):
+            if record.service == service and record.state is State.RUNNING and not record.one_off:
+                return record
+        raise ContainerError(
+            f"cannot run a step on the network of `{service}`: it does not run",
+            hint=f"`compose up -d {service}` first, or take `network: service:{service}` away",
+        )
+
+    def _attached(
+        self, network: StepNetwork, stack: contextlib.AsyncExitStack
+    ) -> tuple[Mapping[str, int], tuple[Step, ...]]:
+        """What brings a step's process to where it is: descriptors by name, and steps."""
+        if network.place:
+            return network.place.fds, network.place.steps
+        if network.partner is None or network.partner.config.network_mode == "host":
+            return {}, ()
+        netns = os.open(f"/proc/{network.partner.pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        stack.callback(os.close, netns)
+        return {JOINED: netns}, (steps.JoinNamespace(JOINED, "net"),)
 
     async def _cgroup(self, task: RunTask, stack: contextlib.AsyncExitStack) -> Cgroup:
         cgroup = self._rooms.cgroups.create(task.id, None)  # some calls of mkdir(2): a thread would take longer
