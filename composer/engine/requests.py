@@ -59,7 +59,7 @@ from composer.runtime import signals
 
 
 class Requests:
-    """Answers requests; `server.app` is its only caller."""
+    """Answers requests; `server.routes` are its only callers."""
 
     def __init__(
         self,
