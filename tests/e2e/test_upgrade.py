@@ -15,7 +15,8 @@ import pytest
 from composer import __version__
 from composer.api.starter import forkserver_pid
 from composer.paths import Paths
-from tests.e2e.harness import HTTP, IDLE, REPOSITORY, Engine, eventually, fetched, free_port, is_gone
+from tests.e2e.harness import HTTP, IDLE, REPOSITORY, Engine, eventually, fetched, is_gone
+from tests.make.ports import free_port
 
 NEWER = "99.1.0"
 COUNTING = (

@@ -16,6 +16,7 @@ from composer.watch.deliver import Delivery
 from composer.watch.rules import Action, Rule
 from composer.watch.selection import Selection
 from composer.watch.tree import Problem
+from tests.patience import PATIENCE
 
 REBUILD = Rule("web", Action.REBUILD, Selection("/p/src"))
 RESTART = Rule("web", Action.RESTART, Selection("/p/conf"))
@@ -79,7 +80,7 @@ def turns(notes: Notes, act: Callable[[ServiceWatch], Awaitable[None]]) -> list[
         notes.done.clear()
         try:
             await act(watch)
-            await asyncio.wait_for(watch.settled(), 5)
+            await asyncio.wait_for(watch.settled(), PATIENCE)
         finally:
             await watch.close()
 
