@@ -102,7 +102,12 @@ class ImageRequests:
         if not plan:
             detail = "there is nothing to build: none of these services has a `build` section"
             emit(Event("project", name, "warning", detail=detail))
-        done = await self._carrying.transfer(name, plan, request.surroundings, emit, errand)
+        told = len(self._rooms.notes)
+        try:
+            done = await self._carrying.transfer(name, plan, request.surroundings, emit, errand)
+        finally:
+            for note in self._rooms.notes[told:]:
+                emit(Event("project", name, "warning", detail=note))
         if request.flags.verify:
             await self._carrying.making.verify([each.operation(every_platform=True) for each in wanted], errand, emit)
         pushed = await self._carrying.transfer(name, pushes, request.surroundings, emit)

@@ -98,6 +98,7 @@ class Requests:
         project = Project.model_validate(request.project)
         origins = Origins.from_wire(request.origins)
         async with self._turns.take(name, emit):
+            told = len(self._rooms.notes)
             pins = Pins.from_wire(request.lock)
             images, first = await self._images(project, request.options, origins, request.surroundings, emit, pins)
             scope = services_in_scope(project, request.options.services, deps=not request.options.no_deps)
@@ -109,7 +110,6 @@ class Requests:
             if request.options.dry_run:
                 return await self._carrying.carry_out(name, known_after(first, plan), emit, dry_run=True)
             _tell_untouched(desired, plan, emit)
-            told = len(self._rooms.notes)
             done = await self._carrying.carry_out(name, plan, emit)
             for note in self._rooms.notes[told:]:
                 emit(Event("project", name, "warning", detail=note))

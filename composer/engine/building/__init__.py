@@ -18,6 +18,7 @@ RUN steps, with the runtime, filters, cgroups and networks that services have:
 
 * `runner`   implements `build.worker.Worker` with the keeper; `surroundings` who, what and where a step is
 * `attach`   what a step has mounted
+* `plain`    a step's root where overlay cannot be had
 * `ground`   what a step's root needs and its layer must not have: mount points, /etc/hosts and /etc/resolv.conf
 * `uplink`   the network that steps share, there while builds run
 * `agents`   the user's ssh agent, inside

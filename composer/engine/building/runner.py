@@ -16,10 +16,12 @@ import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from composer.build.unbroken import unbroken
 from composer.build.worker import Agent, File, RunTask
 from composer.engine.building import ground, networks
 from composer.engine.building.agents import forwarded
 from composer.engine.building.attach import mount_steps, needs_directory
+from composer.engine.building.plain import SLOW, PlainRoot
 from composer.engine.building.surroundings import StepNetwork, etc_files, identity_of, spec_of
 from composer.engine.building.uplink import Uplink
 from composer.engine.confinement import Confinement
@@ -28,7 +30,7 @@ from composer.engine.records import ContainerRecord
 from composer.engine.rooms import Rooms
 from composer.engine.sessions import chunks
 from composer.engine.world import State
-from composer.errors import ComposerError, ContainerError, HostError
+from composer.errors import ComposerError, ContainerError
 from composer.keeper import steps
 from composer.keeper.client import Run, Started
 from composer.keeper.steps import Step
@@ -88,7 +90,8 @@ class Runner:
             if isinstance(item, Agent)
         }
         spec = spec_of(task, identity_of(task), network)
-        bundle = await self._bundle(task, spec, network, cgroup, agents)
+        plain = None if self._rooms.facts.overlay else PlainRoot(task)
+        bundle = await self._bundle(task, spec, network, cgroup, agents, plain)
         fds, network_steps = self._attached(network, stack)
         reading, writing = os.pipe2(os.O_CLOEXEC)
         try:
@@ -112,9 +115,12 @@ class Runner:
             started()
             naming = asyncio.create_task(self._announce(network, running))
             try:
-                return await self._outcome(task, running, reading, output)
+                status = await self._outcome(task, running, reading, output)
             finally:
                 await asyncio.gather(naming, return_exceptions=True)
+            if plain and not status:
+                await unbroken(plain.keep)
+            return status
         finally:
             for fd in (running.pidfd, *running.reported.values()):
                 os.close(fd)
@@ -195,14 +201,15 @@ class Runner:
         self._rooms.cgroups.remove(name)
 
     async def _bundle(
-        self, task: RunTask, spec: Spec, network: StepNetwork, cgroup: Cgroup, agents: dict[str, Path]
+        self,
+        task: RunTask,
+        spec: Spec,
+        network: StepNetwork,
+        cgroup: Cgroup,
+        agents: dict[str, Path],
+        plain: PlainRoot | None,
     ) -> Bundle:
         rooms, held = self._rooms, spec.process.capabilities
-        if not rooms.facts.overlay:
-            raise HostError(
-                "cannot run a build step: overlay is missing here, or does not work in the data directory",
-                hint="move the data directory to a local disk with COMPOSER_DATA, or load the `overlay` kernel module",
-            )
         files = [item for item in task.attached if isinstance(item, File)]
         lowest = task.scratch / "ground"
         etc = etc_files(task, network)
@@ -217,14 +224,19 @@ class Runner:
         )
         work = task.scratch / "work"
         work.mkdir()
+        if plain:
+            if SLOW not in rooms.notes:
+                rooms.notes.append(SLOW)
+            await unbroken(lambda: plain.make(lowest))
         options = ("userxattr",) if rooms.facts.userxattr else ()
         return Bundle(
             rootfs=str(rooms.paths.rootfs),
+            plain=str(plain.directory) if plain else "",
             lower=(*map(str, task.lower), str(lowest)),
             upper=str(task.upper),
             work=str(work),
             etc=etc,
-            mounted=tuple(mount_steps(task, str(rooms.paths.files), agents, options)),
+            mounted=tuple(mount_steps(task, str(rooms.paths.files), agents, options, plain.trees if plain else None)),
             files=tuple((item.target, item.content, item.mode, item.uid, item.gid) for item in files),
             files_place=str(rooms.paths.files),
             cgroup=cgroup,
