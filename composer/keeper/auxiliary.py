@@ -16,6 +16,7 @@ from typing import Any
 
 from composer.keeper import launch, wire
 from composer.keeper.loop import Loop
+from composer.keeper.luggage import Luggage
 from composer.keeper.notes import note
 from composer.keeper.outbox import Outbox
 from composer.keeper.sources import Sources, is_current
@@ -73,7 +74,7 @@ class Auxiliary:
 
     def replace(self, command: list[str]) -> None:
         """Let go of the process there is, which ends by itself, and start it by this command from now on."""
-        self._command = command
+        self._command = self._unless_ours(command)
         self.wanted = False
         if self.pid:
             self._let_go()
@@ -84,6 +85,41 @@ class Auxiliary:
         if self.pid:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._pidfd, signal.SIGTERM)
+
+    def retire(self) -> None:
+        """Have it end when what it does has come to its end, and do not start it again."""
+        self.send({"do": "retire"})
+        self.wanted = False
+
+    def restart(self) -> None:
+        """Kill it; if it is wanted it is started again at once."""
+        if self.pid:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether everything that it was told has been sent."""
+        return not self._outbox
+
+    def pack(self, luggage: Luggage) -> dict[str, Any]:
+        """What another keeper needs to go on with this process."""
+        sock = self._sock.fileno() if self._sock is not None else -1
+        state = {"wanted": self.wanted, "pid": self.pid, "command": self._command}
+        return {**state, "pidfd": luggage.add(self._pidfd if self.pid else -1), "sock": luggage.add(sock)}
+
+    def unpack(self, state: dict[str, Any]) -> None:
+        """Go on with a process that our predecessor started."""
+        self.wanted, self.pid, self._pidfd = bool(state["wanted"]), int(state["pid"]), int(state["pidfd"])
+        self._command = self._unless_ours([str(word) for word in state["command"]])
+        if self.pid:
+            self._loop.watch(self._pidfd, self._ended)
+        if state["sock"] >= 0:
+            self._listen(socket.socket(fileno=int(state["sock"])))
+
+    def _unless_ours(self, command: list[str]) -> list[str]:
+        """The command, or none if it is what we would do without: then the process can be forked."""
+        return [] if command == launch.command(self._module, packages=not self._talks) else command
 
     def send(self, message: dict[str, Any], fds: Sequence[int] = ()) -> None:
         """Tell it something; lost if it is not there, which is what `on_start` makes good."""
@@ -109,12 +145,15 @@ class Auxiliary:
         self._started = time.monotonic()
         self._loop.watch(self._pidfd, self._ended)
         if self._talks:
-            ours.setblocking(False)
-            self._sock, self._outbox = ours, Outbox(ours)
-            self._loop.watch(ours.fileno(), self._readable)
+            self._listen(ours)
         else:
             ours.close()
         self._on_start()
+
+    def _listen(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        self._sock, self._outbox = sock, Outbox(sock)
+        self._loop.watch(sock.fileno(), self._readable)
 
     def _become(self, sock: socket.socket) -> None:
         try:

@@ -96,6 +96,8 @@ class Keeper:
         self._waiting: dict[str, list[asyncio.Future[int]]] = {}
         self._ready: asyncio.Future[None] = self._loop.create_future()
         self._lost = False
+        self.code = ""
+        """The checksum of the code that the keeper runs; "" for one that does not say."""
         self.is_retired = False
         """Another engine holds everything: we hold what we use, and only hear of exits."""
         self.children: dict[str, Child] = {}
@@ -222,6 +224,13 @@ class Keeper:
         """Have another engine started by this command; we stay connected, to hear how what we wait for ends."""
         await self._ask({"do": "retire", "successor": list(successor)})
 
+    async def upgrade(self, command: Sequence[str]) -> None:
+        """Have the keeper execute `command` in its place, as the same process, with all its children and descriptors.
+
+        Returns when that runs. Raises ContainerError where it would not run, and the keeper stays what it is.
+        """
+        await self._ask({"do": "upgrade", "command": list(command)})
+
     async def stop(self) -> None:
         """End pump, data plane and keeper. Raises ContainerError while containers run."""
         self.on_lost = None
@@ -282,6 +291,7 @@ class Keeper:
     def _hear(self, message: dict[str, Any], fds: list[int]) -> None:
         match message:
             case {"is": "ready"}:
+                self.code = str(message.get("code", ""))
                 self._ready.set_result(None)
             case {"is": "held", "name": name, "meta": meta}:
                 self.store.put(name, meta, fds)

@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,11 +27,15 @@ COUNTING = (
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with a copy of the package that calls itself a newer version."""
+    """A directory with a copy of the package that calls itself a newer version, and whose keeper is of other code."""
     directory = tmp_path_factory.mktemp("newer")
     shutil.copytree(REPOSITORY / "composer", directory / "composer", ignore=shutil.ignore_patterns("__pycache__"))
     marker = directory / "composer" / "__init__.py"
     marker.write_text(marker.read_text().replace(__version__, NEWER))
+    with (directory / "composer" / "keeper" / "loop.py").open("a") as file:
+        file.write("\n# newer\n")
+    directory.parent.chmod(0o755)
+    directory.chmod(0o755)
     return directory
 
 
@@ -66,6 +71,8 @@ def test_containers_ports_logs_and_exit_codes_go_on_with_the_newer_engine(engine
     assert (before["version"], after["version"]) == (__version__, NEWER)
     assert before["engine"] != after["engine"]
     assert before["keeper"] == after["keeper"]
+    assert str(copy) in Path(f"/proc/{after['keeper']}/cmdline").read_text()
+    assert before["data_plane"] != after["data_plane"]
     assert engine.status()["engine"] == after["engine"]
     assert is_gone(before["engine"])
     assert shop.container("counter")["ExitCode"] == 7
@@ -200,3 +207,97 @@ def test_an_engine_killed_while_it_makes_way_leaves_the_newer_one_in_its_place(e
         assert [entry["Pid"] for entry in shop.ps().values()] == pids
         assert session.wait() != 0
         assert engine.status()["version"] == NEWER
+
+
+ECHO = """["python3", "-u", "-c", "import os, socket\\nlistener = socket.create_server(('', 8000))\\n\
+while True:\\n client = listener.accept()[0]\\n if not os.fork():\\n\
+  while data := client.recv(100): client.sendall(data)"]"""
+"""A server that says again what it hears, each connection in a process of its own."""
+
+
+def test_a_connection_through_a_published_port_lives_on_and_ends_with_its_container(engine: Engine, copy: Path) -> None:
+    port = free_port()
+    shop = engine.project(f"""
+        services:
+          web: {{image: host, init: true, command: {ECHO}, ports: ["{port}:8000"]}}
+    """)
+    shop.up()
+    plane = engine.status()["data_plane"]
+
+    with eventually(lambda: conversing(port)) as connection, upgraded(engine, copy):
+        shop.ps()
+        assert said_again(connection, b"old\n")
+        eventually(lambda: conversing(port)).close()
+        assert engine.status()["data_plane"] != plane
+        assert not is_gone(plane)
+        shop.compose("stop", check=True)
+        assert not said_again(connection, b"gone\n")
+        eventually(lambda: is_gone(plane), message="the old data plane stayed")
+
+
+def test_a_keeper_killed_right_after_its_upgrade_is_replaced(engine: Engine, copy: Path) -> None:
+    port = free_port()
+    shop = engine.project(f"""
+        services:
+          web: {{image: host, command: {HTTP}, ports: ["{port}:8000"]}}
+          counter: {{image: host, command: {COUNTING}}}
+    """)
+    shop.up()
+    pids = {name: entry["Pid"] for name, entry in shop.ps().items()}
+    keeper = engine.status()["keeper"]
+
+    with upgraded(engine, copy):
+        listing = shop.start("ps")
+        eventually(lambda: str(copy) in Path(f"/proc/{keeper}/cmdline").read_text())
+        os.kill(keeper, signal.SIGKILL)
+        assert listing.wait() == 0
+
+        assert {name: entry["Pid"] for name, entry in shop.ps().items()} == pids
+        fetched(f"http://127.0.0.1:{port}/")
+        assert shop.exec("web", "echo", "hi").stdout == "hi\n"
+        count = len(shop.logs("counter"))
+        eventually(lambda: len(shop.logs("counter")) > count + 5)
+        lines = shop.logs("counter")
+        assert lines == [f"line {number}" for number in range(len(lines))]
+
+
+def test_an_ordinary_users_keeper_and_engine_are_upgraded_inside_their_namespace(ordinary: Engine, copy: Path) -> None:
+    port = free_port()
+    shop = ordinary.project(f"""
+        services:
+          web: {{image: host, command: {HTTP}, ports: ["{port}:8000"]}}
+    """)
+    shop.up()
+    pids = {name: entry["Pid"] for name, entry in shop.ps().items()}
+    keeper = ordinary.status()["keeper"]
+
+    newer = ordinary.root / "newer"
+    shutil.copytree(copy, newer)
+    ordinary.python_path = str(newer)
+    assert {name: entry["Pid"] for name, entry in shop.ps().items()} == pids
+    after = ordinary.status()
+    assert (after["version"], after["keeper"]) == (NEWER, keeper)
+    assert str(newer) in Path(f"/proc/{keeper}/cmdline").read_text()
+    assert shop.exec("web", "echo", "hi").stdout == "hi\n"
+    fetched(f"http://127.0.0.1:{port}/")
+
+
+def conversing(port: int) -> socket.socket | None:
+    """A connection to an echo that has answered, as soon as there is one."""
+    try:
+        connection = socket.create_connection(("127.0.0.1", port), 5)
+    except OSError:
+        return None
+    if said_again(connection, b"hello\n"):
+        return connection
+    connection.close()
+    return None
+
+
+def said_again(connection: socket.socket, words: bytes) -> bool:
+    """Whether an echo answers; not where the connection has ended."""
+    try:
+        connection.sendall(words)
+        return connection.recv(100) == words
+    except OSError:
+        return False

@@ -15,7 +15,7 @@ from composer.errors import ContainerError
 from composer.keeper import wire
 from composer.keeper.client import Keeper, Run, Started
 from composer.keeper.journal import Journal
-from composer.keeper.keeping import Keeping
+from composer.keeper.keeping import Keeping, Pending
 from composer.keeper.loop import Loop
 from composer.keeper.start import Request, Start
 from composer.keeper.steps import Credentials, Device, Exec, Mount, ResourceLimit, Step, Symlink, Terminal
@@ -78,7 +78,7 @@ def test_nobody_is_reaped_while_a_process_enters_a_container() -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         keeping = Keeping(Loop(), Journal(Path("/dev/null")), (1024, 1024), {})
         begun = Start(Request("exec", (), enter="container"), ours, 1, os.pidfd_open(1), 0)
-        keeping.starts["exec"] = begun
+        keeping.starts["exec"] = Pending(begun, None, 0)
         os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
 
         keeping.reap_orphans()
