@@ -73,7 +73,7 @@ class Requests:
         making: Making,
         keeping_house: Callable[[], Housekeeping],
     ) -> None:
-        self._turns = Turns()
+        self._turns = Turns(rooms.bus.changed)
         self._carrying = Carrying(rooms, containers, loop, logs, making, transfers, self._turns)
         self._provision = Provision(pictures, making, rooms.clock)
         self._rooms = rooms
