@@ -16,7 +16,7 @@ import pytest
 from tests.e2e.harness import IDLE, Engine, Project, Result, eventually, json_lines, sleepers
 from tests.make.image import busybox_rootfs
 from tests.make.registry import running_registry
-from tests.unit.build.files.servers import git_daemon, repository, web
+from tests.unit.build.files.servers import commit, git_daemon, repository, web
 
 DOCKERFILE = """\
 FROM busybox
@@ -520,7 +520,7 @@ def test_a_context_may_be_elsewhere(shop: Project) -> None:
     with tarfile.open(fileobj=archive, mode="w:gz") as tar:
         tar.add(shop.directory / "Dockerfile", "Dockerfile")
         tar.add(shop.directory / "src", "src")
-    repository(
+    served = repository(
         shop.directory.parent / "served/app", {"sub/Dockerfile": "FROM busybox\nCOPY file /\n", "sub/file": "of git"}
     )
     with web() as site, git_daemon(shop.directory.parent / "served") as address:
@@ -536,8 +536,14 @@ def test_a_context_may_be_elsewhere(shop: Project) -> None:
         """)
         shop.up()
 
-    assert in_container(shop, "/app/app.txt") == "one"
-    assert in_container(shop, "/file", "git") == "of git"
+        assert in_container(shop, "/app/app.txt") == "one"
+        assert in_container(shop, "/file", "git") == "of git"
+        # A branch that moved is looked for with `--build` only, as Docker has it.
+        commit(served, {"sub/file": "moved"})
+        assert plan(shop) == ["nothing to do"]
+        shop.up("--build")
+        assert in_container(shop, "/file", "git") == "moved"
+
     assert plan(shop) == ["nothing to do"]
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from composer.api.messages import BuildFlags
 from composer.build.dockerfile.sources import is_remote
+from composer.build.files import FilesError
+from composer.build.files.git_reference import is_ssh, parse_git
 from composer.build.options import DEVICE, HOST_NETWORK, INSECURE, BuildOptions, Limit, Secret
 from composer.build.pinned import Pinned
 from composer.engine.building import networks
@@ -225,9 +227,20 @@ def _secrets(build: Build, project: Project, problems: _Problems) -> Iterator[tu
             problems.add("secrets", why, hint="give it a `file`", index=number)
 
 
+def _behind_ssh(build: Build) -> bool:
+    contexts = [each for each in (build.context, *build.additional_contexts.values()) if not is_local(each)]
+    try:
+        repositories = [parse_git(each, context=True) for each in contexts]
+    except FilesError:
+        return False  # the build says what is wrong with it
+    return any(each is not None and is_ssh(each.remote) for each in repositories)
+
+
 def _agents(build: Build, errand: Errand, problems: _Problems) -> Iterator[tuple[str, str]]:
     """The sockets of agents, or files of keys, by id."""
     asked = {**{name: path or "" for name, path in build.ssh.items()}, **errand.flags.ssh}
+    if "default" not in asked and _behind_ssh(build) and errand.surroundings.get("SSH_AUTH_SOCK"):
+        asked["default"] = ""  # as buildx has it: nobody writes it who names such a context
     for name, written in asked.items():
         path = written or errand.surroundings.get("SSH_AUTH_SOCK", "")
         if not path:

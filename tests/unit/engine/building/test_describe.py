@@ -176,3 +176,13 @@ def hinted(bench: Bench, **build: Any) -> str:
     with pytest.raises(ProjectError) as caught:
         describe(bench, **build)
     return "\n".join(diagnostic.hint for diagnostic in caught.value.diagnostics)
+
+
+def test_a_context_behind_ssh_has_the_user_s_agent(bench: Bench) -> None:
+    (bench.root / "agent").write_text("")
+    around = {"SSH_AUTH_SOCK": str(bench.root / "agent")}
+
+    for context in ("git@example.com:owner/app.git", "ssh://git@example.com/owner/app.git#main"):
+        assert describe(bench, context=context, surroundings=around).ssh == {"default": around["SSH_AUTH_SOCK"]}
+        assert describe(bench, context=context).ssh == {}
+    assert describe(bench, context="https://example.com/app.git", surroundings=around).ssh == {}
