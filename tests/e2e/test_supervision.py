@@ -66,7 +66,7 @@ def test_health_goes_from_starting_to_healthy_to_unhealthy(engine: Engine) -> No
           web:
             image: host
             command: {IDLE}
-            healthcheck: {{test: "test -e /tmp/ok", interval: 200ms, retries: 2, start_period: 10m}}
+            healthcheck: {{test: "test -e /tmp/ok", interval: 200ms, timeout: 20s, retries: 2, start_period: 10m}}
     """)
     shop.up()
     assert shop.container("web")["Health"] == "starting"
