@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from composer.project.circles import circles
 from composer.project.document import Mapping, Scalar
 from composer.project.merged import dependencies, entries_of, items_of, key_mark, section, services_of, text_of
+from composer.project.mounts import is_windows_path
 from composer.project.report import Report
 from composer.project.shapes import did_you_mean
 
@@ -63,7 +64,13 @@ def known_volumes(tree: Mapping, report: Report) -> None:
                     else f"declare it: `volumes: {{{source.value}: }}` at the top level, or write `./{source.value}`"
                 )
                 report.error(f"{where}: there is no volume `{source.value}`", source.mark, hint=hint)
-            if isinstance(target, Scalar) and not str(target.value).startswith("/"):
+            foreign = [
+                node for node in (source, target) if isinstance(node, Scalar) and is_windows_path(str(node.value))
+            ]
+            if foreign:
+                message = f"{where}: `{foreign[0].value}` is a path of Windows, there is none on this machine"
+                report.refuse(message, foreign[0].mark, hint="write a path like `/mnt/data` or `./data`")
+            elif isinstance(target, Scalar) and not str(target.value).startswith("/"):
                 message = f"{where}: `{target.value}` is not an absolute path"
                 report.error(message, target.mark, label="expected a path in the container, beginning with `/`")
 
