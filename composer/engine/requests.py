@@ -59,7 +59,7 @@ from composer.runtime import signals
 
 
 class Requests:
-    """Answers requests; `server.routes` are its only callers."""
+    """Answers requests; `server.app` is its only caller."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class Requests:
         making: Making,
         keeping_house: Callable[[], Housekeeping],
     ) -> None:
-        self._turns = Turns(rooms.bus.changed)
+        self._turns = Turns()
         self._carrying = Carrying(rooms, containers, loop, logs, making, transfers, self._turns)
         self._provision = Provision(pictures, making, rooms.clock)
         self._rooms = rooms
@@ -86,8 +86,6 @@ class Requests:
         self.looking = Looking(rooms, loop, logs)
         logs.at_work = self._turns.at_work
         self.stopping = False
-        self.beginning = 0
-        """How many attached containers are just being started."""
         self.watching: Watching
         """The watches over projects; they use our `up`, so they come after us."""
 
@@ -98,7 +96,6 @@ class Requests:
         project = Project.model_validate(request.project)
         origins = Origins.from_wire(request.origins)
         async with self._turns.take(name, emit):
-            told = len(self._rooms.notes)
             pins = Pins.from_wire(request.lock)
             images, first = await self._images(project, request.options, origins, request.surroundings, emit, pins)
             scope = services_in_scope(project, request.options.services, deps=not request.options.no_deps)
@@ -110,13 +107,16 @@ class Requests:
             if request.options.dry_run:
                 return await self._carrying.carry_out(name, known_after(first, plan), emit, dry_run=True)
             _tell_untouched(desired, plan, emit)
+            told = len(self._rooms.notes)
             done = await self._carrying.carry_out(name, plan, emit)
             for note in self._rooms.notes[told:]:
                 emit(Event("project", name, "warning", detail=note))
             return replace(done, changed=done.changed + len(first.nodes))
 
     async def down(self, name: str, request: DownRequest, emit: Emit) -> Result:
-        """Stop and remove a project's containers and networks, with `volumes` its volumes too."""
+        """Stop and remove a project's containers and networks, with `volumes` its volumes too; a watch over it ends first."""
+        if not request.services and not request.dry_run:
+            await self.watching.stop(name, "the project is taken down")
         await self._turns.interrupt(name)
         project = Project.model_validate(request.project) if request.project else None
         async with self._turns.take(name, emit):
@@ -125,6 +125,7 @@ class Requests:
             result = await self._carrying.carry_out(name, plan, emit, dry_run=request.dry_run)
             if not request.dry_run and not self._rooms.store.containers_of(name):
                 self._rooms.store.projects.remove(name)
+                await self.watching.stop(name, "the project is taken down")
             return result
 
     async def services(self, verb: str, name: str, request: ServicesRequest, emit: Emit) -> Result:
@@ -199,11 +200,7 @@ class Requests:
         record = record_of(self._rooms.store, container)
 
         async def begin() -> None:
-            self.beginning += 1
-            try:
-                await self._loop.start(record.name)
-            finally:
-                self.beginning -= 1
+            await self._loop.start(record.name)
 
         def descriptor(kind: str) -> int:
             held = self._rooms.keeping.held(f"{kind}/{record.id}")

@@ -17,9 +17,7 @@ from composer.errors import EngineError
 class Turns:
     """The order of requests, by project."""
 
-    def __init__(self, rested: Callable[[], None] = lambda: None) -> None:
-        """`rested` is called when a project is no longer being changed: a log that is followed may be at its end."""
-        self._rested = rested
+    def __init__(self) -> None:
         self._locks: dict[str, asyncio.Lock] = {}
         self._working: dict[str, asyncio.Task[object]] = {}
         self._interrupted: set[str] = set()
@@ -56,7 +54,6 @@ class Turns:
         finally:
             if self._working.get(project) is task:
                 del self._working[project]
-                self._rested()
 
     def end(self, project: str) -> None:
         """End what is under way, without waiting for it."""

@@ -66,6 +66,12 @@ class DockerPatterns:
     def __bool__(self) -> bool:
         return bool(self._patterns)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, DockerPatterns) and self._patterns == other._patterns
+
+    def __hash__(self) -> int:
+        return hash(tuple(self._patterns))
+
     @property
     def has_exceptions(self) -> bool:
         """Whether any pattern begins with `!`."""

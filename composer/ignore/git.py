@@ -6,6 +6,7 @@ is below an ignored directory stays ignored, whatever is said of it. Files outsi
 
 from __future__ import annotations
 
+import os
 import posixpath
 import re
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ class GitIgnores:
         """For the work tree that holds `start`, if any."""
         self._top = work_tree(start)
         self._files: dict[str, tuple[_Pattern, ...]] = {}
+        self._stamps: dict[str, _Stamp] = {}
+        """What each of the files was when it was read."""
         self._directories: dict[str, bool] = {}
 
     def matches(self, path: str, *, directory: bool) -> bool:
@@ -36,6 +39,26 @@ class GitIgnores:
         if parent != self._top and self._directory(parent):
             return True
         return self._decide(path, directory=directory)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both are about one work tree; what they have read is not compared."""
+        return isinstance(other, GitIgnores) and self._top == other._top
+
+    def __hash__(self) -> int:
+        return hash(self._top)
+
+    def files_above(self, path: str) -> list[str]:
+        """The `.gitignore` files, there or not, that concern `path` and are not below it."""
+        places = []
+        while self._top and (path == self._top or path.startswith(f"{self._top}/")):
+            path = posixpath.dirname(path)
+            if path.startswith(self._top):
+                places.append(f"{path}/.gitignore")
+        return places
+
+    def is_outdated(self) -> bool:
+        """Whether one of the files is another now than it was when it was read."""
+        return any(_stamp(place) != stamp for place, stamp in list(self._stamps.items()))
 
     def _directory(self, path: str) -> bool:
         known = self._directories.get(path)
@@ -58,12 +81,26 @@ class GitIgnores:
     def _patterns(self, directory: str) -> tuple[_Pattern, ...]:
         found = self._files.get(directory)
         if found is None:
+            path = Path(directory, ".gitignore")
+            self._stamps[str(path)] = _stamp(path)  # before reading: what changes meanwhile is found out
             try:
-                text = Path(directory, ".gitignore").read_text("utf-8", "surrogateescape")
+                text = path.read_text("utf-8", "surrogateescape")
             except OSError:
                 text = ""
             found = self._files[directory] = tuple(p for line in text.splitlines() if (p := parse(line)))
         return found
+
+
+_Stamp = tuple[int, int, int, int] | None
+
+
+def _stamp(path: str | Path) -> _Stamp:
+    """What differs when a file does; None where there is none."""
+    try:
+        status = os.stat(path)  # noqa: PTH116 - many of them
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def parse(line: str) -> _Pattern | None:

@@ -6,7 +6,6 @@ directory and variables; what it declares may not be declared differently here.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping as Dict
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,13 +30,13 @@ class Included:
     env_files: tuple[Path, ...]
 
     @classmethod
-    def of(cls, entry: Node, root: Path) -> Included | None:
-        """What a canonical entry says, relative paths starting from `root`; `None` if it names no file."""
-        paths = _paths(entry, "path", root)
+    def of(cls, entry: Node) -> Included | None:
+        """What a canonical entry says; `None` if it names no file."""
+        paths = _paths(entry, "path")
         if not paths:
             return None
-        directory = next(iter(_paths(entry, "project_directory", root)), paths[0].parent)
-        return cls(paths, directory, _paths(entry, "env_file", root))
+        directory = next(iter(_paths(entry, "project_directory")), paths[0].parent)
+        return cls(paths, directory, _paths(entry, "env_file"))
 
     def variables(self, outer: Dict[str, str], shown_from: Path) -> dict[str, str]:
         """The variables for its interpolation: those of the including project go before its own files'.
@@ -72,8 +71,7 @@ def adopt(tree: Mapping, included: Mapping, name: str, report: Report) -> Mappin
     return tree
 
 
-def _paths(entry: Node, key: str, root: Path) -> tuple[Path, ...]:
+def _paths(entry: Node, key: str) -> tuple[Path, ...]:
     node = entry.get(key) if isinstance(entry, Mapping) else None
     items = node.items if isinstance(node, Sequence) else (node,)
-    words = [str(item.value) for item in items if isinstance(item, Scalar) and item.value is not None]
-    return tuple(Path(os.path.normpath(root / word)) for word in words)
+    return tuple(Path(str(item.value)) for item in items if isinstance(item, Scalar) and item.value is not None)

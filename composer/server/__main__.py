@@ -20,8 +20,7 @@ from composer.errors import ComposerError
 from composer.paths import Paths
 from composer.server.app import make_app
 from composer.server.lifetime import Lifetime
-from composer.server.succession import Succession
-from composer.server.wiring import Engine, build
+from composer.server.wiring import build
 
 log = logging.getLogger("composer.server")
 
@@ -45,7 +44,7 @@ def main() -> int:
         return 0
     os.umask(0o022)
     try:
-        if asyncio.run(_serve(paths, lock)):
+        if asyncio.run(_serve(paths)):
             lock_file.unlink(missing_ok=True)
             paths.fork_socket.unlink(missing_ok=True)  # of one that was killed
     except ComposerError as error:
@@ -68,13 +67,12 @@ def _take_lock(path: Path) -> int:
     return descriptor
 
 
-async def _serve(paths: Paths, lock: int) -> bool:
+async def _serve(paths: Paths) -> bool:
     """Serve until it is over; whether everything of this engine has ended with it."""
     engine = await build(paths)
     await engine.recover()
     lifetime = Lifetime(engine.busy, float(os.environ.get("COMPOSER_IDLE_SECONDS", IDLE_SECONDS)))
-    succession = Succession(lifetime, lambda: engine.requests.beginning > 0)
-    app = make_app(engine.requests, lifetime.end, succession)
+    app = make_app(engine.requests, lifetime.end)
     app.middlewares.insert(0, lifetime.middleware)
     runner = web.AppRunner(
         app,
@@ -87,20 +85,14 @@ async def _serve(paths: Paths, lock: int) -> bool:
     paths.engine_socket.unlink(missing_ok=True)
     previous = os.umask(0o177)  # the socket is born 0600: whoever connects may start containers as us
     try:
-        site = web.UnixSite(runner, str(paths.engine_socket))
-        await site.start()
+        await web.UnixSite(runner, str(paths.engine_socket)).start()
     finally:
         os.umask(previous)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, lifetime.leave)
     log.info("serving on %s", paths.engine_socket)
-    ending = await lifetime.over()
-    if ending.successor:
-        await _make_way(engine, site, succession, lock, ending.successor)
-        await runner.cleanup()
-        return False
-    end_all = ending.everything
+    end_all = await lifetime.over()
     log.info("leaving%s", "" if end_all else "; containers go on")
     if end_all:
         # Whoever connects from here on must start a new engine rather than reach a dying one.
@@ -109,28 +101,6 @@ async def _serve(paths: Paths, lock: int) -> bool:
     await runner.cleanup()
     await engine.close(everything=end_all)
     return end_all
-
-
-async def _make_way(
-    engine: Engine, site: web.BaseSite, succession: Succession, lock: int, successor: tuple[str, ...]
-) -> None:
-    """Have a successor started, with nothing of ours in its way; return when nobody is attached to us any more."""
-    log.info("making way for another engine")
-    await site.stop()
-    await engine.retire()
-    succession.break_off()
-    fcntl.flock(lock, fcntl.LOCK_UN)
-    over = asyncio.create_task(succession.sessions_over())
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, over.cancel)
-
-    def alone() -> None:
-        over.cancel()  # nobody will tell us how what we relay ends
-
-    await engine.rooms.keeping.retire(successor, alone)
-    await asyncio.wait([over])
-    log.info("the last session is over")
-    engine.logs.close()
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ from composer.engine.rooms import Rooms
 from composer.engine.starting import Starting
 from composer.engine.store import Store
 from composer.engine.transfers import Transfers
-from composer.engine.watching.session import Tools
+from composer.engine.watching.tools import Tools
 from composer.engine.watching.watching import Watching
 from composer.errors import ComposerError
 from composer.image.store import Store as Images
@@ -73,15 +73,6 @@ class Engine:
     def busy(self) -> bool:
         """Whether any container runs."""
         return self.requests.busy()
-
-    async def retire(self) -> None:
-        """Let go of records and of what is watched, for another engine; who is attached stays so."""
-        await self.requests.watching.close()
-        self.loop.retire()
-        await self.builder.close()
-        for task in self.rooms.background:
-            task.cancel()
-        self.rooms.store.close()
 
     async def close(self, *, everything: bool) -> None:
         """Let go; with `everything` nothing of this engine stays in the kernel, and the keeper ends."""
@@ -139,8 +130,7 @@ async def build(paths: Paths) -> Engine:
     uplink = Uplink(rooms)
     builder = Builder(paths, rooms.images, puller, Runner(rooms, confinement, uplink), rooms.clock)
     transfers = Transfers(rooms.images, puller, Pusher(rooms.images, rooms.clock), rooms.clock)
-    reader = Reader(lambda: builder.contents, rooms.images)
-    making = Making(builder, rooms.images, store, rooms.clock, reader, uplink.offer)
+    making = Making(builder, rooms.images, store, rooms.clock, Reader(lambda: builder.contents, rooms.images))
     requests = Requests(
         rooms,
         containers,

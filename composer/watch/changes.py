@@ -4,8 +4,9 @@ Nothing is lost: a watch on a directory is there before the directory is looked 
 batch that says "everything", and so does a root that was moved, removed or replaced, which is found out by comparing its
 inode every second: the kernel does not tell when a directory above it moves. What is ignored is not watched.
 
-Where inotify sees nothing (network file systems, changed by others) or has no watches left, `Polling` says "everything" at
-intervals that follow from how long looking takes.
+A directory that inotify sees nothing of (a network file system, changed by others) or that the kernel gives no watch for is
+polled: its tree is said to have changed at intervals that follow from how long looking takes. What can be listened to is
+listened to all the same, and a watch is asked for again each time.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ import asyncio
 import contextlib
 import errno
 import os
-from collections.abc import Callable, Sequence
+import stat
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from composer.errors import HostError
 from composer.kernel import inotify
 from composer.watch.checkout import locks_of
 from composer.watch.settle import Batch, Settle
@@ -27,6 +28,8 @@ ROOT_CHECK = 1.0
 """Seconds between two looks at whether the roots are what they were."""
 _GIT_CHECK = 0.01
 """Seconds between two looks at whether git has finished."""
+POLL = 1.0
+"""Seconds between two looks at what is polled, at least."""
 _BUSY_SHARE = 20
 """How many times longer than it takes we wait before polling again."""
 
@@ -67,98 +70,97 @@ class Area(Protocol):
 class Changes(Protocol):
     """What a watch listens to."""
 
-    note: str
-    """What the user should know about how changes are noticed, "" for nothing."""
+    @property
+    def note(self) -> str:
+        """What the user should know about how changes are noticed, "" for nothing."""
 
     async def next(self) -> Batch:
         """The next batch, once it has settled."""
+
+    def again(self, paths: Iterable[str]) -> None:
+        """Have `paths` told as if something had happened to them."""
+
+    def pace(self, seconds: float) -> None:
+        """Looking at the last batch took `seconds`: what is polled is not looked at much more often."""
 
     def close(self) -> None:
         """Stop; idempotent."""
 
 
-class WatchLimitError(HostError):
-    """The kernel gives no more watches."""
-
-
-async def open_changes(areas: Sequence[Area], mounts: Callable[[], str] | None = None) -> Changes:
-    """The best way to notice changes in `areas`; `mounts` is what `/proc/self/mountinfo` says."""
+async def open_changes(areas: Sequence[Area], mounts: Callable[[], str] | None = None, poll: float = POLL) -> Changes:
+    """Begin to notice changes in `areas`; `mounts` is what `/proc/self/mountinfo` says, `poll` the shortest interval."""
     told = (mounts or _mounts)()
-    remote = sorted({area.root for area in areas if filesystem_of(area.root, told) in _REMOTE})
-    if remote:
-        return Polling(f"polling: {remote[0]} is on a network file system, which tells nothing of changes")
-    listening = Listening(areas)
-    try:
-        await listening.begin()
-    except WatchLimitError as limit:
-        listening.close()
-        return Polling(limit.message)
+    remote = frozenset(area.root for area in areas if filesystem_of(area.root, told) in _REMOTE)
+    listening = Listening(areas, remote, poll)
+    await listening.begin()
     return listening
-
-
-class Polling:
-    """Says "everything" again and again; `pace` tells it how long looking at everything took."""
-
-    def __init__(self, note: str = "", interval: float = 1.0) -> None:
-        self.note = note
-        self.interval = interval
-        """Seconds between two looks."""
-        self._shortest = interval
-
-    def pace(self, seconds: float) -> None:
-        """Looking took `seconds`."""
-        self.interval = max(self._shortest, seconds * _BUSY_SHARE)
-
-    async def next(self) -> Batch:
-        """Everything, after an interval."""
-        await asyncio.sleep(self.interval)
-        return Batch(everything=True, since=asyncio.get_running_loop().time())
-
-    def close(self) -> None:
-        """Nothing is held."""
 
 
 class Listening:
     """One inotify instance over all areas; made and used in one event loop."""
 
-    def __init__(self, areas: Sequence[Area]) -> None:
-        self.note = ""
+    def __init__(self, areas: Sequence[Area], remote: Collection[str] = (), poll: float = POLL) -> None:
+        """`remote` roots are polled."""
         self._areas = tuple(areas)
+        self._remote = frozenset(remote)
+        self._polled: set[str] = set()
+        """Directories without a watch, with all that is below."""
+        self._limit = ""
+        """Why directories are polled that are not remote."""
+        self._shortest = self._interval = poll
         self._settle = Settle()
         self._ready = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._inotify: inotify.Inotify | None = None
         self._paths: dict[int, str] = {}
         self._watches: dict[str, int] = {}
-        self._roots: dict[str, tuple[int, int] | None] = {}
+        self._roots: dict[str, _Identity] = {}
         self._names: dict[str, set[str]] = {}
         """Directories that are watched only for the roots in them, with the names of these."""
-        self._check: asyncio.Task[None] | None = None
-        self._failure: WatchLimitError | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self._locks = locks_of(area.root for area in areas)
 
+    @property
+    def note(self) -> str:
+        """What the user should know about how changes are noticed, "" for nothing."""
+        if self._remote:
+            return f"polling: {min(self._remote)} is on a network file system, which tells nothing of changes"
+        if not self._limit or not self._polled:
+            return ""
+        below = f"all below {min(self._polled)}" + (" and others" if len(self._polled) > 1 else "")
+        return f"polling {below}: {self._limit}"
+
     async def begin(self) -> None:
-        """Watch all areas. Raises WatchLimitError."""
+        """Watch all areas, or poll."""
         try:
             self._inotify = inotify.Inotify()
         except OSError as error:
-            raise WatchLimitError(_limit(error)) from error
+            self._limit = _limit(error)
         await asyncio.to_thread(self._add_roots)
-        asyncio.get_running_loop().add_reader(self._inotify.fileno(), self._read)
-        self._check = asyncio.create_task(self._check_roots())
+        if self._inotify is not None:
+            asyncio.get_running_loop().add_reader(self._inotify.fileno(), self._read)
+        self._tasks = [asyncio.create_task(self._check_roots()), asyncio.create_task(self._poll())]
 
     async def next(self) -> Batch:
-        """The next batch. Raises WatchLimitError when the kernel has no watches left for new directories."""
+        """The next batch."""
         await self._ready.wait()
         self._ready.clear()
-        if self._failure is not None:
-            raise self._failure
         return self._settle.take()
+
+    def again(self, paths: Iterable[str]) -> None:
+        """Have `paths` told as if something had happened to them."""
+        for path in paths:
+            self._settle.changed(path, asyncio.get_running_loop().time())
+        self._schedule()
+
+    def pace(self, seconds: float) -> None:
+        """Looking at the last batch took `seconds`."""
+        self._interval = max(self._shortest, seconds * _BUSY_SHARE)
 
     def close(self) -> None:
         """Stop listening; idempotent."""
-        if self._check is not None:
-            self._check.cancel()
+        for task in self._tasks:
+            task.cancel()
         if self._timer is not None:
             self._timer.cancel()
         if self._inotify is not None:
@@ -169,12 +171,17 @@ class Listening:
     # -- watches -----------------------------------------------------------------------------------------------------
 
     def _add_roots(self) -> None:
-        for area in self._areas:
-            self._roots[area.root] = _identity(area.root)
-            parent, _, name = area.root.rpartition("/")
-            self._names.setdefault(parent or "/", set()).add(name)
-            self._watch(parent or "/")
-            self._add_below(area.root)
+        for root in dict.fromkeys(area.root for area in self._areas):
+            self._add_root(root)
+
+    def _add_root(self, root: str) -> None:
+        """Watch a root and what it is in: who is replaced or is a file is told of there."""
+        self._roots[root] = _identity(root)
+        parent, _, name = root.rpartition("/")
+        self._names.setdefault(parent or "/", set()).add(name)
+        if not self._watch(parent or "/", poll=False) and self._limit:
+            self._polled.add(root)
+        self._add_below(root)
 
     def _add_below(self, top: str) -> None:
         """Watch a directory and those below it that anything can count in."""
@@ -186,14 +193,19 @@ class Listening:
             with contextlib.suppress(OSError), os.scandir(directory) as found:
                 waiting += [item.path for item in found if item.is_dir(follow_symlinks=False)]
 
-    def _watch(self, directory: str) -> bool:
-        """Whether the directory is watched now; one that is gone or closed to us is not."""
-        assert self._inotify is not None
+    def _watch(self, directory: str, *, poll: bool = True) -> bool:
+        """Whether the directory is watched now; one that is gone or closed to us is not, one too many is polled."""
+        if self._inotify is None or directory in self._remote:
+            if poll:
+                self._polled.add(directory)
+            return False
         try:
             watch = self._inotify.add(directory, _MASK)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.ENOMEM):
-                raise WatchLimitError(_limit(error)) from error
+                self._limit = _limit(error)
+                if poll:
+                    self._polled.add(directory)
             return False
         self._paths[watch] = directory
         self._watches[directory] = watch
@@ -214,6 +226,8 @@ class Listening:
         return any(directory in area and area.enters(directory) for area in self._areas)
 
     def _counts(self, path: str, *, directory: bool) -> bool:
+        if path.endswith("/.gitignore"):  # it says what counts, whether it counts itself or not
+            return True
         return any(path in area and (directory or area.counts(path)) for area in self._areas)
 
     # -- events ------------------------------------------------------------------------------------------------------
@@ -221,13 +235,8 @@ class Listening:
     def take(self, *events: inotify.Event) -> None:
         """Deal with events of the kernel."""
         now = asyncio.get_running_loop().time()
-        try:
-            for event in events:
-                self._take(event, now)
-        except WatchLimitError as limit:
-            self._failure = limit
-            self._ready.set()
-            return
+        for event in events:
+            self._take(event, now)
         self._schedule()
 
     def _read(self) -> None:
@@ -267,8 +276,7 @@ class Listening:
     def _root_changed(self, root: str, now: float) -> None:
         """A root was removed, moved or made: what it is now is watched anew."""
         self._drop_below(root)
-        self._roots[root] = _identity(root)
-        self._add_below(root)
+        self._add_root(root)
         self._settle.changed(root, now)
 
     def _begin_again(self, now: float) -> None:
@@ -280,14 +288,18 @@ class Listening:
     async def _check_roots(self) -> None:
         while True:
             await asyncio.sleep(ROOT_CHECK)
-            try:
-                for root, identity in self._roots.items():
-                    if _identity(root) != identity:
-                        self._root_changed(root, asyncio.get_running_loop().time())
-            except WatchLimitError as limit:
-                self._failure = limit
-                self._ready.set()
-                return
+            for root, identity in self._roots.items():
+                if _identity(root) != identity:
+                    self._root_changed(root, asyncio.get_running_loop().time())
+            self._schedule()
+
+    async def _poll(self) -> None:
+        while True:
+            await asyncio.sleep(self._interval)
+            polled, self._polled = self._polled, set()
+            for directory in polled:
+                self._add_root(directory) if directory in self._roots else self._add_below(directory)
+                self._settle.changed(directory, asyncio.get_running_loop().time())
             self._schedule()
 
     def _schedule(self) -> None:
@@ -326,12 +338,20 @@ def filesystem_of(path: str, mounts: str) -> str:
     return kind
 
 
-def _identity(path: str) -> tuple[int, int] | None:
+_Identity = tuple[tuple[int, int] | None, tuple[int, int] | None]
+
+
+def _identity(path: str) -> _Identity:
+    """What differs when another directory is at `path`, or holds it; not when a file is, which every save may replace."""
+    return _inode(path), _inode(path.rpartition("/")[0] or "/")
+
+
+def _inode(path: str) -> tuple[int, int] | None:
     try:
         status = os.stat(path, follow_symlinks=False)  # noqa: PTH116 - any encoding
     except OSError:
         return None
-    return status.st_dev, status.st_ino if os.path.isdir(path) else 0  # noqa: PTH112 - a file is replaced by every save
+    return status.st_dev, status.st_ino if stat.S_ISDIR(status.st_mode) else 0
 
 
 def _is_complete(path: str) -> bool:
@@ -347,4 +367,6 @@ def _limit(error: OSError) -> str:
     which = "max_user_instances" if error.errno == errno.EMFILE else "max_user_watches"
     place = Path("/proc/sys/fs/inotify") / which
     now = place.read_text().strip() if place.exists() else "?"
-    return f"polling: the kernel's limit fs.inotify.{which} ({now}) is reached; `sudo sysctl fs.inotify.{which}=524288` raises it"
+    return (
+        f"the kernel's limit fs.inotify.{which} ({now}) is reached; `sudo sysctl fs.inotify.{which}=524288` raises it"
+    )

@@ -41,6 +41,10 @@ class Delivery:
 
     done: dict[str, Entry | None] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    left: set[str] = field(default_factory=set)
+    """Targets that were not done, to be tried again."""
+    stale: set[str] = field(default_factory=set)
+    """Targets whose source was not what had been seen there, or gone: it is to be looked at again."""
     size: int = 0
     """Bytes written."""
 
@@ -64,16 +68,19 @@ class Root:
     def deliver(self, files: SyncFiles) -> Delivery:
         """Carry `files` out; what fails is told and the rest done, unless it would fail too. Idempotent."""
         delivery = Delivery()
-        for operation in files.operations:
+        for number, operation in enumerate(files.operations):
             try:
                 self._perform(operation, delivery)
-            except FileNotFoundError as error:
-                # The file here is gone: that is an event of its own. Anything else that is missing is a problem.
-                if not isinstance(operation, WriteFile) or error.filename != operation.source:
-                    delivery.problems.append(_problem(operation, error))
             except OSError as error:
+                # The file here is gone, perhaps for a moment. Anything else that is missing is a problem.
+                is_gone = isinstance(operation, WriteFile) and error.filename == operation.source
+                if is_gone and error.errno == errno.ENOENT:
+                    delivery.stale.add(operation.target)
+                    continue
+                delivery.left.add(operation.target)
                 delivery.problems.append(_problem(operation, error))
                 if error.errno in _HOPELESS:
+                    delivery.left.update(each.target for each in files.operations[number:])
                     break
         return delivery
 
@@ -112,8 +119,10 @@ class Root:
                 delivery.done[target] = None
             case MakeDirectory(target, mode):
                 delivery.done[target] = self._make_directory(target, mode)
-            case WriteFile():
-                delivery.done[operation.target] = self._write(operation, delivery)
+            case WriteFile(target):
+                entry = delivery.done[target] = self._write(operation, delivery)
+                if operation.digest and entry.digest != operation.digest:
+                    delivery.stale.add(target)
             case MakeLink(target, text):
                 parent, name = self._parent(target)
                 self._replace(parent, name, lambda temporary: self._link(text, temporary, parent))

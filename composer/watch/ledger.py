@@ -8,17 +8,13 @@ file is a cache: without it everything is compared by hash once, and deletes fro
 from __future__ import annotations
 
 import os
+import sqlite3
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from composer.cachefile import open_cache
+from composer.errors import StateError
 from composer.watch.tree import DOUBT, Entry
-
-_VERSION = 1
-_TABLES = {
-    "entries": "owner TEXT, target BLOB, kind TEXT, mode INTEGER, digest BLOB, stamp INTEGER, PRIMARY KEY (owner, target)"
-}
 
 
 class Ledger:
@@ -27,7 +23,11 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         """Open or make the file; one that is damaged is begun anew."""
         self._lock = threading.Lock()
-        self._connection = open_cache(path, _VERSION, _TABLES)
+        try:
+            self._connection = _open(path)
+        except sqlite3.DatabaseError:
+            path.unlink(missing_ok=True)
+            self._connection = _open(path)
 
     def entries(self, owner: str) -> dict[str, Entry]:
         """Everything that `owner` has; what is in doubt with an entry that is the same as no other."""
@@ -86,5 +86,27 @@ class Ledger:
     def _write(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
         if not rows:
             return
-        with self._lock, self._connection:
-            self._connection.executemany(statement, rows)
+        try:
+            with self._lock, self._connection:
+                self._connection.executemany(statement, rows)
+        except sqlite3.Error as error:
+            raise StateError(
+                f"cannot note which files containers have: {error}",
+                hint="see whether the disk of the data directory is full",
+            ) from error
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(path, timeout=5, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS entries (owner TEXT, target BLOB, kind TEXT, mode INTEGER, digest BLOB,"
+            " stamp INTEGER, PRIMARY KEY (owner, target)) WITHOUT ROWID"
+        )
+    except BaseException:
+        connection.close()
+        raise
+    return connection

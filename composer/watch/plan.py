@@ -48,6 +48,8 @@ class WriteFile:
     mode: int
     alone: bool = False
     """It does not take the place of a directory with files in it: that would be the rule's mistake."""
+    digest: bytes = b""
+    """The hash of what was seen there; "" for whatever there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,5 +103,5 @@ def plan(touched: Iterable[str], want: Mapping[str, Wanted], have: Mapping[str, 
         elif wanted.entry.kind == LINK:
             others.append(MakeLink(target, wanted.entry.digest))
         else:
-            others.append(WriteFile(target, wanted.source, wanted.entry.mode, wanted.alone))
+            others.append(WriteFile(target, wanted.source, wanted.entry.mode, wanted.alone, wanted.entry.digest))
     return SyncFiles((*reversed(removed), *directories, *others))

@@ -6,6 +6,7 @@ or content, so a file that was touched, or written again as it was, is no change
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import stat
@@ -63,6 +64,8 @@ class Tree:
         self.entries: dict[str, Entry] = dict(known or {})
         self.problems: list[Problem] = []
         """What the last look could not read; its entries stay as they were."""
+        self.doubts: set[str] = set()
+        """Paths that were found to be others than was seen: the next look tells them as changed, whatever it finds."""
 
     @property
     def is_there(self) -> bool:
@@ -71,9 +74,17 @@ class Tree:
 
     def scan(self) -> list[str]:
         """Look at everything; the paths that changed, sorted. A root that is gone is told by `is_there` alone."""
+        doubts, self.doubts = self.doubts, set()
+        return sorted(doubts.union(self._scan()))
+
+    def _scan(self) -> list[str]:
         self.problems = []
         root = self.selection.root
-        status = _status(root)
+        try:
+            status = _status(root)
+        except OSError as error:
+            self._tell(root, error)
+            return []
         if status is None:
             self.entries.pop("", None)
             return []
@@ -81,6 +92,11 @@ class Tree:
 
     def look(self, paths: Iterable[str]) -> list[str]:
         """Look at `paths`, directories with all that is below; the relative paths that changed, sorted."""
+        doubts, self.doubts = self.doubts, set()
+        root = self.selection.root
+        return sorted(doubts.union(self._look({*paths, *(f"{root}/{path}" if path else root for path in doubts)})))
+
+    def _look(self, paths: Iterable[str]) -> list[str]:
         self.problems = []
         selection = self.selection
         touched: set[str] = set()
@@ -90,12 +106,16 @@ class Tree:
         real: dict[str, bool] = {selection.root: True}
         for path in sorted(paths):
             if path == selection.root or selection.root.startswith(f"{path}/"):
-                return self.scan()
+                return self._scan()
             if path not in selection or path.startswith(covered):
                 continue
             relative = path[len(selection.root) + 1 :]
-            # An event may name a path that leads through what is a link by now: there is nothing of ours there.
-            status = _status(path) if _is_real(path.rpartition("/")[0], real) else None
+            try:
+                # An event may name a path that leads through what is a link by now: there is nothing of ours there.
+                status = _status(path) if _is_real(path.rpartition("/")[0], real) else None
+            except OSError as error:
+                self._tell(path, error)
+                continue
             known = self.entries.get(relative)
             if status is not None and stat.S_ISDIR(status.st_mode):
                 covered = f"{path}/"
@@ -124,7 +144,7 @@ class Tree:
         for path in gone:
             del self.entries[path]
         self.entries.update(fresh)
-        return sorted(changed + gone)
+        return changed + gone
 
     def _walk(self, path: str, status: os.stat_result) -> Iterator[tuple[str, Entry]]:
         """The entry of `path`, and of all that counts below it."""
@@ -136,7 +156,14 @@ class Tree:
         waiting = [path]
         while waiting:
             directory = waiting.pop()
-            for inner, inner_status in self._listed(directory):
+            try:
+                listed = self._listed(directory)
+            except OSError as error:
+                self._tell(directory, error)
+                below = f"{directory[start:]}/" if len(directory) >= start else ""
+                yield from [item for item in self.entries.items() if item[0].startswith(below) and item[0]]
+                continue
+            for inner, inner_status in listed:
                 is_directory = stat.S_ISDIR(inner_status.st_mode)
                 if is_directory and self.selection.enters(inner):
                     waiting.append(inner)
@@ -145,18 +172,20 @@ class Tree:
                     if entry is not None:
                         yield inner[start:], entry
 
-    def _listed(self, directory: str) -> Iterator[tuple[str, os.stat_result]]:
+    def _listed(self, directory: str) -> list[tuple[str, os.stat_result]]:
+        """What is in a directory, nothing if it is none. Raises OSError when it cannot be read."""
+        listed = []
         try:
             with os.scandir(directory) as found:
                 for item in found:
-                    try:
-                        yield item.path, item.stat(follow_symlinks=False)
-                    except FileNotFoundError:
-                        continue
+                    with contextlib.suppress(FileNotFoundError):
+                        listed.append((item.path, item.stat(follow_symlinks=False)))
         except (FileNotFoundError, NotADirectoryError):
-            return
-        except OSError as error:
-            self.problems.append(Problem(directory, (error.strerror or str(error)).lower()))
+            pass
+        return listed
+
+    def _tell(self, path: str, error: OSError) -> None:
+        self.problems.append(Problem(path, (error.strerror or str(error)).lower()))
 
     def _counts(self, path: str, status: os.stat_result) -> bool:
         return self.selection.counts(path, directory=stat.S_ISDIR(status.st_mode))
@@ -181,7 +210,7 @@ class Tree:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            self.problems.append(Problem(path, (error.strerror or str(error)).lower()))
+            self._tell(path, error)
             return former
         return None
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from tests.e2e.harness import Engine, Project, fetched
-from tests.make.ports import free_port
+from tests.e2e.harness import Engine, Project, fetched, free_port
 
 _LONG = 600.0
 
@@ -176,4 +175,4 @@ def test_a_second_build_finds_all_done(connected: Engine) -> None:
     again = tool.compose("build", check=True)
 
     assert "cached" in again.output.lower()
-    assert " 0 run " in again.output
+    assert again.seconds < 10

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import urllib.request
@@ -11,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.harness import HTTP, IDLE, Engine, Project, eventually
-from tests.make.ports import free_port
+from tests.e2e.harness import HTTP, IDLE, Engine, Project, eventually, free_port
 
 COUNTING = (
     """["sh", "-c", "trap 'exit 7' TERM; i=0; while :; do echo line $$i; i=$$((i+1)); sleep 0.01 & wait; done"]"""
@@ -21,7 +19,7 @@ COUNTING = (
 
 def answers(port: int) -> bool:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=20) as response:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5) as response:
             return bool(response.status == 200)
     except OSError:
         return False
@@ -118,7 +116,7 @@ def test_killed_during_up_the_next_up_completes_it(engine: Engine, victim: str, 
     shop = engine.project(MANY)
     running = shop.start("up", "-d")
     kill_when_there(engine, victim, lambda: len(list((engine.data / "containers").glob("*"))) >= created)
-    running.wait()
+    running.wait(60)
 
     shop.up()
     assert {entry["State"] for entry in shop.ps().values()} == {"running"}
@@ -133,7 +131,7 @@ def test_killed_during_down_the_next_down_completes_it(engine: Engine, victim: s
     pid = engine.pid(victim)
     running = shop.start("down")
     os.kill(pid, signal.SIGKILL)
-    running.wait()
+    running.wait(60)
 
     shop.down()
     assert shop.ps() == {}
@@ -153,7 +151,7 @@ def test_two_ups_at_once_give_one_project(engine: Engine) -> None:
     shop = engine.project(MANY)
     both = [shop.start("up", "-d"), shop.start("up", "-d")]
 
-    assert [running.wait() for running in both] == [0, 0]
+    assert [running.wait(60) for running in both] == [0, 0]
     assert len(shop.ps()) == 8
     assert {entry["State"] for entry in shop.ps().values()} == {"running"}
 
@@ -169,7 +167,7 @@ def test_down_does_not_wait_for_an_up_that_waits_for_health(engine: Engine) -> N
 
     shop.down()
 
-    assert running.wait() != 0
+    assert running.wait(20) != 0
     assert shop.ps() == {}
 
 
@@ -178,13 +176,9 @@ def kill_when_there(engine: Engine, victim: str, ready: Callable[[], bool]) -> N
     file = engine.run / "keeper.pid"
     eventually(lambda: file.exists() and file.read_text().strip() and ready())
     keeper = int(file.read_text().split()[0])
-    os.kill(keeper if victim == "keeper" else eventually(lambda: engine_below(keeper)), signal.SIGKILL)
-
-
-def engine_below(keeper: int) -> int:
-    """The keeper's child that is the engine, 0 while there is none."""
+    if victim == "keeper":
+        os.kill(keeper, signal.SIGKILL)
+        return
     for child in Path(f"/proc/{keeper}/task/{keeper}/children").read_text().split():
-        with contextlib.suppress(OSError):  # others of its children come and go
-            if b"composer.server" in Path(f"/proc/{child}/cmdline").read_bytes():
-                return int(child)
-    return 0
+        if b"composer.server" in Path(f"/proc/{child}/cmdline").read_bytes():
+            os.kill(int(child), signal.SIGKILL)

@@ -17,7 +17,6 @@ from composer.paths import Paths
 from composer.server import wiring
 from tests.kernel.keepers import House
 from tests.make.image import import_busybox
-from tests.patience import PATIENCE
 
 
 class Yard:
@@ -65,7 +64,7 @@ class Yard:
         """Wait until a step has written `words`."""
         while words not in self.output:
             self._heard.clear()
-            await asyncio.wait_for(self._heard.wait(), PATIENCE)
+            await asyncio.wait_for(self._heard.wait(), 20)
 
     def ran(self) -> list[str]:
         """The steps of the last build that were really run, by what follows their number."""

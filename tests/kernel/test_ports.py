@@ -30,7 +30,6 @@ from tests.kernel.network_lab import (
     says,
     who,
 )
-from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.kernel
 
@@ -65,7 +64,7 @@ def datagram(where: Child, address: str, port: int, data: bytes = b"hello") -> t
     with where.inside():
         sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
     with sock:
-        sock.settimeout(PATIENCE)
+        sock.settimeout(2)
         sock.sendto(data, (address, port))
         answer, sender = sock.recvfrom(65535)
         return answer, sender[0]

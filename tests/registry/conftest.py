@@ -21,7 +21,6 @@ from composer.registry.transport import HttpTransport
 from tests.fakes.clock import FakeClock
 from tests.fakes.faulty_proxy import FaultyProxy, faulty_proxy
 from tests.make.registry import Registry, running_registry
-from tests.patience import PATIENCE
 
 
 @dataclass
@@ -32,7 +31,7 @@ class Home:
     clock: FakeClock = field(default_factory=FakeClock)
     variables: dict[str, str] = field(default_factory=dict)
     reports: list[LayerProgress] = field(default_factory=list)
-    silence: float = PATIENCE
+    silence: float = 5.0
 
     def __post_init__(self) -> None:
         self.store = Store(Paths(self.root / "data", self.root / "run"))

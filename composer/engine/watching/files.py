@@ -11,7 +11,7 @@ import contextlib
 import os
 import signal
 import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 
@@ -73,13 +73,12 @@ class Files:
 
     async def plan(self, touched: set[str], catch_up: set[str]) -> list[Work]:
         """What every container needs: `touched` alone, or everything for those in `catch_up`."""
-        everything = self._everything() if catch_up else {}
         paths = sorted(touched)
         some = {target: wanted for target in paths if (wanted := self._wanted(target)) is not None}
         works: list[Work] = []
         for record in self.running():
             if record.id in catch_up:
-                files = await _unless_gone(self._plan_all, record, everything)
+                files = await _unless_gone(self._plan_all, record)
             elif paths:
                 files = await _unless_gone(self._plan_some, record, paths, some)
             else:
@@ -88,25 +87,42 @@ class Files:
                 works.append(Work(record, files, record.id in catch_up))
         return works
 
+    def doubt(self, targets: Iterable[str]) -> list[str]:
+        """Have the files that come to `targets` told as changed by the next look; which these are, absolute."""
+        doubted = []
+        for target in targets:
+            for rule, tree in self._watched:
+                if rule.reaches(target):
+                    relative = target[len(rule.target) + 1 :]
+                    tree.doubts.add(relative)
+                    doubted.append(f"{rule.root}/{relative}" if relative else rule.root)
+        return doubted
+
     async def deliver(self, work: Work) -> Delivery:
         """Carry `work` out; a container that has ended meanwhile is caught up when it starts again."""
         identity = self._confinement.identity(work.record, self._confinement.image(work.record))
         task = asyncio.ensure_future(_unless_gone(self._deliver, work, (identity.uid, identity.gid)))
-        # Cancelled, the thread goes on: it must not be forgotten half way what was delivered.
-        return await asyncio.shield(task) or Delivery()
+        try:
+            return await asyncio.shield(task) or Delivery()
+        except asyncio.CancelledError:
+            # The thread goes on: nobody else may write there before it has noted what it did.
+            await asyncio.wait([task])
+            raise
 
     async def verify(self) -> list[Problem]:
         """Compare what every container has with what it should have, by content."""
         found: list[Problem] = []
         for record in self.running():
-            found += await _unless_gone(self._compare, record, self._everything()) or []
+            found += await _unless_gone(self._compare, record) or []
         return found
 
     # -- in threads ----------------------------------------------------------------------------------------------------
 
-    def _plan_all(self, record: ContainerRecord, want: Mapping[str, Wanted]) -> SyncFiles:
-        given = self._ledger.entries(record.id)
-        touched = sorted(want.keys() | given.keys())
+    def _plan_all(self, record: ContainerRecord) -> SyncFiles:
+        want, given = self._everything(), self._ledger.entries(record.id)
+        # What is about to be looked at again may be in the container as it is on disk, and not as it was seen.
+        doubted = {rule.inside(path) for rule, tree in self._watched for path in list(tree.doubts)}
+        touched = sorted((want.keys() | given.keys()) - doubted)
         with self._root(record) as root:
             have = _have(root, given, touched)
         self._ledger.enter(record.id, {t: e for t, e in have.items() if t in want and not e.same(given.get(t))})
@@ -127,7 +143,8 @@ class Files:
         self._ledger.enter(work.record.id, delivery.done)
         return delivery
 
-    def _compare(self, record: ContainerRecord, want: Mapping[str, Wanted]) -> list[Problem]:
+    def _compare(self, record: ContainerRecord) -> list[Problem]:
+        want = self._everything()
         with self._root(record) as root:
             have = _have(root, {}, sorted(want.keys() | self._ledger.entries(record.id).keys()))
         return [

@@ -194,3 +194,9 @@ def defining_files(project: Project) -> tuple[str, ...]:
                 names[str(context / service.build.dockerfile)] = None
                 names[str(context / f"{service.build.dockerfile}.dockerignore")] = None
     return tuple(names)
+
+
+def ignoring_files(rules: Iterable[Rule]) -> tuple[str, ...]:
+    """The `.gitignore` files above the roots of rules, whether they exist or not; those below are seen as the files there."""
+    selections = [rule.selection for rule in rules]
+    return tuple(dict.fromkeys(path for each in selections if each.git for path in each.git.files_above(each.root)))

@@ -4,92 +4,40 @@
            ▲                                                                                         │
            └──────────────────── a Compose file, an env file, an ignore file changed ◀───────────────┘
 
-Listening begins before looking, so nothing falls between. The project is read here, not by a client: with the options and the
-variables that its request carried. A project that cannot be read is told and the last one that could goes on.
+Listening begins before looking, and what was read before listening began is read once more after, so nothing falls between.
+Services deal with what they were told before the rules are read anew; what was seen last is compared with what is seen first.
+A project that cannot be read is told and the last one that could goes on.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from composer.api.messages import Event, Result, UpOptions, UpRequest, WatchedService, WatchRequest, WatchStatus
-from composer.engine.confinement import Confinement
-from composer.engine.processes import Processes
-from composer.engine.records import ContainerRecord
-from composer.engine.rooms import Rooms
+from composer.api.messages import Event, WatchedService, WatchRequest, WatchStatus
+from composer.engine.watching.acting import Acting
+from composer.engine.watching.definition import Definition, as_sent, read
 from composer.engine.watching.files import Files
-from composer.engine.watching.reload import Reload, post
-from composer.engine.watching.rules import Rules, defining_files, rules_of
-from composer.engine.watching.service import Deeds, ServiceWatch
-from composer.engine.world import Generation
-from composer.errors import ComposerError, ContainerError, ProjectError
-from composer.kernel import process
-from composer.lock.file import lock_path
-from composer.lock.pins import pins_beside
-from composer.project import LoadOptions, load
-from composer.project.model import Project, Service
-from composer.project.origins import Origins
-from composer.project.reading import recorded
-from composer.runtime import signals
-from composer.watch.changes import Changes, Polling, WatchLimitError, open_changes
-from composer.watch.ledger import Ledger
-from composer.watch.rules import Rule
-from composer.watch.selection import Selection
+from composer.engine.watching.manifest import Manifest
+from composer.engine.watching.service import ServiceWatch
+from composer.engine.watching.sight import Found, Identity, Seen, Sight
+from composer.engine.watching.tools import Tools
+from composer.errors import ComposerError, EngineError, ProjectError
+from composer.watch.changes import Changes, open_changes
 from composer.watch.settle import Batch
-from composer.watch.tree import Entry, Problem, Tree
+from composer.watch.tree import Entry, Problem
 
 _REMEMBERED = 20
 """How many events `--status` shows."""
-_DEFINING = (".gitignore", ".dockerignore")
-
-
-Emit = Callable[[Event], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What sessions work with."""
-
-    rooms: Rooms
-    confinement: Confinement
-    processes: Processes
-    ledger: Ledger
-    up: Callable[[str, UpRequest, Emit], Awaitable[Result]]
-    """The engine's `up`."""
-    signal: Callable[[str, str], None]
-    """Send a signal, by name, to a container, by id."""
-    rebuild: Callable[[UpRequest, str, Emit], Awaitable[tuple[str, ...]]]
-    """Builds a service's image again; the services that run it."""
-    prune: Callable[[str], Awaitable[object]]
-    """Deletes the images of a project that have no name any more and that nothing uses."""
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """A project as the engine read it, and every file it was read from."""
-
-    project: Project
-    origins: Origins
-    files: tuple[str, ...]
-    lock: dict[str, Any]
-    """What its lock pins."""
-
-    def request(self, options: UpOptions, surroundings: dict[str, str]) -> UpRequest:
-        """The `up` of it."""
-        project, origins = self.project.model_dump(mode="json"), self.origins.to_wire()
-        return UpRequest(project, origins, options, surroundings, self.lock)
 
 
 class Session:
     """The watch over one project, from `start` to `stop`."""
 
-    def __init__(self, name: str, request: WatchRequest, tools: Tools) -> None:
+    def __init__(self, name: str, request: WatchRequest, tools: Tools, *, resumed: bool = False) -> None:
+        """`resumed` is one that an engine before this one had: what changed meanwhile is to be dealt with."""
         self.name = name
         self.request = request
         self.detached = request.detach
@@ -98,15 +46,20 @@ class Session:
         self.error: ComposerError | None = None
         """Why it ended by itself."""
         self._tools = tools
-        up = request.up
-        self._loaded = Loaded(Project.model_validate(up.project), Origins.from_wire(up.origins), (), up.lock)
+        self._resumed = resumed
+        self._acting: Acting | None = None
         self._services: dict[str, ServiceWatch] = {}
-        self._known: dict[tuple[str, ...], dict[str, Entry]] = {}
-        """What was seen by each rule and of each defining file: what has changed while the rules are read anew is a change
-        like any other."""
+        self._brought: dict[str, int] = {}
+        self._seen: dict[Identity, Seen] | None = None
+        """What the last sight saw, None before the first."""
         self._since = tools.rooms.clock.now()
-        self._note = ""
+        self._warned: set[str] = set()
+        self._changes: Changes | None = None
         self._ready = asyncio.Event()
+        self._asked = asyncio.Event()
+        self._is_asked_anew = False
+        self._looks: list[asyncio.Future[None]] = []
+        """Who waits for another look at everything."""
         self._task: asyncio.Task[None] | None = None
 
     # -- from outside ------------------------------------------------------------------------------------------------
@@ -115,24 +68,28 @@ class Session:
         """Begin; returns at once."""
         self._task = asyncio.create_task(self._run())
 
+    def ask(self, request: WatchRequest) -> None:
+        """Watch by another request from now on; nothing that happens meanwhile is lost."""
+        self.request = request
+        self._is_asked_anew = True
+        self._ready.clear()
+        self._asked.set()
+
     async def ready(self) -> None:
         """Return when every container is in sync for the first time. Raises what ended the watch before."""
         await self._ready.wait()
         if self.error is not None:
             raise self.error
-        for service in self._services.values():
+        for service in list(self._services.values()):
             await service.settled()
 
-    async def stop(self) -> None:
+    async def stop(self, why: str = "") -> None:
         """End; what is under way is finished."""
         if self._task is not None and not self._task.done():
+            if why:
+                self._emit(Event("watch", self.name, "ended", detail=why))
             self._task.cancel()
             await asyncio.wait([self._task])
-
-    def _finish(self) -> None:
-        """End from within: the project was taken down."""
-        if self._task is not None:
-            self._task.cancel()
 
     async def verify(self) -> tuple[str, ...]:
         """Where containers differ from what is on disk, by content, once everything is done."""
@@ -154,7 +111,7 @@ class Session:
             project=self.name,
             detached=self.detached,
             since=self._since,
-            note=self._note,
+            note=self._changes.note if self._changes is not None else "",
             services=tuple(
                 WatchedService(
                     service=service.name,
@@ -172,295 +129,187 @@ class Session:
     # -- the loop ----------------------------------------------------------------------------------------------------
 
     async def _run(self) -> None:
+        listening = asyncio.create_task(self._listen())
         try:
-            with contextlib.suppress(ProjectError):  # the client has read it a moment ago: with that it begins
-                self._loaded = await asyncio.to_thread(self._load)
+            acting = self._acting = await self._first()
             while True:
-                await self._watch()
+                await self._watch(acting)
         except ComposerError as error:
             self.error = error
             self._emit(Event("watch", self.name, "error", detail=error.message, hint=error.hint))
         finally:
+            listening.cancel()
             self._ready.set()
+            for looked in self._looks:
+                looked.cancel()
             await self._close_services()
             for queue in self.listeners:
                 queue.put_nowait(None)
 
-    async def _watch(self) -> None:
-        """Watch until the rules are to be read anew."""
-        rules = await asyncio.to_thread(
-            rules_of, self._loaded.project, self.request.up.options.services, self._loaded.origins
-        )
-        for warning in rules.warnings:
-            self._emit(Event("watch", self.name, "warning", detail=warning))
-        known = self._known
-        trees = [(rule, Tree(rule.selection, known.get(_identity(rule)))) for rule in rules.rules]
-        paths = (*self._loaded.files, *defining_files(self._loaded.project))
-        own = [Tree(Selection(path), known.get((path,))) for path in paths]
-        areas = [rule.selection for rule in rules.rules] + [tree.selection for tree in own]
-        changes = await open_changes(areas)
-        listening = asyncio.create_task(self._listen())
+    async def _first(self) -> Acting:
+        request = self.request
         try:
-            if changes.note and changes.note != self._note:
-                self._emit(Event("watch", self.name, "warning", detail=changes.note))
-            self._note = changes.note
-            missed, defined_anew = await asyncio.to_thread(_look_at_everything, trees, own)
-            self._make_services(rules, trees)
-            for rule, changed in missed:
-                if _identity(rule) in known:
-                    self._services[rule.service].changed(rule, changed, self._tools.rooms.clock.monotonic())
-            count = sum(service.selected for service in self._services.values())
-            self._emit(Event("watch", self.name, "watching", detail=f"{count} files of {', '.join(self._services)}"))
-            if not known:
-                await self._build_what_was_missed()
-            self._ready.set()
-            if any((path,) in known for path in defined_anew) or (not known and await self._is_outdated()):
-                await self._read_again()
+            definition = await asyncio.to_thread(read, self.name, request)
+        except ProjectError:  # the client has read it a moment ago: with that it begins
+            definition = await asyncio.to_thread(as_sent, request)
+        return Acting(self.name, self._tools, self._emit, request, definition)
+
+    async def _watch(self, acting: Acting) -> None:
+        """Watch until the rules are to be read anew."""
+        definition = acting.definition
+        manifest = Manifest(self._tools.ledger, self.name, definition.rules.rules)
+        known: Mapping[Identity, Mapping[str, Entry]]
+        if is_first := self._seen is None:
+            known = await asyncio.to_thread(manifest.entries)
+            seen = manifest.seen(known) if self._resumed else {}
+        else:
+            seen = self._seen
+            known = {identity: each.entries for identity, each in seen.items()}
+        sight = Sight(definition, seen, known)
+        changes = await open_changes(sight.areas)
+        try:
+            found = await asyncio.to_thread(sight.begin)
+            if await self._is_outdated(acting, sight, found):
                 return
-            while await self._turn(changes, trees, own):
+            await self._begin(acting, manifest, sight, changes, found)
+            await asyncio.to_thread(manifest.begin, sight.watched, known, found.changed)
+            del known
+            if is_first:
+                await acting.build_what_was_missed()
+            if not self._is_asked_anew:
+                self._ready.set()
+            while not await self._turn(acting, sight, changes):
                 pass
+            self._ready.clear()
             for service in self._services.values():  # what is under way follows the rules that it began with
                 await service.settled()
-        except WatchLimitError:
-            return  # `open_changes` will find the other way
         finally:
-            listening.cancel()
             changes.close()
-            self._known = {_identity(rule): tree.entries for rule, tree in trees}
-            self._known |= {(tree.selection.root,): tree.entries for tree in own}
             await self._close_services()
+        self._seen = sight.seen()
 
-    async def _turn(self, changes: Changes, trees: Sequence[tuple[Rule, Tree]], own: Sequence[Tree]) -> bool:
-        """Wait for a batch and deal with it; whether to go on with these rules."""
-        batch = await changes.next()
-        began = self._tools.rooms.clock.monotonic()
-        found = await asyncio.to_thread(_look, batch, trees, own)
-        if isinstance(changes, Polling):
-            changes.pace(self._tools.rooms.clock.monotonic() - began)
-        for rule, changed in found.changed:
-            self._services[rule.service].changed(rule, changed, batch.since)
+    async def _begin(self, acting: Acting, manifest: Manifest, sight: Sight, changes: Changes, found: Found) -> None:
+        rules = acting.definition.rules
+        for text in (*rules.warnings, changes.note):
+            if text and text not in self._warned:
+                self._emit(Event("watch", self.name, "warning", detail=text))
+        self._warned = {*rules.warnings, changes.note}
+        self._changes = changes
+        deeds, tools = acting.deeds(manifest, changes.again), self._tools
+        for name in dict.fromkeys(rule.service for rule in rules.rules):
+            watched = [(rule, tree) for rule, tree in sight.watched if rule.service == name]
+            files = Files(self.name, name, watched, tools.rooms, tools.confinement, tools.ledger)
+            service = ServiceWatch(name, watched, files, deeds, self._emit, rules.reloads.get(name))
+            service.brought = self._brought.get(name, 0)
+            self._services[name] = service
+            service.start()
+        self._pass_on(found, tools.rooms.clock.monotonic())
+        count = sum(service.selected for service in self._services.values())
+        self._emit(Event("watch", self.name, "watching", detail=f"{count} files of {', '.join(self._services)}"))
+
+    async def _turn(self, acting: Acting, sight: Sight, changes: Changes) -> bool:
+        """Wait for a batch and deal with it; whether the rules are others now."""
+        clock = self._tools.rooms.clock
+        batch = await self._next(changes)
+        looks, self._looks = (self._looks, []) if batch is None else ([], self._looks)
+        if batch is None:
+            self._asked.clear()
+            batch = Batch(everything=True, since=clock.monotonic())
+        began = clock.monotonic()
+        found = await asyncio.to_thread(sight.look, batch)
+        changes.pace(clock.monotonic() - began)
+        self._pass_on(found, batch.since)
+        for looked in looks:
+            looked.set_result(None)
+        if self._is_asked_anew:
+            self._is_asked_anew = False
+            acting.request = self.request
+            acting.definition = await self._read() or acting.definition
+            return True
+        return found.redefined and await self._redefine(acting, sight)
+
+    async def _next(self, changes: Changes) -> Batch | None:
+        """The next batch, None when somebody asks for something else."""
+        coming, asked = asyncio.ensure_future(changes.next()), asyncio.ensure_future(self._asked.wait())
+        try:
+            await asyncio.wait((coming, asked), return_when=asyncio.FIRST_COMPLETED)
+            return coming.result() if coming.done() else None
+        finally:
+            coming.cancel()
+            asked.cancel()
+
+    def _pass_on(self, found: Found, since: float) -> None:
+        for rule, change in found.changed:
+            self._services[rule.service].changed(rule, change, since)
         for problem in found.problems:
             self._emit(Event("watch", self.name, "error", detail=f"cannot read `{problem.path}`: {problem.why}"))
-        if found.project and not await self._read_again():
-            return True
-        return not (found.project or any(path.endswith(_DEFINING) for path in batch.paths))
 
     async def _listen(self) -> None:
         """Have containers caught up that start."""
         subscription = self._tools.rooms.bus.subscribe(self.name)
         try:
-            async for event in subscription:
-                if event.action == "start" and not event.one_off and event.service in self._services:
-                    self._services[event.service].started(event.container)
-                elif event.action == "destroy" and not self._tools.rooms.store.containers_of(self.name):
-                    self._tools.rooms.store.watches.remove(self.name)
-                    self._finish()
+            while True:
+                try:
+                    async for event in subscription:
+                        if event.action == "start" and not event.one_off and event.service in self._services:
+                            self._services[event.service].started(event.container)
+                    return
+                except EngineError:  # so many events that some were dropped
+                    for service in self._services.values():
+                        service.catch_up()
         finally:
             subscription.close()
 
-    # -- the project ---------------------------------------------------------------------------------------------------
+    # -- the project -------------------------------------------------------------------------------------------------
 
-    def _load(self) -> Loaded:
-        asked = self.request.load
-        options = LoadOptions(
-            files=asked.files,
-            project_name=self.name,
-            project_directory=asked.project_directory or None,
-            profiles=asked.profiles,
-            env_files=asked.env_files,
-            directory=Path(asked.directory),
-        )
-        with recorded() as files:
-            loaded = load(options, asked.variables)
-        strict = bool(self.request.up.lock.get("strict"))
-        pins = replace(pins_beside(loaded.project), strict=strict)
-        names = (*files, lock_path(loaded.project))
-        paths = tuple(dict.fromkeys(str(Path(path).resolve()) for path in names))
-        return Loaded(loaded.project, loaded.origins, paths, pins.to_wire())
+    async def _is_outdated(self, acting: Acting, sight: Sight, found: Found) -> bool:
+        """Whether what is watched by was no longer what the files say when listening began; then it is from now on."""
+        if not (found.redefined or sight.is_partly_new or sight.is_ignoring_otherwise()):
+            return False
+        definition = await self._read()
+        if definition is None or (definition.is_as(acting.definition) and not sight.is_ignoring_otherwise()):
+            return False
+        await self._go_by(definition, acting)
+        return True
 
-    async def _is_outdated(self) -> bool:
-        """Whether the project has changed between its being read and its files being listened to."""
+    async def _redefine(self, acting: Acting, sight: Sight) -> bool:
+        """Go by what the files say now; False when they cannot be read or say what they said."""
+        definition = await self._read()
+        if definition is None:
+            return False
+        if definition.is_as(acting.definition) and not sight.is_ignoring_otherwise():
+            self._emit(Event("watch", self.name, "applied", detail="nothing to do"))
+            return False
+        await self._go_by(definition, acting)
+        return True
+
+    async def _go_by(self, definition: Definition, acting: Acting) -> None:
+        if definition.is_as(acting.definition):
+            acting.definition = definition  # only what is ignored has changed
+        else:
+            await acting.apply(definition)
+
+    async def _read(self) -> Definition | None:
+        """What the files say now; None, and told, when they cannot be read."""
         try:
-            return (await asyncio.to_thread(self._load)).project != self._loaded.project
-        except ProjectError:
-            return True
-
-    async def _read_again(self) -> bool:
-        """Read the project, show what its change means, and carry that out; False when it cannot be read."""
-        began = self._tools.rooms.clock.monotonic()
-        try:
-            loaded = await asyncio.to_thread(self._load)
-            rules_of(loaded.project, self.request.up.options.services, loaded.origins)
-            options, surroundings = replace(self.request.up.options, build="definition"), self.request.up.surroundings
-            preview = loaded.request(replace(options, dry_run=True), surroundings)
-            plan = (await self._tools.up(self.name, preview, _quiet)).plan
-            self._loaded = loaded
-            if plan:
-                self._emit(Event("watch", self.name, "plan", detail=plan))
-                await self._tools.up(self.name, loaded.request(options, surroundings), self._only_problems)
+            return await asyncio.to_thread(read, self.name, self.request)
         except ProjectError as error:
             for diagnostic in error.diagnostics:
                 place = diagnostic.location
                 where = f"{Path(place.file).name}:{place.line}: " if place else ""
-                self._emit(
-                    Event("watch", self.name, "error", detail=f"{where}{diagnostic.message}", hint=diagnostic.hint)
-                )
-            return False
+                event = Event("watch", self.name, "error", detail=f"{where}{diagnostic.message}", hint=diagnostic.hint)
+                self._emit(event)
         except ComposerError as error:
             self._emit(Event("watch", self.name, "error", detail=error.message, hint=error.hint))
-            return False
-        seconds = self._tools.rooms.clock.monotonic() - began
-        self._emit(Event("watch", self.name, "applied", detail="" if plan else "nothing to do", seconds=seconds))
-        return True
-
-    # -- services -------------------------------------------------------------------------------------------------------
-
-    def _make_services(self, rules: Rules, trees: Sequence[tuple[Rule, Tree]]) -> None:
-        tools = self._tools
-        deeds = Deeds(
-            now=tools.rooms.clock.monotonic,
-            intend=self._intend,
-            restart=self._restart,
-            rebuild=self._rebuild,
-            run=tools.processes.run,
-            reload=self._reload,
-        )
-        for name in dict.fromkeys(rule.service for rule in rules.rules):
-            watched = [(rule, tree) for rule, tree in trees if rule.service == name]
-            files = Files(self.name, name, watched, tools.rooms, tools.confinement, tools.ledger)
-            self._services[name] = ServiceWatch(name, watched, files, deeds, self._emit, rules.reloads.get(name))
-            self._services[name].start()
+        return None
 
     async def _close_services(self) -> None:
         services, self._services = self._services, {}
         for service in services.values():
             await service.close()
-
-    def _intend(self, service: str, cause: str) -> None:
-        store = self._tools.rooms.store
-        generation = Generation(store.generation(self.name, service) + 1, cause)
-        store.generations.put(f"{self.name}/{service}", generation)
-
-    async def _restart(self, service: str) -> bool:
-        store = self._tools.rooms.store
-        current = store.generation(self.name, service)
-        records = [each for each in store.containers_of(self.name) if each.service == service and not each.one_off]
-        if all(record.generation >= current for record in records):
-            return False
-        # To wait for the end of a program that does not hear the signal is of no use to anybody.
-        deaf = all(
-            not process.hears(record.pid, signals.number(record.config.stop_signal)) for record in records if record.pid
-        )
-        await self._up(service, timeout=0.0 if deaf else None)
-        return True
-
-    async def _reload(self, record: ContainerRecord, reload: Reload) -> None:
-        if reload.signal:
-            self._tools.signal(record.id, reload.signal)
-            return
-        port = next((port.host_port for port in record.ports if port.protocol == "tcp"), 0)
-        if not port:
-            raise ContainerError(
-                f"cannot reload `{record.name}` at `{reload.http}`: it publishes no TCP port", hint="add `ports:`"
-            )
-        await asyncio.to_thread(post, port, reload.http)
-
-    async def _rebuild(self, service: str, cause: str) -> None:
-        self._emit(Event("watch", service, "rebuilding", cause, service=service))
-        asked = self.request.up
-        request = self._loaded.request(asked.options, asked.surroundings)
-        await self._up(*await self._tools.rebuild(request, service, self._only_problems))
-        if self.request.prune:
-            await self._tools.prune(self.name)
-
-    async def _build_what_was_missed(self) -> None:
-        """Build again what has changed meanwhile, for services that are rebuilt when files change."""
-        asked = self.request.up
-        services = self._loaded.project.services
-        wanted = asked.options.services or tuple(services)
-        chosen = tuple(name for name in wanted if name in services and _is_rebuilt(services[name]))
-        if not chosen:
-            return
-        options = replace(
-            asked.options, services=chosen, no_deps=True, no_start=False, wait=False, scale={}, build="auto"
-        )
-        try:
-            preview = self._loaded.request(replace(options, dry_run=True), asked.surroundings)
-            plan = (await self._tools.up(self.name, preview, _quiet)).plan
-            if any(line.startswith("build/") for line in plan.splitlines()):
-                self._emit(Event("watch", self.name, "plan", detail=plan))
-                await self._tools.up(self.name, self._loaded.request(options, asked.surroundings), self._only_problems)
-        except ComposerError as error:
-            self._emit(Event("watch", self.name, "error", detail=error.message, hint=error.hint))
-
-    async def _up(self, *services: str, timeout: float | None = None) -> None:
-        asked = self.request.up
-        options = replace(
-            asked.options,
-            services=services,
-            no_deps=True,
-            no_start=False,
-            wait=False,
-            timeout=timeout,
-            scale={},
-            # What is in the containers is ours to say here; images are built when a rule says so.
-            build="missing",
-        )
-        await self._tools.up(self.name, self._loaded.request(options, asked.surroundings), self._only_problems)
-
-    # -- telling -----------------------------------------------------------------------------------------------------
-
-    def _only_problems(self, event: Event) -> None:
-        # That an image could not be built or pulled is told once, when the request that needed it ends.
-        if event.status == "warning" or (event.status == "error" and event.resource != "image"):
-            self._emit(event)
+            self._brought[service.name] = service.brought
 
     def _emit(self, event: Event) -> None:
         self.events.append((self._tools.rooms.clock.now(), event))
         for queue in self.listeners:
             queue.put_nowait(event)
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    changed: list[tuple[Rule, list[str]]]
-    project: bool
-    problems: list[Problem]
-
-
-def _identity(rule: Rule) -> tuple[str, ...]:
-    """What makes a rule the same one when the project was read again, whatever it ignores by then."""
-    return rule.service, rule.action, rule.root, rule.target
-
-
-def _look_at_everything(
-    trees: Sequence[tuple[Rule, Tree]], own: Sequence[Tree]
-) -> tuple[list[tuple[Rule, list[str]]], list[str]]:
-    """What differs from what was known: each rule's files, and which defining files; in a thread."""
-    defined_anew = [tree.selection.root for tree in own if tree.scan()]
-    return [(rule, changed) for rule, tree in trees if (changed := tree.scan())], defined_anew
-
-
-def _look(batch: Batch, trees: Sequence[tuple[Rule, Tree]], own: Sequence[Tree]) -> _Found:
-    """What really changed; in a thread."""
-    changed: list[tuple[Rule, list[str]]] = []
-    problems: list[Problem] = []
-    for rule, tree in trees:
-        paths = tree.scan() if batch.everything else tree.look(batch.paths)
-        if paths:
-            changed.append((rule, paths))
-        problems += tree.problems
-    project = False
-    for tree in own:
-        paths = tree.scan() if batch.everything else tree.look(batch.paths)
-        project = project or bool(paths)
-    return _Found(changed, project, problems)
-
-
-def _is_rebuilt(service: Service) -> bool:
-    """Whether a rule says that the service is built again when files change."""
-    return service.develop is not None and any(rule.action == "rebuild" for rule in service.develop.watch)
-
-
-def _quiet(_event: Event) -> None:
-    """Nobody is told."""

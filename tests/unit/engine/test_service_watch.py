@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 from composer.api.messages import Event, ExecRequest
 from composer.engine.processes import Probe
 from composer.engine.records import ContainerRecord
+from composer.engine.watching.deeds import Deeds
 from composer.engine.watching.files import Work
 from composer.engine.watching.reload import Reload
-from composer.engine.watching.service import Deeds, ServiceWatch
+from composer.engine.watching.service import ServiceWatch
+from composer.engine.watching.sight import Change
 from composer.errors import ContainerError
 from composer.watch.deliver import Delivery
 from composer.watch.rules import Action, Rule
 from composer.watch.selection import Selection
 from composer.watch.tree import Problem
-from tests.patience import PATIENCE
 
 REBUILD = Rule("web", Action.REBUILD, Selection("/p/src"))
 RESTART = Rule("web", Action.RESTART, Selection("/p/conf"))
@@ -31,6 +32,9 @@ class NoContainers:
     async def plan(self, touched: set[str], catch_up: set[str]) -> list[Work]:
         return []
 
+    def doubt(self, targets: Iterable[str]) -> list[str]:
+        raise AssertionError(targets)
+
     async def deliver(self, work: Work) -> Delivery:
         raise AssertionError(work)
 
@@ -43,12 +47,15 @@ class Notes:
 
     def __init__(self, build: Callable[[], Awaitable[None]]) -> None:
         self.done: list[str] = []
+        self.dealt_with: list[str] = []
         self.begun = asyncio.Event()
         """A rebuild has begun."""
         self._build = build
 
     def deeds(self) -> Deeds:
-        return Deeds(lambda: 0.0, self._intend, self._restart, self._rebuild, self._run, self._reload)
+        return Deeds(
+            lambda: 0.0, self._intend, self._restart, self._rebuild, self._run, self._reload, self._look, self._done
+        )
 
     def _intend(self, service: str, cause: str) -> None:
         self.done.append(f"intend: {cause}")
@@ -69,6 +76,12 @@ class Notes:
     async def _reload(self, record: ContainerRecord, reload: Reload) -> None:
         raise AssertionError(reload)
 
+    def _look(self, paths: list[str]) -> None:
+        raise AssertionError(paths)
+
+    async def _done(self, changes: list[tuple[Rule, Change]]) -> None:
+        self.dealt_with += [path for _, change in changes for path in change]
+
 
 def turns(notes: Notes, act: Callable[[ServiceWatch], Awaitable[None]]) -> list[Event]:
     events: list[Event] = []
@@ -80,7 +93,7 @@ def turns(notes: Notes, act: Callable[[ServiceWatch], Awaitable[None]]) -> list[
         notes.done.clear()
         try:
             await act(watch)
-            await asyncio.wait_for(watch.settled(), PATIENCE)
+            await asyncio.wait_for(watch.settled(), 5)
         finally:
             await watch.close()
 
@@ -96,7 +109,7 @@ def test_a_restart_is_on_record_before_it_happens() -> None:
     notes = Notes(at_once)
 
     async def act(watch: ServiceWatch) -> None:
-        watch.changed(RESTART, ["a"], 0.0)
+        watch.changed(RESTART, {"a": None}, 0.0)
 
     turns(notes, act)
 
@@ -111,9 +124,9 @@ def test_a_newer_change_supersedes_a_rebuild() -> None:
     notes = Notes(build)
 
     async def act(watch: ServiceWatch) -> None:
-        watch.changed(REBUILD, ["a"], 0.0)
+        watch.changed(REBUILD, {"a": None}, 0.0)
         await notes.begun.wait()
-        watch.changed(REBUILD, ["b"], 0.0)
+        watch.changed(REBUILD, {"b": None}, 0.0)
 
     events = turns(notes, act)
 
@@ -130,9 +143,9 @@ def test_another_change_waits_for_the_rebuild() -> None:
     notes = Notes(build)
 
     async def act(watch: ServiceWatch) -> None:
-        watch.changed(REBUILD, ["a"], 0.0)
+        watch.changed(REBUILD, {"a": None}, 0.0)
         await notes.begun.wait()
-        watch.changed(RESTART, ["b"], 0.0)
+        watch.changed(RESTART, {"b": None}, 0.0)
         await asyncio.sleep(0)
         begun.set()
 
@@ -148,9 +161,9 @@ def test_a_rebuild_that_fails_is_told_and_the_watch_goes_on() -> None:
     notes = Notes(build)
 
     async def act(watch: ServiceWatch) -> None:
-        watch.changed(REBUILD, ["a"], 0.0)
+        watch.changed(REBUILD, {"a": None}, 0.0)
         await watch.settled()
-        watch.changed(RESTART, ["b"], 0.0)
+        watch.changed(RESTART, {"b": None}, 0.0)
 
     events = turns(notes, act)
 

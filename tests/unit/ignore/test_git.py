@@ -75,3 +75,21 @@ def test_outside_of_a_work_tree_nothing_is_ignored(tmp_path: Path) -> None:
     (tmp_path / ".gitignore").write_text("*\n")
 
     assert not ignored(tmp_path, "a")
+
+
+def test_who_has_read_a_file_knows_when_it_is_another_one(work_tree: Path) -> None:
+    (work_tree / "d").mkdir()
+    (work_tree / ".gitignore").write_text("*.o\n")
+    ignores = GitIgnores(str(work_tree / "d"))
+    assert ignores.matches(str(work_tree / "d/x.o"), directory=False)
+    assert not ignores.is_outdated()
+
+    (work_tree / "d/.gitignore").write_text("!x.o\n")
+    assert ignores.is_outdated()
+    assert ignores == GitIgnores(str(work_tree))
+
+
+def test_the_files_above_a_path_are_those_up_to_the_work_tree(work_tree: Path) -> None:
+    path = f"{work_tree}/a/b"
+
+    assert GitIgnores(path).files_above(path) == [f"{work_tree}/a/.gitignore", f"{work_tree}/.gitignore"]

@@ -5,6 +5,7 @@ import pytest
 
 from composer.watch.deliver import Delivery, Root
 from composer.watch.plan import MakeDirectory, MakeLink, Operation, Remove, SyncFiles, WriteFile
+from composer.watch.tree import digest_of_file
 
 
 @pytest.fixture
@@ -99,7 +100,19 @@ def test_a_file_that_vanished_here_is_no_problem(here: Path, root: Path) -> None
 
     assert not delivery.problems
     assert list(delivery.done) == ["/a"]
+    assert delivery.stale == {"/x"}
     assert [path.name for path in root.iterdir()] == ["a"]
+
+
+def test_a_file_that_is_another_than_was_seen_is_brought_in_and_told(here: Path, root: Path) -> None:
+    seen = digest_of_file(str(here / "a"))
+    assert not delivered(root, WriteFile("/a", str(here / "a"), 0o644, digest=seen)).stale
+
+    (here / "a").write_text("newer")
+    delivery = delivered(root, WriteFile("/a", str(here / "a"), 0o644, digest=seen))
+
+    assert (root / "a").read_text() == "newer"
+    assert delivery.stale == {"/a"}
 
 
 def test_a_file_in_the_way_of_a_directory_is_told_and_the_rest_done(here: Path, root: Path) -> None:

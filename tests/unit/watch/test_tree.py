@@ -1,4 +1,5 @@
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -153,3 +154,35 @@ def test_nothing_is_found_through_a_link_that_took_a_directorys_place(root: Path
         "pkg", "pkg/b.py", "real", "real/b.py",
     ]  # fmt: skip
     assert "pkg/b.py" not in tree.entries
+
+
+def test_what_is_in_doubt_is_told_whatever_is_found(root: Path) -> None:
+    tree = scanned(root)
+    tree.doubts.update({"a.py", "gone.py"})
+
+    assert tree.look([]) == ["a.py", "gone.py"]
+    assert tree.look([]) == []
+
+
+@pytest.fixture
+def nobody(tmp_path: Path) -> Iterator[None]:
+    """Ordinary rights, where the tests run with all."""
+    before = os.geteuid()
+    for place in (tmp_path, *tmp_path.parents[:3]):
+        place.chmod(place.stat().st_mode | 0o755)
+    os.seteuid(before or 65534)
+    yield
+    os.seteuid(before)
+
+
+def test_what_cannot_be_read_stays_as_it_was_known(root: Path, nobody: None) -> None:
+    tree = scanned(root)
+    os.seteuid(os.getuid())
+    (root / "pkg").chmod(0)
+    os.seteuid(os.getuid() or 65534)
+
+    assert [path for path in tree.scan() if path != "pkg"] == []
+    assert {problem.path for problem in tree.problems} == {str(root / "pkg")}
+    assert tree.look([str(root / "pkg/b.py")]) == []
+    assert {problem.why for problem in tree.problems} == {"permission denied"}
+    assert "pkg/b.py" in tree.entries
