@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-settings.register_profile("gate", derandomize=True, deadline=None)
-settings.register_profile("soak", deadline=None)
+# A machine that is busy is neither too slow for a deadline nor in making cases.
+_patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("gate", parent=_patient, derandomize=True)
+settings.register_profile("soak", parent=_patient)
 settings.load_profile("soak" if os.environ.get("COMPOSER_SOAK") else "gate")
 
 

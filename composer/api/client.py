@@ -11,6 +11,7 @@ import json
 import os
 import socket
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -20,6 +21,8 @@ from composer.api.codec import encode
 from composer.api.connection import EngineLost, Response, send
 from composer.api.starter import ensure_engine
 from composer.api.streams import ATTEMPTS, EventStream, LogOptions, LogStream
+from composer.api.succession import SUCCESSIONS, await_successor
+from composer.edition import ANY, edition
 from composer.errors import EngineError
 from composer.paths import Paths
 
@@ -35,6 +38,7 @@ class Client:
         self._paths = paths
         self._environment = environment
         self._notice = notice or (lambda _: None)
+        self._edition = edition(messages.API_VERSION)
 
     def version(self) -> dict[str, Any]:
         """What the engine says of itself: version, api, pid."""
@@ -204,25 +208,40 @@ class Client:
         return answer
 
     def open(self, method: str, target: str, body: bytes = b"", *, upgrade: bool = False) -> Response:
-        """Send a request, starting the engine if there is none; an answer that is an error is raised."""
-        try:
-            response = send(self._paths.engine_socket, method, target, body, upgrade=upgrade)
-        except (FileNotFoundError, ConnectionRefusedError):
+        """Send a request, starting the engine if there is none; an answer that is an error is raised.
+
+        An engine of other code is replaced before, when it is the first that we meet: a command that lives on over an
+        upgrade takes the engine that there is.
+        """
+        response = self._ask(method, target, body, upgrade=upgrade)
+        for _ in range(SUCCESSIONS):
+            if response.status not in (messages.OTHER_EDITION, messages.MAKES_WAY):
+                break
+            await_successor(self._paths, response, self._notice)
             ensure_engine(self._paths, self._environment)
-            response = self._send_again(method, target, body, upgrade=upgrade)
-        except EngineLost as lost:
-            if upgrade:
-                raise EngineError("the engine went away before it answered") from lost
-            self.recover(1, lost)
-            response = self._send_again(method, target, body)
-        except OSError as error:
-            raise self._unreachable(error) from error
+            response = self._ask(method, target, body, upgrade=upgrade)
         if response.status >= 400:
             raise refusal(response)
+        self._edition = replace(self._edition, checksum=ANY)
         if upgrade and response.status != 101:
             response.close()
             raise EngineError(f"the engine did not open the stream: status {response.status}")
         return response
+
+    def _ask(self, method: str, target: str, body: bytes, *, upgrade: bool) -> Response:
+        """The head of the answer, whatever it says; the engine is started if there is none."""
+        try:
+            return self._send(method, target, body, upgrade=upgrade)
+        except (FileNotFoundError, ConnectionRefusedError):
+            ensure_engine(self._paths, self._environment)
+            return self._send_again(method, target, body, upgrade=upgrade)
+        except EngineLost as lost:
+            if upgrade:
+                raise EngineError("the engine went away before it answered") from lost
+            self.recover(1, lost)
+            return self._send_again(method, target, body)
+        except OSError as error:
+            raise self._unreachable(error) from error
 
     def recover(self, attempt: int, cause: EngineLost) -> None:
         """Have an engine again after it went away in the middle of an answer, or give up after `ATTEMPTS`."""
@@ -235,9 +254,12 @@ class Client:
 
     def _send_again(self, method: str, target: str, body: bytes, *, upgrade: bool = False) -> Response:
         try:
-            return send(self._paths.engine_socket, method, target, body, upgrade=upgrade)
+            return self._send(method, target, body, upgrade=upgrade)
         except (EngineLost, OSError) as error:
             raise self._unreachable(error) from error
+
+    def _send(self, method: str, target: str, body: bytes, *, upgrade: bool) -> Response:
+        return send(self._paths.engine_socket, method, target, body, upgrade=upgrade, edition=self._edition)
 
     def _unreachable(self, error: Exception) -> EngineError:
         why = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "it hung up"

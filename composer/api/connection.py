@@ -12,6 +12,9 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+from composer.api.messages import EDITION_HEADER
+from composer.edition import Edition
+
 _CHUNK = 1 << 16
 _LONGEST_HEAD = 1 << 16
 
@@ -177,9 +180,16 @@ class Response:
 
 
 def send(
-    path: Path, method: str, target: str, body: bytes = b"", *, upgrade: bool = False, timeout: float | None = None
+    path: Path,
+    method: str,
+    target: str,
+    body: bytes = b"",
+    *,
+    upgrade: bool = False,
+    timeout: float | None = None,
+    edition: Edition | None = None,
 ) -> Response:
-    """Send one request and wait for the head of its answer.
+    """Send one request and wait for the head of its answer. Without an `edition` any engine answers that can.
 
     Raises FileNotFoundError or ConnectionRefusedError when nobody listens, EngineLost when the engine goes away, and with a
     `timeout` TimeoutError, here and later, when it takes longer than that to say something.
@@ -190,6 +200,7 @@ def send(
         connection.connect(str(path))
         head = f"{method} {target} HTTP/1.1\r\nHost: engine\r\nContent-Length: {len(body)}\r\n"
         head += "Content-Type: application/json\r\n" if body else ""
+        head += f"{EDITION_HEADER}: {edition}\r\n" if edition else ""
         head += "Connection: Upgrade\r\nUpgrade: composer\r\n\r\n" if upgrade else "Connection: close\r\n\r\n"
         try:
             connection.sendall(head.encode("ascii") + body)

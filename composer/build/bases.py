@@ -12,13 +12,15 @@ from composer.build.events import Report, StepEvent, StepStatus
 from composer.build.lower import Wanted
 from composer.build.options import BuildOptions
 from composer.errors import BuildError, ComposerError, Diagnostic, ImageError, Severity
+from composer.image.beside import find_beside
+from composer.image.entries import platform_of
 from composer.image.host import is_reserved
 from composer.image.image import Image
 from composer.image.load import load
 from composer.image.store import Store
 from composer.oci.descriptor import Platform
 from composer.oci.digest import Digest
-from composer.oci.platform import parse_platform, rank
+from composer.oci.platform import parse_platform, rank, this_platform
 from composer.oci.reference import Reference, parse
 from composer.registry.access import Access
 from composer.registry.progress import LayerProgress, Phase
@@ -60,11 +62,14 @@ class Bases:
                 hint="build on a real image such as `debian`, and use `host` only in `image:`",
             )
         needed = parse_platform(wanted.platform) if wanted.platform else platform
+        beside = rank(needed, this_platform()) is None
         digests: tuple[Digest, ...] = ()
-        found = await asyncio.to_thread(self._store.find, reference)
+        found = await asyncio.to_thread(self._store.find, reference, needed)
         by_id = found is not None and found.reference is None
         if not by_id and (digests := options.pinned.image(parse(reference))):
-            found = await asyncio.to_thread(self._exactly, parse(reference), digests)
+            found = await asyncio.to_thread(self._exactly, parse(reference), digests, needed)
+        elif beside and not by_id and not (found is not None and _runs(found, needed)):
+            found = await asyncio.to_thread(find_beside, self._store, parse(reference), needed) or found
         if found is not None and (by_id or ((digests or not options.pull) and _runs(found, needed))):
             return found
         access = await asyncio.to_thread(Access.of, options.surroundings)
@@ -73,19 +78,21 @@ class Bases:
         report(StepEvent(number, name, StepStatus.STARTED))
         try:
             pulled = await self._puller.pull(
-                parse(reference), access, _telling(number, name, report), asked, *digests[:1]
+                parse(reference), access, _telling(number, name, report), asked, *digests[:1], beside=beside
             )
         except ComposerError as error:
             report(StepEvent(number, name, StepStatus.FAILED, detail=error.message))
+            if found is not None and not _runs(found, needed):
+                raise _for_another(wanted.reference, found, needed, error) from error
             raise
         report(StepEvent(number, name, StepStatus.DONE))
         if pulled.warning:
             report(StepEvent(-1, "", StepStatus.WARNING, detail=pulled.warning))
         return pulled.image
 
-    def _exactly(self, reference: Reference, digests: Sequence[Digest]) -> Image | None:
+    def _exactly(self, reference: Reference, digests: Sequence[Digest], platform: Platform) -> Image | None:
         spellings = (str(replace(reference, digest=digest)) for digest in digests)
-        return next((image for each in spellings if (image := self._store.find(each)) is not None), None)
+        return next((image for each in spellings if (image := self._store.find(each, platform)) is not None), None)
 
     def _from_layout(self, place: str) -> Image:
         """An image of an OCI layout directory: `/path[:tag][@digest]`."""
@@ -105,9 +112,15 @@ class Bases:
 
 
 def _runs(image: Image, platform: Platform) -> bool:
-    config = image.config
-    have = Platform(config.architecture, config.os, config.variant)
-    return not config.architecture or rank(have, platform) is not None
+    return not image.config.architecture or rank(platform_of(image.config), platform) is not None
+
+
+def _for_another(name: str, found: Image, needed: Platform, error: ComposerError) -> ImageError:
+    return ImageError(
+        f"cannot build on `{name}` for `{needed}`: the image that is here is for `{platform_of(found.config)}`, "
+        f"and none can be pulled ({error.message})",
+        hint=error.hint,
+    )
 
 
 def _telling(number: int, name: str, report: Report) -> Callable[[LayerProgress], None]:

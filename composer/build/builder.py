@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 
 from composer.build.bases import Bases
 from composer.build.cache import Cache
@@ -22,7 +23,7 @@ from composer.build.lower import lower
 from composer.build.operations import Graph
 from composer.build.options import BuildOptions
 from composer.build.perform import Performer
-from composer.build.solve import Solved, Solver
+from composer.build.solve import Solved, Solver, together
 from composer.build.worker import Worker
 from composer.clock import Clock
 from composer.errors import ComposerError
@@ -32,11 +33,15 @@ from composer.image.store import Store
 from composer.oci.platform import parse_platform, this_platform
 from composer.oci.reference import parse as parse_reference
 from composer.paths import Paths
+from composer.registry.access import Access
 from composer.registry.pull import Puller, adding, first_failure
+from composer.runtime.emulation import obstacle, runs_here
 
 log = logging.getLogger("composer.build")
 
 _ATTEMPTS = 4
+_APART = 1_000_000
+"""More steps than a build has."""
 _TIDY_AFTER = 2.0
 """Seconds after a build: whoever builds in a loop is not to wait for the disk."""
 
@@ -110,30 +115,55 @@ class Builder:
         """
         self._builds += 1
         try:
-            return await self._build(options, report)
+            async with adding(self._store):
+                if options.platforms:
+                    image, solved = await self._each(options, report)
+                else:
+                    image, solved = await self._build(options, report)
+                if options.cache_to:
+                    access = await asyncio.to_thread(Access.of, options.surroundings)
+                    await self.solver.settling.done()
+                    await self._exchange.give(options.cache_to, self.solver.cache, solved, access, report)
+            return image
         finally:
             self._builds -= 1
             if not self._builds:
                 await self.sources.disconnect()
 
-    async def _build(self, options: BuildOptions, report: Report) -> Image:
+    async def _each(self, options: BuildOptions, report: Report) -> tuple[Image, Solved]:
+        """An index of what is built for each platform, at once; the image for this machine is what comes back."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(
+                        self._build(
+                            replace(options, platform=platform, platforms=(), tags=()), _of(platform, number, report)
+                        )
+                    )
+                    for number, platform in enumerate(options.platforms)
+                ]
+        except BaseExceptionGroup as errors:
+            raise first_failure(errors) from errors
+        made = [task.result() for task in tasks]
+        names = [parse_reference(tag) for tag in options.tags]
+        image = await asyncio.to_thread(self._store.add_index, [each for each, _ in made], names)
+        return image, together([solved for _, solved in made])
+
+    async def _build(self, options: BuildOptions, report: Report) -> tuple[Image, Solved]:
+        """One platform's. To be called while `Store.adding`."""
         sources = await self.sources.of(options)
         stages = await self._linked(sources, report)
         access, cache = sources.reach.access, self.solver.cache
-        async with adding(self._store):
-            if options.cache_from and not options.no_cache:
-                await self._exchange.take(options.cache_from, cache, access, report)
-            graph = await self._lowered(stages, options, report)
-            solved, made = await self._solved(graph, stages, sources, report)
-            names = [parse_reference(tag) for tag in options.tags]
-            inline = inline_document(options.cache_to, options.args.items(), cache, solved)
-            image, new = await asyncio.to_thread(commit, self._store, graph, made, names, inline)
-            if options.cache_to:
-                await self.solver.settling.done()
-                await self._exchange.give(options.cache_to, cache, solved, access, report)
+        if options.cache_from and not options.no_cache:
+            await self._exchange.take(options.cache_from, cache, access, report)
+        graph = await self._lowered(stages, options, report)
+        solved, made = await self._solved(graph, stages, sources, report)
+        names = [parse_reference(tag) for tag in options.tags]
+        inline = inline_document(options.cache_to, options.args.items(), cache, solved)
+        image, new = await asyncio.to_thread(commit, self._store, graph, made, names, inline)
         if new:
             self._tidy_later()
-        return image
+        return image, solved
 
     async def _solved(
         self, graph: Graph, stages: Stages, sources: BuildSources, report: Report
@@ -191,8 +221,10 @@ class Builder:
         platform = parse_platform(options.platform) if options.platform else this_platform()
         source = stages.dockerfile.source
         while True:
-            result = lower(stages, options, platform, images)
+            result = lower(stages, options, platform, images, _obstacle)
             if isinstance(result, Graph):
+                for warning in result.warnings:
+                    report(StepEvent(-1, "", StepStatus.WARNING, detail=f"{source.filename}, {warning}"))
                 return result
             first = -2 - len(images)
             try:
@@ -225,6 +257,21 @@ class Builder:
             await asyncio.to_thread(self.contents.forget)
         except (OSError, ComposerError) as error:
             log.warning("cannot look after the build cache: %s", error)
+
+
+def _obstacle(platform: str) -> tuple[str, str] | None:
+    return None if runs_here(platform) else obstacle(platform)
+
+
+def _of(platform: str, number: int, report: Report) -> Report:
+    """`report` for one of several platforms: its steps have the platform in front, and numbers of their own."""
+
+    def told(event: StepEvent) -> None:
+        step = event.step + _APART * number * (1 if event.step >= 0 else -1)
+        name = f"[{platform} {event.name[1:]}" if event.name.startswith("[") else f"[{platform}] {event.name}"
+        report(event if event.status is StepStatus.WARNING else replace(event, step=step, name=name))
+
+    return told
 
 
 def _changed_meanwhile(error: BaseException | None) -> str:

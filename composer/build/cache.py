@@ -13,7 +13,16 @@ from contextlib import suppress
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
+from composer.cachefile import open_cache
+
 VERSION = 3
+
+_TABLES = {
+    "records": "key TEXT PRIMARY KEY, chain TEXT, diff_id TEXT, below TEXT, size INTEGER, created INTEGER, used REAL, "
+    "name TEXT, seconds REAL",
+    "aliases": "quick TEXT PRIMARY KEY, key TEXT",
+    "places": "place TEXT PRIMARY KEY, making BLOB",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +53,7 @@ class Cache:
 
     def __init__(self, path: Path) -> None:
         """`path` is the database, made if missing."""
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        try:
-            self._connection = _connect(path)
-        except sqlite3.DatabaseError:
-            for suffix in ("", "-wal", "-shm"):
-                path.with_name(path.name + suffix).unlink(missing_ok=True)
-            try:
-                self._connection = _connect(path)
-            except sqlite3.OperationalError:  # a full disk: nothing is remembered then
-                self._connection = _connect(Path(":memory:"))
+        self._connection = open_cache(path, VERSION, _TABLES, autocommit=True)
 
     def close(self) -> None:
         """Idempotent."""
@@ -112,24 +112,3 @@ class Cache:
 
 _PRECISE = 60.0
 """Seconds by which `used` may lag, so that a build that is cached writes nothing."""
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
-    try:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=NORMAL")
-        if connection.execute("PRAGMA user_version").fetchone()[0] != VERSION:
-            connection.executescript(
-                "BEGIN; DROP TABLE IF EXISTS records; DROP TABLE IF EXISTS aliases;"
-                "DROP TABLE IF EXISTS places; CREATE TABLE places (place TEXT PRIMARY KEY, making BLOB) WITHOUT ROWID;"
-                "CREATE TABLE records (key TEXT PRIMARY KEY, chain TEXT, diff_id TEXT, below TEXT, size INTEGER, "
-                "created INTEGER, used REAL, name TEXT, seconds REAL) WITHOUT ROWID;"
-                "CREATE TABLE aliases (quick TEXT PRIMARY KEY, key TEXT) WITHOUT ROWID;"
-                f"PRAGMA user_version = {VERSION}; COMMIT;"
-            )
-        connection.execute("SELECT count(*) FROM records").fetchone()
-    except BaseException:
-        connection.close()
-        raise
-    return connection

@@ -69,7 +69,8 @@ class Inputs:
     @property
     def origin(self) -> str:
         """Which Dockerfile of which context this is."""
-        return f"{self.options.context}\0{self.options.dockerfile}\0{self.options.dockerfile_text is None}"
+        one = self.options
+        return f"{one.context}\0{one.dockerfile}\0{one.dockerfile_text is None}\0{one.platform}"
 
     async def making(self, operation: LayerOperation, below: str, sources: Mapping[Reading, Layer | None]) -> Making:
         """What a step is made of, for telling later why it was run again."""

@@ -7,7 +7,7 @@ the caller asks again once it is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from composer.build.dockerfile.instructions import Copy, Instruction, Stage
@@ -52,25 +52,40 @@ Images = Mapping[tuple[str, str], Image]
 """What is known, by reference and platform."""
 
 
-def lower(stages: Stages, options: BuildOptions, platform: Platform, images: Images) -> Graph | tuple[Wanted, ...]:
+Obstacle = Callable[[str], tuple[str, str] | None]
+"""Why programs for a platform cannot be run, and what to try; None where they can."""
+
+
+def lower(
+    stages: Stages,
+    options: BuildOptions,
+    platform: Platform,
+    images: Images,
+    obstacle: Obstacle = lambda _: None,
+) -> Graph | tuple[Wanted, ...]:
     """The graph of the target, or the images that must be known first.
 
     Raises:
-        BuildError: an instruction means nothing, or asks for what this build is not entitled to.
+        BuildError: an instruction means nothing, asks for what this build is not entitled to, or needs programs to run
+            that do not run here.
     """
-    return _Lowering(stages, options, platform, images).graph()
+    return _Lowering(stages, options, platform, images, obstacle).graph()
 
 
 class _Lowering:
-    def __init__(self, stages: Stages, options: BuildOptions, platform: Platform, images: Images) -> None:
+    def __init__(
+        self, stages: Stages, options: BuildOptions, platform: Platform, images: Images, obstacle: Obstacle
+    ) -> None:
         self._stages = stages
         self._options = options
         self._platform = platform
         self._images = images
+        self._obstacle = obstacle
         self._vertices: list[Vertex] = []
         self._states: dict[int, StageState] = {}
         self._bases: dict[tuple[str, str], VertexId] = {}
         self._wanted: list[Wanted] = []
+        self.warnings: list[str] = []
         self._epoch = self._source_date_epoch()
 
     def graph(self) -> Graph | tuple[Wanted, ...]:
@@ -82,7 +97,7 @@ class _Lowering:
         if self._options.platform:
             one = self._platform
             config = replace(config, architecture=one.architecture, os=one.os, variant=one.variant)
-        return Graph(tuple(self._vertices), state.top, config, tuple(state.changes), self._epoch)
+        return Graph(tuple(self._vertices), state.top, config, tuple(state.changes), self._epoch, tuple(self.warnings))
 
     def _source_date_epoch(self) -> int | None:
         text = self._options.args.get("SOURCE_DATE_EPOCH", self._stages.globals.values.get("SOURCE_DATE_EPOCH", ""))
@@ -156,6 +171,13 @@ class _Lowering:
         if context is not None and not context.startswith(IMAGE_CONTEXTS) and isinstance(instruction, Copy):
             return Source(SourceKind.CONTEXT, name)
         return Source(SourceKind.STAGE, vertex=self.tree(name, "", instruction)[0])
+
+    def obstacle(self, stage: Stage) -> tuple[str, str] | None:
+        """Why a stage's programs cannot be run here, and what to try; None where they can."""
+        linked = self._stages.linked[stage.index]
+        while linked.base is not None:
+            linked = self._stages.linked[linked.base.index]
+        return self._obstacle(linked.platform or str(self._platform))
 
     def add_step(
         self, name: str, operation: LayerOperation, base: VertexId, span: Span, place: str, *, fresh: bool = False

@@ -202,6 +202,8 @@ class Graph:
     changes: tuple[Change, ...] = field(default=())
     epoch: int | None = None
     """SOURCE_DATE_EPOCH: no time in the image is later."""
+    warnings: tuple[str, ...] = ()
+    """What is odd about the instructions and no error."""
 
     def __getitem__(self, vertex: VertexId) -> Vertex:
         return self.vertices[vertex]

@@ -12,6 +12,8 @@ Secret = Callable[[], bytes]
 
 HOST_NETWORK = "network.host"
 INSECURE = "security.insecure"
+DEVICE = "device"
+"""Accepted: what there is of devices needs no leave, see `steps`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class BuildOptions:
     """The image's names; without any it has its id alone."""
     labels: Mapping[str, str] = field(default_factory=dict)
     network: str = "default"
-    """`default`, `host` or `none`: where RUN steps are that say nothing themselves."""
+    """`default`, `host`, `none` or another that the worker knows: where RUN steps are that say nothing themselves."""
     extra_hosts: tuple[tuple[str, str], ...] = ()
     shm_size: int = 0
     """Bytes of /dev/shm; 0 is the default."""
@@ -58,8 +60,10 @@ class BuildOptions:
     """Ask registries for newer base images."""
     platform: str = ""
     """"" is this machine's."""
+    platforms: tuple[str, ...] = ()
+    """With several, an image for each of them and an index of these; `platform` says nothing then."""
     entitlements: frozenset[str] = frozenset()
-    """Some of `network.host`, `security.insecure`."""
+    """Some of `network.host`, `security.insecure`, `device`."""
     privileged: bool = False
     """Every RUN is `--security=insecure`."""
     pinned: Pinned = field(default_factory=Pinned)

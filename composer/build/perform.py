@@ -25,6 +25,7 @@ from composer.build.operations import (
     RunOperation,
     WorkdirOperation,
 )
+from composer.build.unbroken import unbroken
 from composer.build.worker import Agent, Attached, Directory, File, Memory, RunTask, Tree, Worker
 from composer.errors import UsageError
 from composer.image.ownership import Ownership
@@ -77,8 +78,9 @@ class Performer:
         sources: Mapping[Reading, Layer | None],
         inputs: Inputs,
         output: Output,
+        warn: Output = lambda _: None,
     ) -> None:
-        """Make the layer of `operation` in `room`; what it reads of stages is in `sources`.
+        """Make the layer of `operation` in `room`; what it reads of stages is in `sources`. `warn` hears what is odd.
 
         Raises:
             RunFailed: the step's process failed.
@@ -88,9 +90,9 @@ class Performer:
             room.make(below)
             match operation:
                 case CopyOperation():
-                    await self._copy(operation, room, below, sources, inputs)
+                    await self._copy(operation, room, below, sources, inputs, warn)
                 case WorkdirOperation(path, user):
-                    await _in_thread(lambda: self._workdir(path, user, room, paths(below), inputs.epoch))
+                    await unbroken(lambda: self._workdir(path, user, room, paths(below), inputs.epoch))
                 case RunOperation():
                     pass  # it holds what it needs for as long as it must
         if isinstance(operation, RunOperation):
@@ -109,18 +111,23 @@ class Performer:
         below: Layer | None,
         sources: Mapping[Reading, Layer | None],
         inputs: Inputs,
+        warn: Output,
     ) -> None:
         selections = [await inputs.select(operation, part, sources.get(part)) for part in operation.parts]
+        for pattern in (pattern for selection in selections for pattern in selection.unmatched):
+            warn(f"`{pattern}` matches nothing")
         base = paths(below)
+        owner = await asyncio.to_thread(resolve_owner, operation.owner, base) if operation.owner else None
+        for name in owner.unknown if owner else ():
+            warn(f"`--chown={operation.owner}`: there is no `{name}` in the image, so that root has it")
 
         def work() -> None:
-            owner = resolve_owner(operation.owner, base) if operation.owner else None
             permissions = parse_permissions(operation.mode) if operation.mode else None
             options = CopyOptions(owner, permissions, inputs.epoch)
             lower: Sequence[Path] = () if operation.link else base
             copy(selections, room.upper, lower, operation.destination, self._ownership, options)
 
-        await _in_thread(work)
+        await unbroken(work)
 
     def _workdir(self, path: str, user: str, room: Room, base: Sequence[Path], epoch: int | None) -> None:
         owner = resolve_owner(user, base) if user else Owner()
@@ -217,7 +224,7 @@ class Performer:
         assert mount.source is not None
         part = Part(mount.source, (mount.path,))
         selection = await inputs.select(CopyOperation((part,), "/"), part, layer)
-        await _in_thread(lambda: copy([selection], directory, (), "/", self._ownership))
+        await unbroken(lambda: copy([selection], directory, (), "/", self._ownership))
 
 
 def _script(script: tuple[str, bytes], room: Room) -> Directory:
@@ -229,16 +236,6 @@ def _script(script: tuple[str, bytes], room: Room) -> Directory:
     path.write_bytes(content)
     path.chmod(0o755)
     return Directory(str(PurePosixPath(target).parent), directory, read_only=True)
-
-
-async def _in_thread(work: Callable[[], None]) -> None:
-    """Work in a thread; whoever gives up waits until it has ended, since its directory is taken away then."""
-    task = asyncio.ensure_future(asyncio.to_thread(work))
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        raise
 
 
 def _clamp(tree: Path, epoch: int) -> None:

@@ -15,7 +15,7 @@ import asyncio
 import os
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,16 @@ class Solved:
     target_keys: tuple[str, ...]
     """Of the steps that the target's layers came from, from the bottom up."""
     aliases: tuple[tuple[str, str], ...]
+
+
+def together(several: Sequence[Solved]) -> Solved:
+    """What came of several graphs, for those who look at their steps: there is no one root file system."""
+    return Solved(
+        None,
+        tuple(key for each in several for key in each.keys),
+        tuple(key for each in several for key in each.target_keys),
+        tuple(alias for each in several for alias in each.aliases),
+    )
 
 
 class Solver:
@@ -238,9 +248,19 @@ class _Run:
 
         tell(StepStatus.STARTED, detail=why)
         clipped = Clipped(lambda text: tell(StepStatus.OUTPUT, text))
+        place = self.inputs.text.location(vertex.span.first) if vertex.span else None
+        where = f"{Path(place.file).name}:{place.line}: " if place else ""
         room = Room(solver.steps / f"step-{secrets.token_hex(6)}")
         try:
-            await solver.performer.perform(self.operation, room, self.below, self.sources, self.inputs, clipped.feed)
+            await solver.performer.perform(
+                self.operation,
+                room,
+                self.below,
+                self.sources,
+                self.inputs,
+                clipped.feed,
+                lambda text: tell(StepStatus.WARNING, detail=f"{where}{text}"),
+            )
         except BaseException as error:
             await asyncio.shield(asyncio.to_thread(delete_tree, room.directory))
             told = in_words(error, vertex.name)

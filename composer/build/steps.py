@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol
 
 from composer.build import history
 from composer.build.dockerfile.expand import ExpansionError, expand
-from composer.build.dockerfile.instructions import Add, Arg, Copy, Instruction, Run, ShellForm, Stage, Workdir
+from composer.build.dockerfile.instructions import Add, Arg, Copy, Device, Instruction, Run, ShellForm, Stage, Workdir
 from composer.build.dockerfile.mount import Mount
 from composer.build.dockerfile.place import problem_at
 from composer.build.dockerfile.scope import PROXY_ARGS, arg_value
@@ -49,6 +49,10 @@ class Whole(Protocol):
     @property
     def stages(self) -> Stages: ...
 
+    @property
+    def warnings(self) -> list[str]:
+        """What is odd and no error."""
+
     def begin(self, stage: Stage) -> tuple[StageState, tuple[Instruction, ...]]:
         """A stage before its first instruction, and the triggers that its base has for it."""
 
@@ -57,6 +61,9 @@ class Whole(Protocol):
 
     def stage_source(self, stage: Stage, instruction: Instruction, name: str) -> Source:
         """What `--from=name` means."""
+
+    def obstacle(self, stage: Stage) -> tuple[str, str] | None:
+        """Why a stage's programs cannot be run here, and what to try; None where they can."""
 
     def add_step(
         self, name: str, operation: LayerOperation, base: VertexId, span: Span, place: str, *, fresh: bool
@@ -123,6 +130,9 @@ class StageLowering:
 
     def _run(self, run: Run, done: Substituted, written: Instruction, triggered: bool) -> None:
         state, options = self._state, self._options
+        if obstacle := self._whole.obstacle(self._stage):
+            raise UnfitError(*obstacle)
+        self._without(run.devices, written)
         script = None
         argv = state.argv(run.command)
         if isinstance(run.command, ShellForm) and run.command.has_shebang:
@@ -156,11 +166,15 @@ class StageLowering:
             options.ulimits,
             options.args.get("BUILDKIT_SANDBOX_HOSTNAME", ""),
         )
-        if run.devices:
-            raise ValueError(
-                f"cannot give the device `{run.devices[0].name}` to a step: devices of builds are not supported"
-            )
         self._add(operation, history.run(argv, state.arguments), written, triggered)
+
+    def _without(self, devices: Sequence[Device], written: Instruction) -> None:
+        """Devices by CDI names are not looked up; BuildKit too goes on without one that is not there, unless `required`."""
+        for device in devices:
+            why = f"there is no device `{device.name}` for steps of builds: CDI specifications are not read here"
+            if device.required:
+                raise UnfitError(why, "take `required` away if the step can do without, or run it in a service")
+            self._whole.warnings.append(f"line {written.span.first}: {why}; the step goes without")
 
     def _network(self, run: Run) -> str:
         options = self._options

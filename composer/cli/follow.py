@@ -7,7 +7,18 @@ from collections.abc import Callable
 
 from composer.api.messages import Event, Result
 from composer.api.streams import EventStream
+from composer.cli.render.answer import say_plan
 from composer.cli.render.events import Progress
+
+
+def carry_out(
+    progress: Progress, stream: EventStream, also: Callable[[Event], None] | None = None, *, dry_run: bool
+) -> Result:
+    """`follow` what may be a dry run: then its plan is printed."""
+    result = follow(progress, stream, also)
+    if dry_run:
+        say_plan(result.plan)
+    return result
 
 
 def follow(progress: Progress, stream: EventStream, also: Callable[[Event], None] | None = None) -> Result:

@@ -12,7 +12,7 @@ from composer.api.messages import ImageDetails
 from composer.cli.options import check_format
 from composer.cli.render.answer import say, say_json, say_table
 from composer.cli.render.containers import human_duration
-from composer.cli.render.images import human_size, short_id
+from composer.cli.render.images import human_size, listed_platforms, short_id
 from composer.cli.session import Session
 
 _LONGEST = 45
@@ -72,6 +72,7 @@ def _inspected(image: ImageDetails) -> dict[str, Any]:
         "Config": config.get("config", {}),
         "RootFS": {"Type": "layers", "Layers": config.get("rootfs", {}).get("diff_ids", [])},
         "Manifest": image.manifest,
+        **({"Manifests": listed_platforms(image.platforms)} if image.platforms else {}),
     }
 
 

@@ -18,10 +18,13 @@ class Bus:
 
     def __init__(self) -> None:
         self._waiting: set[asyncio.Future[None]] = set()
+        self.changes = 0
+        """How often something has changed: whoever looks, does something else and then waits sees whether he has missed any."""
         self._listening: dict[asyncio.Queue[ContainerEvent | None], str] = {}
 
     def changed(self) -> None:
         """Something is different now: everybody looks again."""
+        self.changes += 1
         waiting, self._waiting = self._waiting, set()
         for future in waiting:
             if not future.done():
@@ -45,8 +48,10 @@ class Bus:
             return true()
         return True
 
-    async def next(self) -> None:
-        """Return when anything has changed."""
+    async def next(self, seen: int | None = None) -> None:
+        """Return when anything has changed; at once, if that is so since there were `seen` changes."""
+        if seen is not None and seen != self.changes:
+            return
         future = asyncio.get_running_loop().create_future()
         self._waiting.add(future)
         try:

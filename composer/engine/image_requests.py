@@ -23,7 +23,7 @@ from composer.api.messages import (
 from composer.build.housekeeping import Housekeeping
 from composer.engine.acquire import acquire_anew, publish
 from composer.engine.building.builds import buildables, every
-from composer.engine.building.describe import Errand, left_out
+from composer.engine.building.describe import Errand
 from composer.engine.carrying import Carrying, Emit, locate_in
 from composer.engine.inventory import disk_usage
 from composer.engine.labels import PROJECT
@@ -95,19 +95,21 @@ class ImageRequests:
         errand = Errand(project, Origins.from_wire(request.origins), request.flags, request.surroundings, pins)
         services = services_in_scope(project, request.services, deps=request.with_dependencies)
         wanted = buildables(project, services)
-        plan = every(wanted, "asked for")
+        plan = every(wanted, "asked for", every_platform=True)
         pushes = publish(services, ignore_failures=False) if request.push else Plan()
         if request.dry_run:
             return Result(plan=str(Plan((*plan, *pushes))))
         if not plan:
             detail = "there is nothing to build: none of these services has a `build` section"
             emit(Event("project", name, "warning", detail=detail))
-        for each in wanted:
-            for warning in left_out(each.operation(), errand):
-                emit(Event("project", name, "warning", detail=warning))
-        done = await self._carrying.transfer(name, plan, request.surroundings, emit, errand)
+        told = len(self._rooms.notes)
+        try:
+            done = await self._carrying.transfer(name, plan, request.surroundings, emit, errand)
+        finally:
+            for note in self._rooms.notes[told:]:
+                emit(Event("project", name, "warning", detail=note))
         if request.flags.verify:
-            await self._carrying.making.verify([each.operation() for each in wanted], errand, emit)
+            await self._carrying.making.verify([each.operation(every_platform=True) for each in wanted], errand, emit)
         pushed = await self._carrying.transfer(name, pushes, request.surroundings, emit)
         return replace(done, changed=done.changed + pushed.changed)
 

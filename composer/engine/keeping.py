@@ -15,7 +15,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from composer.errors import EngineError, HostError, KeeperLostError
+from composer.edition import KEEPER_PARTS, PACKAGE, checksum
+from composer.errors import ContainerError, EngineError, HostError, KeeperLostError
+from composer.keeper import launch
 from composer.keeper.client import Child, Exit, Keeper, Run, Started
 from composer.keeper.steps import Step
 from composer.keeper.store import Held
@@ -66,6 +68,8 @@ class Keeping:
         """Connect to the running keeper; `output_of` tells every later one where a container's log and FIFOs are."""
         self._output_of = output_of
         await self._connect()
+        if self.keeper.code not in ("", checksum(PACKAGE, KEEPER_PARTS)):
+            await self._upgrade(self.keeper)
 
     async def run(self, request: Run) -> Started:
         """Start a process; see `Keeper.run`."""
@@ -85,7 +89,7 @@ class Keeping:
         """Let go of what is held under `name`; nothing there is fine."""
 
         async def drop(keeper: Keeper) -> None:
-            if name in keeper.store:
+            if name in keeper.store or keeper.is_retired:
                 await keeper.drop(name)
 
         await self.repeated(drop)
@@ -105,6 +109,13 @@ class Keeping:
         """The names that begin with `prefix`."""
         return [name for name in self.store if name.startswith(prefix)]
 
+    async def retire(self, successor: Sequence[str], on_lost: Callable[[], None]) -> None:
+        """Leave the keeper to the engine that this command starts; `on_lost` if it dies nevertheless."""
+        keeper = await self.ready()
+        self._stopping = True
+        keeper.on_lost = on_lost
+        await keeper.retire(successor)
+
     async def stop(self) -> None:
         """End the keeper and all it started; containers must be gone."""
         self._stopping = True
@@ -116,6 +127,16 @@ class Keeping:
         keeper.on_exit = lambda ended: self.on_exit(ended)
         keeper.on_lost = self._lost
         self._keeper = keeper
+
+    async def _upgrade(self, keeper: Keeper) -> None:
+        """Have the keeper become one of our code; it goes on as it is where that cannot be."""
+        log.info("the keeper is of other code; upgrading it")
+        try:
+            await keeper.upgrade(launch.command("composer.keeper"))
+        except KeeperLostError:
+            await self.ready()
+        except ContainerError as error:
+            log.warning("the keeper stays as it is: %s", error.message)
 
     async def _reach(self) -> Keeper:
         loop = asyncio.get_running_loop()

@@ -132,6 +132,7 @@ class Logs:
                 yield entry
             while follow:
                 woken.clear()
+                seen = self._rooms.bus.changes
                 alive = self.at_work(project)
                 fresh: list[LogEntry] = []
                 for record in self._records(project, services):
@@ -147,7 +148,7 @@ class Logs:
                     yield entry
                 if not alive:
                     return
-                await self._something(woken)
+                await self._something(woken, seen)
         finally:
             for number in watches:
                 self._wakeups.unwatch(number, woken)
@@ -169,13 +170,14 @@ class Logs:
         try:
             while True:
                 woken.clear()
+                seen = self._rooms.bus.changes
                 current = self._rooms.store.containers.get(record.id)
                 alive = current is not None and current.state in _ALIVE
                 for piece in reader.read():
                     yield piece
                 if not alive:
                     return
-                await self._something(woken)
+                await self._something(woken, seen)
         finally:
             self._wakeups.unwatch(number, woken)
             reader.close()
@@ -203,10 +205,10 @@ class Logs:
     def _directory(self, container: str) -> Path:
         return self._rooms.paths.container(container) / "log"
 
-    async def _something(self, woken: asyncio.Event) -> None:
-        """Return when there is more to read, or a container's state has changed."""
+    async def _something(self, woken: asyncio.Event, seen: int) -> None:
+        """Return when there is more to read, or a container's state has changed since there were `seen` changes."""
         writing = asyncio.create_task(woken.wait())
-        changing = asyncio.create_task(self._rooms.bus.next())
+        changing = asyncio.create_task(self._rooms.bus.next(seen))
         try:
             await asyncio.wait((writing, changing), return_when=asyncio.FIRST_COMPLETED)
         finally:

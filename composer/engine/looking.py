@@ -70,13 +70,15 @@ class Looking:
 
         def over() -> bool:
             record = self._rooms.store.containers.get(container)
-            return record is None or record.state is State.EXITED
+            return record is None or record.state is State.EXITED or container in self._loop.exit_codes
 
         record_of(self._rooms.store, container)
         await self._rooms.bus.until(over)
         record = self._rooms.store.containers.get(container)
-        # A one-off of `run --rm` may be removed before we look: the loop remembers how it ended.
-        return record.exit_code if record is not None else self._loop.exit_codes.get(container, 0)
+        if record is not None and record.state is State.EXITED:
+            return record.exit_code
+        # A one-off of `run --rm` may be removed before we look, and records may be another engine's: the loop remembers.
+        return self._loop.exit_codes.get(container, 0)
 
     async def status(self) -> EngineStatus:
         """The processes behind the commands."""

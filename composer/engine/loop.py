@@ -54,6 +54,7 @@ class Loop:
         self._ending: set[str] = set()
         self._reported: set[str] = set()
         self._recovered = asyncio.Event()
+        self._retired = False
         self.probes: dict[str, Probe] = {}
         """The last probe of each container, for messages."""
         self.exit_codes: dict[str, int] = {}
@@ -69,6 +70,10 @@ class Loop:
 
     def exited(self, ended: Exit) -> None:
         """The keeper says that a container has ended."""
+        if self._retired:
+            self.exit_codes[ended.id] = ended.status
+            self._rooms.bus.changed()
+            return
         self._reported.add(ended.id)
         self._spawn(self._exited(ended))
 
@@ -91,6 +96,11 @@ class Loop:
     def is_ending(self, container: str) -> bool:
         """Whether its exit is known and being dealt with."""
         return container in self._ending or container in self._reported
+
+    def retire(self) -> None:
+        """Leave everything to another engine, but for telling those who wait here that a container has ended."""
+        self._retired = True
+        self.close()
 
     def close(self) -> None:
         """Stop watching; containers go on."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from composer.api.messages import ImageDetails, ImageSummary, PruneRequest, PruneResult
+from composer.api.messages import ImageDetails, ImagePlatform, ImageSummary, PruneRequest, PruneResult
 from composer.engine.configure import image_reference
 from composer.engine.store import Store
 from composer.errors import Diagnostic, ImageError, ProjectError, Severity
@@ -97,6 +97,7 @@ class Pictures:
                 record.size,
                 record.created,
                 record.damage,
+                _platforms(record),
             )
             for record in records
         )
@@ -172,7 +173,12 @@ def details(images: Images, reference: str) -> ImageDetails:
         size=sum(layers),
         layers=layers,
         config=json.loads(image.config.to_bytes()),
+        platforms=next((_platforms(record) for record in records if record.platforms), ()),
     )
+
+
+def _platforms(record: ImageRecord) -> tuple[ImagePlatform, ...]:
+    return tuple(ImagePlatform(str(each.platform), each.id, each.manifest, each.size) for each in record.platforms)
 
 
 def _name(record: ImageRecord) -> str:

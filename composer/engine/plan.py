@@ -40,6 +40,8 @@ class BuildImage:
     """Empty is this machine's."""
     if_missing: bool = False
     """Whether images that are there by now, since they could be pulled after all, are success."""
+    every_platform: bool = False
+    """Whether it is made for all platforms that `build` names, instead of the one that suits this machine."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ from composer.runtime import signals
 
 
 class Requests:
-    """Answers requests; `server.app` is its only caller."""
+    """Answers requests; `server.routes` are its only callers."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class Requests:
         making: Making,
         keeping_house: Callable[[], Housekeeping],
     ) -> None:
-        self._turns = Turns()
+        self._turns = Turns(rooms.bus.changed)
         self._carrying = Carrying(rooms, containers, loop, logs, making, transfers, self._turns)
         self._provision = Provision(pictures, making, rooms.clock)
         self._rooms = rooms
@@ -86,6 +86,8 @@ class Requests:
         self.looking = Looking(rooms, loop, logs)
         logs.at_work = self._turns.at_work
         self.stopping = False
+        self.beginning = 0
+        """How many attached containers are just being started."""
         self.watching: Watching
         """The watches over projects; they use our `up`, so they come after us."""
 
@@ -96,6 +98,7 @@ class Requests:
         project = Project.model_validate(request.project)
         origins = Origins.from_wire(request.origins)
         async with self._turns.take(name, emit):
+            told = len(self._rooms.notes)
             pins = Pins.from_wire(request.lock)
             images, first = await self._images(project, request.options, origins, request.surroundings, emit, pins)
             scope = services_in_scope(project, request.options.services, deps=not request.options.no_deps)
@@ -107,7 +110,6 @@ class Requests:
             if request.options.dry_run:
                 return await self._carrying.carry_out(name, known_after(first, plan), emit, dry_run=True)
             _tell_untouched(desired, plan, emit)
-            told = len(self._rooms.notes)
             done = await self._carrying.carry_out(name, plan, emit)
             for note in self._rooms.notes[told:]:
                 emit(Event("project", name, "warning", detail=note))
@@ -200,7 +202,11 @@ class Requests:
         record = record_of(self._rooms.store, container)
 
         async def begin() -> None:
-            await self._loop.start(record.name)
+            self.beginning += 1
+            try:
+                await self._loop.start(record.name)
+            finally:
+                self.beginning -= 1
 
         def descriptor(kind: str) -> int:
             held = self._rooms.keeping.held(f"{kind}/{record.id}")

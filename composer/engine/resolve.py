@@ -25,7 +25,7 @@ from composer.engine.world import (
     RestartPolicy,
 )
 from composer.errors import Diagnostic, ProjectError, Severity, UsageError
-from composer.project.model import Mount, Port, Project, Service
+from composer.project.model import Mount, Network, Port, Project, Service
 
 
 def resolve(
@@ -148,17 +148,7 @@ def _desired(
     return Desired(
         project=project.name,
         networks={
-            network.name: DesiredNetwork(
-                key=network.key,
-                name=network.name,
-                external=network.external,
-                internal=network.internal,
-                subnet=network.subnet or "",
-                gateway=network.gateway or "",
-                ip_range=network.ip_range or "",
-                reserved=tuple(network.aux_addresses.values()),
-                labels=network_labels(project.name, network.key, network.labels),
-            )
+            network.name: desired_network(project, network)
             for network in project.networks.values()
             if network.name in networks
         },
@@ -177,6 +167,21 @@ def _desired(
         scope=scope,
         known=frozenset(project.services) | frozenset(project.disabled),
         explicit=explicit,
+    )
+
+
+def desired_network(project: Project, network: Network) -> DesiredNetwork:
+    """A network of a project as it is to be."""
+    return DesiredNetwork(
+        key=network.key,
+        name=network.name,
+        external=network.external,
+        internal=network.internal,
+        subnet=network.subnet or "",
+        gateway=network.gateway or "",
+        ip_range=network.ip_range or "",
+        reserved=tuple(network.aux_addresses.values()),
+        labels=network_labels(project.name, network.key, network.labels),
     )
 
 

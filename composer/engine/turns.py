@@ -17,7 +17,9 @@ from composer.errors import EngineError
 class Turns:
     """The order of requests, by project."""
 
-    def __init__(self) -> None:
+    def __init__(self, rested: Callable[[], None] = lambda: None) -> None:
+        """`rested` is called when a project is no longer being changed: a log that is followed may be at its end."""
+        self._rested = rested
         self._locks: dict[str, asyncio.Lock] = {}
         self._working: dict[str, asyncio.Task[object]] = {}
         self._interrupted: set[str] = set()
@@ -54,6 +56,7 @@ class Turns:
         finally:
             if self._working.get(project) is task:
                 del self._working[project]
+                self._rested()
 
     def end(self, project: str) -> None:
         """End what is under way, without waiting for it."""

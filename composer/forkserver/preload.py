@@ -1,12 +1,15 @@
-"""What is imported and built before the first command comes, and how we know that it is still what lies on the disk."""
+"""What is imported and built before the first command comes."""
 
 from __future__ import annotations
 
 import importlib
 import os
 import pkgutil
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+
+from composer.api.messages import API_VERSION
+from composer.edition import directories, edition
+from composer.keeper.sources import Sources, sources, stamp
 
 _ROOMS = ("composer.api", "composer.cli", "composer.project")
 _BESIDE = (
@@ -37,18 +40,18 @@ networks: {inner: }
 volumes: {data: }
 """
 
-Sources = Mapping[str, tuple[int, int]]
-
 
 def preload() -> Sources:
     """Import everything that commands use, and build every command; the files that this is made of."""
+    edition(API_VERSION)
     for name in (*_BESIDE, *(name for room in _ROOMS for name in _modules(room))):
         importlib.import_module(name)
     from composer.cli.app import build_all
 
     build_all()
     _rehearse()
-    return sources()
+    # The directories tell of an upgrade that changes nothing which is imported here.
+    return {**sources(), **{directory: stamp(directory) for directory in directories()}}
 
 
 def _rehearse() -> None:
@@ -61,26 +64,6 @@ def _rehearse() -> None:
         main(("-f", f"/proc/self/fd/{file}", "-p", "rehearsal", "config", "--quiet"))
     finally:
         os.close(file)
-
-
-def sources() -> Sources:
-    """Time of change and size of every file of composer that is imported, by path. Raises OSError for one that is gone."""
-    files = [module.__file__ for name, module in sys.modules.items() if name.partition(".")[0] == "composer"]
-    return {file: stamp(file) for file in files if file}
-
-
-def stamp(file: str) -> tuple[int, int]:
-    """What changes with the content of a file. Raises OSError."""
-    found = os.stat(file)  # noqa: PTH116  asked of some hundred files for each command
-    return found.st_mtime_ns, found.st_size
-
-
-def is_current(known: Sources) -> bool:
-    """Whether the files still are what was imported: an upgrade or an edit makes us a thing of the past."""
-    try:
-        return all(stamp(file) == before for file, before in known.items())
-    except OSError:
-        return False
 
 
 def _modules(room: str) -> Iterator[str]:

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from composer import client
 from composer.forkserver import command
 from composer.forkserver.identity import identify, manners
-from composer.forkserver.preload import Sources, is_current
 from composer.forkserver.request import Reader, Request
 from composer.keeper.loop import Loop
 from composer.keeper.notes import note
+from composer.keeper.sources import Sources, is_current
 
 _OWN = frozenset({"login", "logout"})
 """Commands that may ask on /dev/tty or start helpers that do: they need the session of the terminal."""

@@ -8,7 +8,10 @@
 * `host`                 the embedded image made of this machine's own programs, and what it binds
 * `layer.unpack`         a layer's blob onto the disk, hashed on the way: `stream` decompresses, `header` `sparse` and
                          `reader` read tar, `tree` enters directories, `apply` makes what the entries say
+* `writer` `ustar`       a tree as an archive, always the same bytes
+* `plain` `upper`        a root that is a copy, where overlay cannot be had, and what was changed in it
 * `snapshot`             unpacked layers by ChainID; `root` looks into a chain of them without mounting it
+* `beside`               images of a name for other platforms than this machine's
 * `blobs` `index` `entries` `collect` `verify`   the parts of the store
 
 Everything that comes from outside is hostile: names, links, sizes, digests, documents. Content is verified before it is

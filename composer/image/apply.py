@@ -23,6 +23,7 @@ from pathlib import Path
 
 from composer.errors import ImageError
 from composer.image.header import Header, Kind, printable
+from composer.image.marks import mark, whiteout
 from composer.image.ownership import Ownership
 from composer.image.reader import TarReader
 from composer.image.removal import delete_entry
@@ -179,24 +180,14 @@ class LayerWriter:
     def _hide(self, tree: Tree, parts: Parts) -> None:
         parent, name = tree.enter(parts[:-1]), parts[-1]
         try:
-            os.mknod(name, stat.S_IFCHR | 0o600, os.makedev(0, 0), dir_fd=parent)
+            whiteout(parent, name, self._ownership)
         except FileExistsError:
             # The layer puts something in the place of what it hides. A file does so by itself, a directory would merge.
             if stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
                 self._mark(tree.enter(parts), "opaque", b"y")
-        except PermissionError:
-            # Kernels before 5.8 let no user namespace make 0:0; overlay also takes an attribute (6.7, userxattr).
-            descriptor = os.open(name, _NEW_FILE, 0o600, dir_fd=parent)
-            os.setxattr(descriptor, self._ownership.overlay_attributes + "whiteout", b"y")
-            os.close(descriptor)
-            self._mark(parent, "opaque", b"x")
 
     def _mark(self, directory: int, attribute: str, value: bytes) -> None:
-        descriptor = os.open(".", _READ_DIRECTORY, dir_fd=directory)
-        try:
-            os.setxattr(descriptor, self._ownership.overlay_attributes + attribute, value)
-        finally:
-            os.close(descriptor)
+        mark(directory, attribute, value, self._ownership)
 
     def _dress_directory(self, tree: Tree, parts: Parts) -> None:
         try:

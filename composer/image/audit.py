@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from composer.errors import ImageError
-from composer.image.entries import manifest_of
+from composer.image.entries import manifest_of, manifests_of
 from composer.image.index import reference_of
 from composer.image.store import Store, missing
 from composer.image.verify import check_layers
@@ -64,6 +64,11 @@ def _check(store: Store, entry: Descriptor, known: dict[Digest, str]) -> Iterato
     name = reference.familiar() if reference else entry.digest.short
     again = f"`compose image pull {name}`, or load it again" if reference else "load or pull the image again"
     try:
+        children = manifests_of(entry, store.blobs)
+        if len(children) > 1:
+            for child in children:
+                yield from _check(store, child.annotated(entry.annotations), known)
+            return
         _, manifest = manifest_of(entry, store.blobs)
         config = ImageConfig.parse(store.blobs.document(manifest.config))
         check_layers(manifest, config)

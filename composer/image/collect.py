@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from composer.image.blobs import Blobs
+from composer.image.entries import manifests_of
 from composer.image.snapshot import Snapshots
-from composer.oci import media_types
 from composer.oci.config import ImageConfig, chain_ids
 from composer.oci.descriptor import Descriptor
 from composer.oci.digest import Digest
-from composer.oci.manifest import Index, Manifest
+from composer.oci.manifest import Manifest
 
 
 def collect(entries: Iterable[Descriptor], blobs: Blobs, snapshots: Snapshots) -> None:
@@ -33,7 +33,7 @@ def needed(entries: Iterable[Descriptor], blobs: Blobs) -> tuple[set[Digest], se
     chains: set[Digest] = set()
     for entry in entries:
         digests.add(entry.digest)
-        for manifest_entry in _platforms(entry, blobs):
+        for manifest_entry in manifests_of(entry, blobs):
             manifest = Manifest.parse(blobs.document(manifest_entry))
             config = ImageConfig.parse(blobs.document(manifest.config))
             digests.update(
@@ -41,10 +41,3 @@ def needed(entries: Iterable[Descriptor], blobs: Blobs) -> tuple[set[Digest], se
             )
             chains.update(chain_ids(config.diff_ids))
     return digests, chains
-
-
-def _platforms(entry: Descriptor, blobs: Blobs) -> Iterable[Descriptor]:
-    """The manifests behind an entry that are there: whoever put an index here need not have put all of it."""
-    if entry.media_type not in media_types.INDEXES:
-        return (entry,)
-    return (item for item in Index.parse(blobs.document(entry)).manifests if blobs.has(item))

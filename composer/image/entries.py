@@ -8,22 +8,28 @@ from composer.errors import ImageError
 from composer.image.blobs import Blobs
 from composer.image.index import origin_of, reference_of
 from composer.oci import media_types
-from composer.oci.descriptor import Descriptor
+from composer.oci.config import ImageConfig
+from composer.oci.descriptor import Descriptor, Platform
 from composer.oci.digest import Digest
 from composer.oci.manifest import Index, Manifest, choose
-from composer.oci.platform import this_platform
+from composer.oci.platform import rank, this_platform
 from composer.oci.reference import parse
 
 _SHORTEST_ID = 4
 
 
-def find_entry(entries: Sequence[Descriptor], blobs: Blobs, text: str) -> Descriptor | None:
+def find_entry(
+    entries: Sequence[Descriptor], blobs: Blobs, text: str, platform: Platform | None = None
+) -> Descriptor | None:
     """The entry of the image that `text` names or whose id begins with it; names come first. None where there is none.
 
+    Of several that have the same digest for a name, as images of one index do, the one for `platform` (None: this machine's).
     Raises ImageError for what could be neither, and for the beginning of several ids.
     """
-    if named := next((entry for entry in entries if means(text, entry)), None):
-        return named
+    if named := [entry for entry in entries if means(text, entry)]:
+        if len({entry.digest for entry in named}) == 1:
+            return named[0]
+        return next((entry for entry in named if _suits(entry, blobs, platform or this_platform())), named[0])
     if not _looks_like_id(text):
         parse(text)  # says what is wrong with it
         return None
@@ -53,17 +59,45 @@ def id_of(entry: Descriptor, blobs: Blobs) -> str:
     return str(manifest_of(entry, blobs)[1].config.digest)
 
 
-def manifest_of(entry: Descriptor, blobs: Blobs) -> tuple[Digest, Manifest]:
-    """The manifest behind an entry, and its digest; other tools may have put an index of several platforms there.
+def manifest_of(entry: Descriptor, blobs: Blobs, platform: Platform | None = None) -> tuple[Digest, Manifest]:
+    """The manifest behind an entry, and its digest: of an index that for `platform` (None: this machine's), or any that is there.
 
-    Raises ImageError where it is damaged or not for this platform.
+    Raises ImageError where it is damaged, or an index of nothing that is here.
     """
     if entry.media_type in media_types.INDEXES:
-        chosen = choose(Index.parse(blobs.document(entry)).manifests, this_platform())
-        if chosen is None or chosen.media_type in media_types.INDEXES:
-            raise ImageError(f"cannot use {entry.digest}: it has no image for {this_platform()}")
+        manifests = manifests_of(entry, blobs)
+        chosen = choose(manifests, platform or this_platform()) or next(iter(manifests), None)
+        if chosen is None:
+            raise ImageError(f"cannot use {entry.digest}: none of the images that it lists is here")
         entry = chosen
     return entry.digest, Manifest.parse(blobs.document(entry))
+
+
+def manifests_of(entry: Descriptor, blobs: Blobs) -> tuple[Descriptor, ...]:
+    """The manifests of images behind an entry that are there, in its order: whoever put an index here need not have put all."""
+    if entry.media_type not in media_types.INDEXES:
+        return (entry,)
+    return tuple(
+        each
+        for each in Index.parse(blobs.document(entry)).manifests
+        if each.media_type in media_types.MANIFESTS
+        and not (each.platform and each.platform.os == "unknown")  # what BuildKit attests about the others
+        and blobs.has(each)
+    )
+
+
+def platform_of(config: ImageConfig) -> Platform:
+    """What an image says it runs on."""
+    return Platform(config.architecture, config.os, config.variant)
+
+
+def _suits(entry: Descriptor, blobs: Blobs, platform: Platform) -> bool:
+    try:
+        _, manifest = manifest_of(entry, blobs, platform)
+        config = ImageConfig.parse(blobs.document(manifest.config))
+    except ImageError:
+        return False
+    return rank(platform_of(config), platform) is not None
 
 
 def _id_or_digest(entry: Descriptor, blobs: Blobs) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from composer.oci.config import ImageConfig
+from composer.oci.descriptor import Platform
 from composer.oci.digest import Digest
 from composer.oci.reference import Reference
 
@@ -53,6 +54,23 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True)
+class PlatformRecord:
+    """One of the images that an index lists."""
+
+    platform: Platform
+    id: str
+    manifest: str
+    """Its digest."""
+    layers: Mapping[str, int]
+    """Digest -> bytes."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of its layers, unpacked where they are, else as blobs."""
+        return sum(self.layers.values())
+
+
+@dataclass(frozen=True, slots=True)
 class ImageRecord:
     """One line of a listing of images."""
 
@@ -69,3 +87,5 @@ class ImageRecord:
     """Digest -> bytes; images that share a layer both have it here."""
     damage: str = ""
     """What keeps the image from being read; empty where nothing does."""
+    platforms: tuple[PlatformRecord, ...] = ()
+    """Where the name is that of an index: every image it lists and that is here, the one that the rest of this tells of too."""

@@ -8,7 +8,7 @@ Two more tell of an image that was pulled which digest its name had at the regis
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -76,6 +76,11 @@ class IndexFile:
         with self._changing() as entries:
             if all(other.digest != entry.digest for other in entries):
                 entries.append(replace(entry, annotations={}))
+
+    def absorb(self, digests: Collection[Digest]) -> None:
+        """Forget those of these manifests that have no name: an index leads to them now."""
+        with self._changing() as entries:
+            entries[:] = [other for other in entries if other.digest not in digests or reference_of(other)]
 
     def unname(self, reference: Reference) -> None:
         """Take the name from whatever image has it; the image stays."""

@@ -58,6 +58,8 @@ def used_bytes(records: Sequence[ImageRecord]) -> int:
     layers: dict[str, int] = {}
     for record in records:
         layers |= record.layers
+        for each in record.platforms:
+            layers |= each.layers
     return sum(layers.values())
 
 

@@ -61,12 +61,14 @@ def _write(store: Store, references: Sequence[str], file: BinaryIO) -> None:
     blobs: dict[Digest, Descriptor] = {}
     for reference in dict.fromkeys(references):
         image, digest = _found(store, reference)
-        materialise(store, image)
-        data = store.blobs.path(digest).read_bytes()
-        manifest = Manifest.parse(data)
-        entry = Descriptor.of(manifest.media_type, data)
-        for blob in (entry, manifest.config, *manifest.layers):
-            blobs[blob.digest] = blob
+        for each in store.each(reference):
+            materialise(store, each)
+            child = _manifest_of(store, each)
+            for blob in (child[0], child[1].config, *child[1].layers):
+                blobs[blob.digest] = blob
+        described, manifest = _manifest_of(store, image)
+        entry = store.entry(reference) or described
+        blobs[entry.digest] = entry
         names = {REF_NAME: str(image.reference), CONTAINERD_NAME: str(image.reference)} if image.reference else {}
         index.append(replace(entry, annotations=names))
         item = docker.setdefault(
@@ -97,6 +99,13 @@ def _found(store: Store, reference: str) -> tuple[Image, Digest]:
             hint="save an image that was pulled, built, loaded or imported",
         )
     return image, image.manifest
+
+
+def _manifest_of(store: Store, image: Image) -> tuple[Descriptor, Manifest]:
+    assert image.manifest is not None
+    data = store.blobs.path(image.manifest).read_bytes()
+    manifest = Manifest.parse(data)
+    return Descriptor.of(manifest.media_type, data), manifest
 
 
 def _member(blob: Descriptor) -> str:

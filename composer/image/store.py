@@ -18,8 +18,8 @@ from composer.errors import ComposerError, ImageError
 from composer.image import host
 from composer.image.blobs import Blobs
 from composer.image.collect import collect, needed
-from composer.image.entries import find_entry, manifest_of, means
-from composer.image.image import Image, ImageRecord, Origin
+from composer.image.entries import find_entry, manifest_of, manifests_of, means, platform_of
+from composer.image.image import Image, ImageRecord, Origin, PlatformRecord
 from composer.image.index import IndexFile, origin_of, reference_of
 from composer.image.locks import locked
 from composer.image.ownership import Ownership
@@ -27,10 +27,11 @@ from composer.image.prune import DANGLING, Criteria, choose
 from composer.image.snapshot import Snapshots
 from composer.image.staging import sweep
 from composer.image.verify import check_layer, check_layers
+from composer.oci import media_types
 from composer.oci.config import ImageConfig, chain_ids
-from composer.oci.descriptor import Descriptor
+from composer.oci.descriptor import Descriptor, Platform
 from composer.oci.digest import Digest
-from composer.oci.manifest import Manifest
+from composer.oci.manifest import Index, Manifest
 from composer.oci.reference import Reference, parse
 from composer.paths import Paths
 
@@ -66,15 +67,25 @@ class Store:
         """The entry behind a name or the beginning of an id; its content may be damaged."""
         return self._entry(reference)
 
-    def find(self, reference: str) -> Image | None:
+    def find(self, reference: str, platform: Platform | None = None) -> Image | None:
         """The image called `reference`, a name or the beginning of an id; None where there is none.
 
+        Where an index has the name it is the image for `platform` (None: this machine's), or another if there is none.
         Raises ImageError for what is neither, and for an image whose manifest or config is damaged.
         """
         if host.is_reserved(reference):
             return host.image(self._host_image)
+        entry = self._entry(reference, platform)
+        return self._image(entry, platform=platform) if entry else None
+
+    def each(self, reference: str) -> tuple[Image, ...]:
+        """The images for all platforms behind a name or id; one for most, none where there is no such name. Raises as `find`."""
+        if host.is_reserved(reference):
+            return (host.image(self._host_image),)
         entry = self._entry(reference)
-        return self._image(entry) if entry else None
+        if entry is None:
+            return ()
+        return tuple(self._image(each, reference_of(entry)) for each in manifests_of(entry, self.blobs))
 
     def add(self, manifest: bytes, reference: Reference | None, origin: Origin | None = None) -> Image:
         """Record an image whose config and layers are stored, and give it a name; the name may have been another's.
@@ -87,9 +98,31 @@ class Store:
         image = self._image(replace(entry, digest=self.blobs.put(manifest)), reference)
         if reference:
             self._index.name(entry, reference, origin)
-        else:
+        elif not any(self._leads_to(index, image) for index in self._indexes()):
             self._index.keep(entry)
         return image
+
+    def add_index(self, images: Sequence[Image], references: Sequence[Reference]) -> Image:
+        """Record an index of images that are stored, one for each platform, and give it these names; the one for this machine.
+
+        To be called while `adding`.
+        """
+        manifests = []
+        for image in images:
+            assert image.manifest is not None
+            data = self.blobs.path(image.manifest).read_bytes()
+            described = Descriptor.of(Manifest.parse(data).media_type, data)
+            manifests.append(replace(described, platform=platform_of(image.config)))
+        data = Index(tuple(manifests)).to_bytes()
+        self.blobs.put(data)
+        entry = Descriptor.of(media_types.OCI_INDEX, data)
+        for reference in references:
+            refuse_reserved(str(reference))
+            self._index.name(entry, reference)
+        if not references:
+            self._index.keep(entry)
+        self._index.absorb({manifest.digest for manifest in manifests})
+        return self._image(entry, references[0] if references else None)
 
     def tag(self, source: str, reference: str) -> Image:
         """Give the image `source` one more name. Raises ImageError where it is missing or the name is reserved."""
@@ -115,7 +148,7 @@ class Store:
         entries = self._index.read()
         if now is not None and not any(reference_of(one) for one in entries if one.digest == now.digest):
             self._index.drop(now)
-        former = next((one for one in entries if before is not None and one.digest == before.manifest), None)
+        former = next((one for one in entries if before is not None and self._leads_to(one, before)), None)
         if former is not None and before is not None:
             self._index.name(former, reference, before.origin)
 
@@ -209,9 +242,7 @@ class Store:
             for entry in self._index.read():
                 if self._record(entry).damage:
                     continue
-                _, manifest = manifest_of(entry, self.blobs)
-                config = ImageConfig.parse(self.blobs.document(manifest.config))
-                for layer, chain in zip(manifest.layers, chain_ids(config.diff_ids), strict=True):
+                for layer, chain in self._layers(entry):
                     if origin_of(entry) and self.snapshots.has(chain):
                         candidates[layer.digest] = self.blobs.size(layer.digest) or 0
                     else:
@@ -261,8 +292,21 @@ class Store:
     def _content_lock(self) -> Path:
         return self.layout / ".content.lock"
 
-    def _entry(self, reference: str) -> Descriptor | None:
-        return find_entry(self._index.read(), self.blobs, reference)
+    def _entry(self, reference: str, platform: Platform | None = None) -> Descriptor | None:
+        return find_entry(self._index.read(), self.blobs, reference, platform)
+
+    def _indexes(self) -> Iterator[Descriptor]:
+        return (entry for entry in self._index.read() if entry.media_type in media_types.INDEXES)
+
+    def _leads_to(self, entry: Descriptor, image: Image) -> bool:
+        return any(each.digest == image.manifest for each in manifests_of(entry, self.blobs))
+
+    def _layers(self, entry: Descriptor) -> Iterator[tuple[Descriptor, Digest]]:
+        """The layers of all images behind an entry, with their ChainIDs."""
+        for each in manifests_of(entry, self.blobs):
+            manifest = Manifest.parse(self.blobs.document(each))
+            config = ImageConfig.parse(self.blobs.document(manifest.config))
+            yield from zip(manifest.layers, chain_ids(config.diff_ids), strict=True)
 
     def _collect(self) -> None:
         """Delete what nothing leads to; nothing at all while an image is damaged: what it leads to is unknown."""
@@ -271,8 +315,8 @@ class Store:
         except ImageError as error:
             log.warning("nothing was collected: %s", error.message)
 
-    def _image(self, entry: Descriptor, reference: Reference | None = None) -> Image:
-        digest, manifest = manifest_of(entry, self.blobs)
+    def _image(self, entry: Descriptor, reference: Reference | None = None, platform: Platform | None = None) -> Image:
+        digest, manifest = manifest_of(entry, self.blobs, platform)
         config = ImageConfig.parse(self.blobs.document(manifest.config))
         check_layers(manifest, config)
         return Image(
@@ -288,14 +332,34 @@ class Store:
         try:
             _, manifest = manifest_of(entry, self.blobs)
             config = ImageConfig.parse(self.blobs.document(manifest.config))
+            platforms = self._platforms(entry)
         except ImageError as error:
             return ImageRecord(reference_of(entry), str(entry.digest), 0, 0, damage=error.message)
         layers = {str(layer.digest): size for layer, size in self._sizes(manifest, config)}
         size = sum(size for _, size in self._sizes(manifest, config))
         created = _created(config)
         return ImageRecord(
-            reference_of(entry), str(manifest.config.digest), size, created, str(entry.digest), config.labels, layers
+            reference_of(entry),
+            str(manifest.config.digest),
+            size,
+            created,
+            str(entry.digest),
+            config.labels,
+            layers,
+            platforms=platforms,
         )
+
+    def _platforms(self, entry: Descriptor) -> tuple[PlatformRecord, ...]:
+        if entry.media_type not in media_types.INDEXES:
+            return ()
+        found = []
+        for each in manifests_of(entry, self.blobs):
+            manifest = Manifest.parse(self.blobs.document(each))
+            config = ImageConfig.parse(self.blobs.document(manifest.config))
+            layers = {str(layer.digest): size for layer, size in self._sizes(manifest, config)}
+            platform = each.platform or platform_of(config)
+            found.append(PlatformRecord(platform, str(manifest.config.digest), str(each.digest), layers))
+        return tuple(found)
 
     def _sizes(self, manifest: Manifest, config: ImageConfig) -> Iterator[tuple[Descriptor, int]]:
         """The layers, with their bytes: unpacked where they are, else as blobs."""

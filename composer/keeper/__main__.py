@@ -3,130 +3,29 @@
 Started by whoever holds `run/start.lock`. It starts the engine, unless told otherwise: `--engine-lives` is what an
 engine says whose keeper died (one is started only if that one goes too), `--no-engine` leaves the engine to the caller
 for good (tests). A second keeper on the same run directory exits with 0: there is one already.
+
+`--resume FD` is what a keeper says that executes itself in newer code, see `upgrade`; `--rehearse FD` tries whether that would go
+well.
 """
 
 from __future__ import annotations
 
 import fcntl
-import gc
 import os
-import signal
-import socket
 import sys
 import time
 from pathlib import Path
 
 from composer.errors import HostError
-from composer.keeper import child, launch, start
-from composer.keeper.auxiliary import Auxiliary
-from composer.keeper.connection import Connection, listen
-from composer.keeper.journal import Journal
-from composer.keeper.keeping import Keeping
-from composer.keeper.loop import Loop
+from composer.keeper import launch
+from composer.keeper.house import House
+from composer.keeper.luggage import claim, open_luggage
 from composer.keeper.notes import note
-from composer.keeper.requests import Requests
 from composer.kernel import privilege, process
 from composer.paths import Paths
 
 _TAKEOVER_SECONDS = 1.0
 """How long a keeper that is leaving may still hold the run directory."""
-_ENGINE_GONE_SECONDS = 0.25
-_ENGINE_RETURNS_SECONDS = 2.0
-"""How long an engine that we did not start may take to connect before we start one."""
-
-
-class House:
-    """The keeper process: what it listens on, and how it ends."""
-
-    def __init__(self, paths: Paths, options: list[str]) -> None:
-        self._paths = paths
-        self._loop = Loop()
-        self._keeping = Keeping(self._loop, Journal(paths.journal), start.raise_descriptor_limit())
-        self._engine = Auxiliary(
-            self._loop, "composer.server", talks=False, survives=True, log=paths.engine_log, unless=self._has_engine
-        )
-        self._keeping.auxiliaries.append(self._engine)
-        self._with_engine = "--no-engine" not in options
-        self._engine_lives = "--engine-lives" in options
-        self._leaving = False
-        self._requests = Requests(self._keeping, self._leave)
-        self._listener = listen(paths.keeper_socket)
-        self._loop.watch(self._listener.fileno(), self._accept)
-        self._watch_signals()
-
-    def live(self) -> None:
-        """Serve until asked to stop."""
-        if self._engine_lives:
-            self._loop.later(_ENGINE_RETURNS_SECONDS, self._ensure_engine)
-        else:
-            self._ensure_engine()
-        child.changed_signals()
-        privilege.last_capability()
-        gc.collect()
-        gc.freeze()  # a child touches no page of what exists now: copy-on-write stays cheap
-        self._loop.run()
-
-    def _accept(self) -> None:
-        try:
-            sock, _address = self._listener.accept()
-        except OSError as error:
-            note(f"accept: {error.strerror}")
-            return
-        former = self._keeping.engine
-        Connection(self._loop, sock, self._requests.receive, self._lost)
-        if former is not None:
-            former.close()
-
-    def _lost(self, engine: Connection) -> None:
-        if self._keeping.engine is engine:
-            self._keeping.engine = None
-            note("the engine is gone")
-            self._loop.later(
-                _ENGINE_RETURNS_SECONDS if self._engine.wanted else _ENGINE_GONE_SECONDS, self._ensure_engine
-            )
-
-    def _ensure_engine(self) -> None:
-        """Start an engine unless one is connected, or none is wanted; once started by us it is started again."""
-        if self._with_engine and not self._leaving:
-            self._engine.want()
-
-    def _has_engine(self) -> bool:
-        return self._keeping.engine is not None
-
-    def _watch_signals(self) -> None:
-        """Turn signals into something to poll."""
-        ours, theirs = socket.socketpair()
-        for sock in (ours, theirs):
-            sock.setblocking(False)
-        signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
-        for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, lambda *_: None)
-
-        def heed() -> None:
-            numbers = set(ours.recv(4096))
-            if signal.SIGTERM in numbers:
-                self._asked_to_end()
-            self._keeping.reap_orphans()
-
-        self._loop.watch(ours.fileno(), heed)
-        self._kept = (ours, theirs)
-
-    def _asked_to_end(self) -> None:
-        if self._keeping.is_idle:
-            self._engine.end()
-            self._leave()
-        else:
-            note("SIGTERM ignored: containers run")
-
-    def _leave(self) -> None:
-        """End everything, when the answer at hand has been sent."""
-        self._leaving = True
-        self._engine.wanted = False
-        self._keeping.end()
-        self._paths.keeper_socket.unlink(missing_ok=True)
-        if not self._keeping.journal.exits:
-            self._paths.journal.unlink(missing_ok=True)
-        self._loop.later(0, self._loop.stop)
 
 
 def main() -> int:
@@ -134,6 +33,12 @@ def main() -> int:
     paths = Paths.current()
     os.environ["COMPOSER_DATA"], os.environ["COMPOSER_RUN"] = str(paths.data), str(paths.run)
     os.environ.setdefault("COMPOSER_UID", str(os.geteuid()))
+    options = sys.argv[1:]
+    if options[:1] == ["--rehearse"]:
+        open_luggage(int(options[1]))
+        return 0
+    if options[:1] == ["--resume"]:
+        return _resume(paths, int(options[1]), options[2:])
     if os.geteuid() != 0:
         return _become_root()
     paths.run.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -143,7 +48,20 @@ def main() -> int:
     privilege.prctl(privilege.PR_SET_CHILD_SUBREAPER, 1, about="PR_SET_CHILD_SUBREAPER")
     os.chdir("/")
     note("keeper started")
-    House(paths, sys.argv[1:]).live()
+    return _live(paths, House(paths, options, lock), lock)
+
+
+def _resume(paths: Paths, memfd: int, options: list[str]) -> int:
+    """Go on as the process that we are, in the code that we are now."""
+    state = open_luggage(memfd)
+    claim(state)  # before the first fork: what others inherit would stay open for ever
+    house = House(paths, options, state["lock"], state)
+    note("keeper upgraded")
+    return _live(paths, house, state["lock"])
+
+
+def _live(paths: Paths, house: House, lock: int) -> int:
+    house.live()
     note("keeper stopped")
     (paths.run / "keeper.pid").unlink(missing_ok=True)
     os.close(lock)

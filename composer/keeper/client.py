@@ -11,7 +11,7 @@ import contextlib
 import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +96,10 @@ class Keeper:
         self._waiting: dict[str, list[asyncio.Future[int]]] = {}
         self._ready: asyncio.Future[None] = self._loop.create_future()
         self._lost = False
+        self.code = ""
+        """The checksum of the code that the keeper runs; "" for one that does not say."""
+        self.is_retired = False
+        """Another engine holds everything: we hold what we use, and only hear of exits."""
         self.children: dict[str, Child] = {}
         self.store = Store()
         self._on_exit: Callable[[Exit], None] | None = None
@@ -216,6 +220,17 @@ class Keeper:
         answer, _fds = await self._ask({"do": "status"})
         return {name: value for name, value in answer.items() if name not in ("is", "ticket")}
 
+    async def retire(self, successor: Sequence[str]) -> None:
+        """Have another engine started by this command; we stay connected, to hear how what we wait for ends."""
+        await self._ask({"do": "retire", "successor": list(successor)})
+
+    async def upgrade(self, command: Sequence[str]) -> None:
+        """Have the keeper execute `command` in its place, as the same process, with all its children and descriptors.
+
+        Returns when that runs. Raises ContainerError where it would not run, and the keeper stays what it is.
+        """
+        await self._ask({"do": "upgrade", "command": list(command)})
+
     async def stop(self) -> None:
         """End pump, data plane and keeper. Raises ContainerError while containers run."""
         self.on_lost = None
@@ -276,11 +291,16 @@ class Keeper:
     def _hear(self, message: dict[str, Any], fds: list[int]) -> None:
         match message:
             case {"is": "ready"}:
+                self.code = str(message.get("code", ""))
                 self._ready.set_result(None)
             case {"is": "held", "name": name, "meta": meta}:
                 self.store.put(name, meta, fds)
             case {"is": "child", "id": id_, "pid": pid, "start_time": start_time}:
                 self._know(id_, Child(pid, start_time, fds[0], tuple(fds[1:])))
+            case {"is": "succeeded"}:
+                self._release()
+            case {"is": "dropped", "name": name}:
+                self.store.drop(name)
             case {"is": "exit", "id": id_, "pid": pid, "status": status, "time": time}:
                 self._exited(Exit(id_, pid, status, time))
             case {"is": "started" | "done" | "failed", "ticket": ticket}:
@@ -322,6 +342,16 @@ class Keeper:
     def _know(self, id_: str, child: Child) -> None:
         self._forget(id_)
         self.children[id_] = child
+
+    def _release(self) -> None:
+        """Our successor has everything: a port or an input that it lets go of must not stay open here."""
+        self.is_retired = True
+        for name in list(self.store):
+            self.store.drop(name)
+        for id_, child in self.children.items():
+            for fd in child.held:
+                os.close(fd)
+            self.children[id_] = replace(child, held=())
 
     def _forget(self, id_: str) -> None:
         if child := self.children.pop(id_, None):

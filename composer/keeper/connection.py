@@ -36,6 +36,15 @@ class Connection:
         sock.setblocking(False)
         loop.watch(sock.fileno(), self._readable)
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether everything that was to be sent has been."""
+        return not self._outbox
+
+    def fileno(self) -> int:
+        """The socket's descriptor."""
+        return self._sock.fileno()
+
     def send(self, message: dict[str, Any], fds: Sequence[int] = ()) -> None:
         """Send or queue; a lost engine is told of by `on_lost`, not here."""
         if not self._open:

@@ -11,16 +11,20 @@ import contextlib
 import os
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from composer.edition import KEEPER_PARTS, PACKAGE, checksum
 from composer.keeper import fifos, start
 from composer.keeper.auxiliary import Auxiliary
 from composer.keeper.connection import Connection
 from composer.keeper.journal import Journal
 from composer.keeper.loop import Loop
+from composer.keeper.luggage import Luggage
 from composer.keeper.notes import note
+from composer.keeper.sources import Sources
 from composer.keeper.store import Store
 from composer.kernel import process
 
@@ -48,27 +52,46 @@ class Child:
     exit: dict[str, Any] | None = None
     """Set once it ended, while the pump drains its output."""
 
+    def pack(self, luggage: Luggage) -> dict[str, Any]:
+        for fd in (self.pidfd, self.pty, *self.held.values()):
+            luggage.add(fd)
+        return {name: getattr(self, name) for name in self.__slots__}
+
     def close(self) -> None:
         for fd in (self.pidfd, *self.held.values(), self.pty):
             if fd >= 0:
                 os.close(fd)
 
 
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A start under way, and to whom its end is to be told."""
+
+    start: start.Start
+    engine: Connection | None
+    ticket: int
+
+
 class Keeping:
     """The books: starts under way, children, the store, the journal; and the processes beside them."""
 
-    def __init__(self, loop: Loop, journal: Journal, nofile: tuple[int, int]) -> None:
+    def __init__(self, loop: Loop, journal: Journal, nofile: tuple[int, int], known: Sources) -> None:
         self._loop = loop
         self._nofile = nofile
         self.journal = journal
+        self.code = checksum(PACKAGE, KEEPER_PARTS)
         self.store = Store()
         self.children: dict[str, Child] = {}
-        self.starts: dict[str, start.Start] = {}
+        self.starts: dict[str, Pending] = {}
         self.engine: Connection | None = None
+        self.retired: list[Connection] = []
+        """Engines that made way for another and are still somebody's relay."""
         self.pump = Auxiliary(
-            loop, "composer.keeper.pump", on_start=self._tell_pump_everything, on_message=self._on_pump
+            loop, "composer.keeper.pump", known, on_start=self._tell_pump_everything, on_message=self._on_pump
         )
-        self.dataplane = Auxiliary(loop, "composer.network.dataplane", on_start=self._tell_dataplane_everything)
+        self.dataplane = Auxiliary(loop, "composer.network.dataplane", known, on_start=self._tell_dataplane_everything)
+        self.former_planes: list[Auxiliary] = []
+        """Data planes of older code that still serve what was under way."""
         self.auxiliaries = [self.pump, self.dataplane]
 
     # -- what the engine asks ------------------------------------------------------------------------------------
@@ -77,19 +100,7 @@ class Keeping:
         """Start a process; the answer to `ticket` follows when its program runs. Raises OSError if it cannot be."""
         if request.id in self.children or request.id in self.starts:
             raise FileExistsError(f"`{request.id}` runs already")
-        begun = start.begin(request, fds, self._nofile)
-        self.starts[request.id] = begun
-        engine = self.engine
-
-        def listen() -> None:
-            begun.listen()
-            if begun.finished:
-                self._loop.unwatch(begun.channel.fileno())
-                begun.channel.close()
-                self._conclude(begun, engine, ticket)
-                self.reap_orphans()
-
-        self._loop.watch(begun.channel.fileno(), listen)
+        self._await(Pending(start.begin(request, fds, self._nofile), self.engine, ticket))
 
     def adopt(self, child: Child) -> None:
         """Watch a container that another keeper started; its FIFOs are found by name. One already known is fine."""
@@ -110,11 +121,14 @@ class Keeping:
             self.dataplane.want()
             self.dataplane.send({"do": "put", "name": name, "meta": meta}, fds)
 
-    def drop(self, name: str) -> None:
-        """Let go of what is held as `name`."""
+    def drop(self, name: str, asking: Connection) -> None:
+        """Let go of what is held as `name`; an engine that did not ask for it lets go too."""
         self.store.drop(name)
+        if self.engine is not None and self.engine is not asking:
+            self.engine.send({"is": "dropped", "name": name})
         if _is_for_dataplane(name):
-            self.dataplane.send({"do": "drop", "name": name})
+            for plane in (self.dataplane, *self.former_planes):
+                plane.send({"do": "drop", "name": name})
 
     def greet(self, engine: Connection) -> None:
         """Tell a new engine everything: containers that run, what is held, exits not yet acknowledged."""
@@ -128,12 +142,14 @@ class Keeping:
         for id_, exit_ in self.journal.exits.items():
             if id_ not in draining:
                 engine.send({"is": "exit", **exit_})
-        engine.send({"is": "ready"})
+        engine.send({"is": "ready", "code": self.code})
+        for former in self.retired:
+            former.send({"is": "succeeded"})
 
     def end(self) -> None:
         """End pump and data plane, and what still runs: jobs and execs only, see `is_idle`."""
-        self.pump.end()
-        self.dataplane.end()
+        for auxiliary in (self.pump, self.dataplane, *self.former_planes):
+            auxiliary.end()
         for child in self.children.values():
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(child.pidfd, signal.SIGKILL)
@@ -143,7 +159,78 @@ class Keeping:
         """Whether no container runs and none is being started."""
         return not self.starts and not any(child.journal for child in self.children.values())
 
+    # -- what outlives this program: `pack` before execve, `unpack` after it ------------------------------------------
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether everything that engines and data plane were to be told has been sent."""
+        connections = [self.engine, *self.retired, *(pending.engine for pending in self.starts.values())]
+        planes = (self.dataplane, *self.former_planes)
+        return all(each is None or each.is_settled for each in connections) and all(each.is_settled for each in planes)
+
+    def pack(self, luggage: Luggage, number_of: Callable[[Connection | None], int]) -> dict[str, Any]:
+        """Everything that is known here; `number_of` names a connection, -1 for none that is there any more."""
+        return {
+            "nofile": self._nofile,
+            "exits": self.journal.exits,
+            "children": [child.pack(luggage) for child in self.children.values()],
+            "starts": [
+                {**each.start.pack(luggage), "engine": number_of(each.engine), "ticket": each.ticket}
+                for each in self.starts.values()
+            ],
+            "store": [[name, held.meta, [luggage.add(fd) for fd in held.fds]] for name, held in self.store.items()],
+            "engine": number_of(self.engine),
+            "retired": [number_of(each) for each in self.retired],
+            "pump": self.pump.pack(luggage),
+            "planes": [plane.pack(luggage) for plane in (self.dataplane, *self.former_planes) if plane.pid],
+        }
+
+    def unpack(self, state: dict[str, Any], connections: list[Connection]) -> None:
+        """Go on where `pack` left off. Pump and data plane are of older code: they are started anew."""
+        self.engine = connections[state["engine"]] if state["engine"] >= 0 else None
+        self.retired = [connections[number] for number in state["retired"]]
+        self.journal.exits.update(state["exits"])
+        for name, meta, fds in state["store"]:
+            self.store.put(name, meta, fds)
+        for packed in state["planes"]:
+            plane = Auxiliary(self._loop, "composer.network.dataplane", {})
+            plane.unpack(packed)
+            plane.retire()
+            self.former_planes.append(plane)
+            self.auxiliaries.append(plane)
+        if any(_is_for_dataplane(name) for name in self.store):
+            self.dataplane.want()
+        self.pump.unpack(state["pump"])
+        self.pump.restart()
+        for packed in state["children"]:
+            child = Child(**packed)
+            self.children[child.id] = child
+            if child.exit is None:
+                self._loop.watch(child.pidfd, self._watcher(child))
+            else:
+                self._drain(child)
+        for packed in state["starts"]:
+            number = packed.pop("engine")
+            ticket = packed.pop("ticket")
+            begun = start.Start.unpack(packed)
+            self._await(Pending(begun, connections[number] if number >= 0 else None, ticket))
+
     # -- what children do ----------------------------------------------------------------------------------------
+
+    def _await(self, pending: Pending) -> None:
+        """Listen to a start until it comes to its end."""
+        begun = pending.start
+        self.starts[begun.request.id] = pending
+
+        def listen() -> None:
+            begun.listen()
+            if begun.finished:
+                self._loop.unwatch(begun.channel.fileno())
+                begun.channel.close()
+                self._conclude(begun, pending.engine, pending.ticket)
+                self.reap_orphans()
+
+        self._loop.watch(begun.channel.fileno(), listen)
 
     def _conclude(self, begun: start.Start, engine: Connection | None, ticket: int) -> None:
         """A start came to its end: answer, and watch what runs now."""
@@ -188,7 +275,10 @@ class Keeping:
         if child.log:
             self.pump.want()
             self._tell_pump(child)
-        self._loop.watch(child.pidfd, lambda: self._ended(child))
+        self._loop.watch(child.pidfd, self._watcher(child))
+
+    def _watcher(self, child: Child) -> Callable[[], None]:
+        return lambda: self._ended(child)
 
     def _ended(self, child: Child, tries: int = 0) -> None:
         """The pidfd became readable: learn the status, journal it, and have the rest of the output moved."""
@@ -206,12 +296,16 @@ class Keeping:
         child.exit = {"id": child.id, "pid": child.pid, "status": status, "time": time.time()}
         if child.journal:
             self.journal.record(child.exit)
+        self._drain(child)
+        self.reap_orphans()
+
+    def _drain(self, child: Child) -> None:
+        """Have the rest of an ended child's output moved."""
         if child.log:
             self.pump.send({"do": "drain", "id": child.id})
             self._loop.later(_DRAIN_SECONDS, lambda: self._drained(child, late=True))
         else:
             self._drained(child)
-        self.reap_orphans()
 
     def _status(self, child: Child) -> int | None:
         """The exit status as far as it is known; None if there may be one later."""
@@ -233,8 +327,9 @@ class Keeping:
         child.close()
         if child.fifos:
             fifos.remove(Path(child.fifos))
-        if self.engine is not None:
-            self.engine.send({"is": "exit", **child.exit})
+        for engine in (self.engine, *self.retired):
+            if engine is not None:
+                engine.send({"is": "exit", **child.exit})
 
     def reap_orphans(self) -> None:
         """Reap what was reparented to us; our own children are reaped through their pidfds.
@@ -242,9 +337,9 @@ class Keeping:
         One that enters a container is known by pid only once its channel has told: it may have run and ended before. So
         nobody is reaped meanwhile.
         """
-        if any(begun.enters for begun in self.starts.values()):
+        if any(pending.start.enters for pending in self.starts.values()):
             return
-        known = {child.pid for child in self.children.values()} | {begun.pid for begun in self.starts.values()}
+        known = {child.pid for child in self.children.values()} | {each.start.pid for each in self.starts.values()}
         known |= {auxiliary.pid for auxiliary in self.auxiliaries}
         while (pid := process.ended_child()) is not None and pid not in known:
             os.waitpid(pid, 0)

@@ -1,7 +1,7 @@
 """What an engine may ask of the keeper: messages into calls, and an answer to each that carries a ticket.
 
-`hello run adopt put drop acknowledge status stop`. Whatever arrives is checked as data from outside: a request that
-makes no sense is answered with an error, or noted, and never stops the keeper.
+`hello run adopt put drop acknowledge status retire upgrade stop`. Whatever arrives is checked as data from outside: a
+request that makes no sense is answered with an error, or noted, and never stops the keeper.
 """
 
 from __future__ import annotations
@@ -21,9 +21,21 @@ VERSION = 1
 class Requests:
     """Answers the messages of one engine after another."""
 
-    def __init__(self, keeping: Keeping, stop: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        keeping: Keeping,
+        stop: Callable[[], None],
+        succeed: Callable[[Connection, list[str]], None],
+        upgrade: Callable[[Connection, list[str], int], None],
+    ) -> None:
+        """`succeed` has another engine started in place of one, by a command.
+
+        `upgrade` has this program replaced by a command, which answers to the ticket.
+        """
         self._keeping = keeping
         self._stop = stop
+        self._succeed = succeed
+        self._upgrade = upgrade
 
     def receive(self, engine: Connection, message: dict[str, Any], fds: list[int]) -> None:
         """Do what `message` asks; `fds` are ours, and closed unless they are to be kept."""
@@ -57,11 +69,16 @@ class Requests:
                 name, meta = str(message["name"]), dict(message["meta"])
                 self._keeping.put(name, meta, _take(fds))
             case "drop":
-                self._keeping.drop(str(message["name"]))
+                self._keeping.drop(str(message["name"]), engine)
             case "acknowledge":
                 self._keeping.journal.acknowledge([str(id_) for id_ in message["ids"]])
             case "status":
                 return self._status(engine)
+            case "retire":
+                self._succeed(engine, [str(word) for word in message["successor"]])
+            case "upgrade":
+                self._upgrade(engine, [str(word) for word in message["command"]], int(message["ticket"]))
+                return None
             case "stop":
                 if not self._keeping.is_idle:
                     raise OSError("containers run")
@@ -82,6 +99,7 @@ class Requests:
         keeping = self._keeping
         return {
             "version": VERSION,
+            "code": self._keeping.code,
             "keeper": os.getpid(),
             "engine": engine.peer,
             "pump": keeping.pump.pid,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from composer.keeper import child, fifos, wire
+from composer.keeper.luggage import Luggage
 from composer.keeper.steps import Credentials, Step, from_wire
 from composer.kernel import clone, process
 from composer.kernel.namespace import KINDS
@@ -85,6 +86,25 @@ class Start:
                 self._end()
                 return
             self._hear(*received)
+
+    def pack(self, luggage: Luggage) -> dict[str, Any]:
+        """What another program in our place needs to go on; its steps are with the child already."""
+        for fd in (self.channel.fileno(), self.pidfd, *self.reported.values(), *self.held.values()):
+            luggage.add(fd)
+        request = {name: getattr(self.request, name) for name in Request.__slots__ if name != "steps"}
+        own = {name: getattr(self, name) for name in self.__slots__ if name not in ("request", "channel")}
+        return {**own, "request": request, "channel": self.channel.fileno()}
+
+    @classmethod
+    def unpack(cls, state: dict[str, Any]) -> Start:
+        """The start that `pack` described. Raises KeyError, TypeError for what is none."""
+        channel = socket.socket(fileno=state.pop("channel"))
+        channel.setblocking(False)
+        request = Request(steps=(), **state.pop("request"))
+        begun = cls(request, channel, state.pop("pid"), state.pop("pidfd"), state.pop("start_time"))
+        for name, value in state.items():
+            setattr(begun, name, value)
+        return begun
 
     def abandon(self) -> None:
         """Close every descriptor that this start holds."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import fcntl
 import os
 import struct
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from composer.kernel import libc
+from composer.kernel import libc, privilege
 
 __WALL = 0x40000000
 PIDFD_INFO_EXIT = 1 << 3
@@ -85,3 +87,26 @@ def exit_status(wait_status: int) -> int:
 def close_on_exec_from(first: int) -> None:
     """Mark every descriptor from `first` on close-on-exec (`close_range(2)`)."""
     libc.syscall("close_range", libc.SYS_CLOSE_RANGE, first, 0xFFFFFFFF, CLOSE_RANGE_CLOEXEC)
+
+
+def close_all_but(kept: Iterable[int]) -> None:
+    """Close every descriptor that is not in `kept` (`close_range(2)`)."""
+    first = 0
+    for fd in sorted(kept):
+        if first < fd:  # (0, 0) would close all there are
+            os.closerange(first, fd)
+        first = fd + 1
+    os.closerange(first, 0x7FFFFFFF)
+
+
+def rename(name: str, words: Sequence[str]) -> None:
+    """Be called `name` and `words` by `ps`, as far as the command line that we were started with has room.
+
+    The kernel shows what lies where that command line was put (`proc_pid_cmdline(5)`). Raises OSError.
+    """
+    privilege.prctl(privilege.PR_SET_NAME, ctypes.addressof(ctypes.create_string_buffer(os.fsencode(name)[:15])))
+    stat = Path("/proc/self/stat").read_bytes()
+    start, end = map(int, stat[stat.rindex(b")") + 2 :].split()[45:47])  # fields 48 and 49
+    text = b"\0".join(map(os.fsencode, words))[: max(0, end - start - 1)]
+    ctypes.memset(start, 0, end - start)
+    ctypes.memmove(start, text, len(text))

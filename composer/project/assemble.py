@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
+import posixpath
 from collections.abc import Mapping as Dict
 from pathlib import Path
 from typing import Any
 
 from composer.project.document import Mapping, Node, Scalar, is_null, plain
-from composer.project.environment import pairs, service_environment, service_labels
+from composer.project.environment import VariableFiles, pairs, service_environment, service_labels
 from composer.project.facts import variables_of
 from composer.project.interpolate import Lookup
 from composer.project.merged import (
@@ -48,23 +48,24 @@ _RESOURCES = (
 class Assembler:
     """Builds the parts of one project."""
 
-    def __init__(self, name: str, lookup: Lookup, shown_from: Path, report: Report) -> None:
+    def __init__(self, name: str, lookup: Lookup, directory: Path, shown_from: Path, report: Report) -> None:
         self._name = name
         self._lookup = lookup
+        self._directory = directory
         self._shown_from = shown_from
         self._report = report
         self._containers: dict[str, str] = {}
         """Services by the name of their container."""
 
     def project(
-        self, tree: Mapping, directory: Path, files: tuple[str, ...], profiles: frozenset[str], used: Dict[str, str]
+        self, tree: Mapping, files: tuple[str, ...], profiles: frozenset[str], used: Dict[str, str]
     ) -> Project | None:
         """The project; `None` if that brought up problems, which are in the report."""
         services = services_of(tree)
         self._containers = {
             named: name for name, node in services.items() if (named := text_of(node, "container_name"))
         }
-        every = {name: self.service(name, node, directory) for name, node in services.items()}
+        every = {name: self.service(name, node) for name, node in services.items()}
         networks = {key: self.network(key, node) for key, node in section(tree, "networks").items()}
         if "default" not in networks and any("default" in service.networks for service in every.values()):
             networks["default"] = self.network("default", None)
@@ -77,7 +78,7 @@ class Assembler:
         enabled = {name for name, service in every.items() if is_enabled(service, profiles)}
         return Project(
             name=self._name,
-            working_dir=str(directory),
+            working_dir=str(self._directory),
             compose_files=files,
             services={name: service for name, service in every.items() if name in enabled},
             disabled={name: service for name, service in every.items() if name not in enabled},
@@ -89,16 +90,18 @@ class Assembler:
             extensions=_extensions(tree),
         )
 
-    def service(self, name: str, node: Mapping, directory: Path) -> Service:
+    def service(self, name: str, node: Mapping) -> Service:
         """One service."""
+        directory = self._directory
+        files = VariableFiles(directory, self._shown_from, self._report)
         fields: dict[str, Any] = {
             key: plain(value) for key, value in node.entries.items() if key in _AS_WRITTEN and not is_null(value)
         }
         mode = text_of(node, "network_mode")
         fields |= {
             "name": name,
-            "environment": service_environment(name, node, self._lookup, self._shown_from, self._report),
-            "labels": service_labels(name, node, self._shown_from, self._report) | _texts(node, "labels"),
+            "environment": service_environment(name, node, self._lookup, files),
+            "labels": service_labels(name, node, files) | _texts(node, "labels"),
             "annotations": _texts(node, "annotations"),
             "sysctls": _texts(node, "sysctls"),
             "ports": [_port(item) for item in items_of(node, "ports") if isinstance(item, Mapping)],
@@ -261,7 +264,7 @@ def _mount(node: Mapping) -> dict[str, Any]:
             fields[key] = plain(value)
     if fields["type"] == "tmpfs":
         fields.pop("source", None)
-    fields["target"] = "/" + re.sub(r"/+", "/", fields["target"]).strip("/")
+    fields["target"] = "/" + posixpath.normpath(fields["target"]).lstrip("/")
     return fields
 
 

@@ -177,7 +177,7 @@ _SERVICE: dict[str, Attribute] = {
     "volumes_from": of(STRINGS, "Mount all volumes of another service.", examples=(["data", "data:ro"],)),
     "tmpfs": of(ONE_OR_MORE, "Paths kept in memory: `PATH[:OPTIONS]`.", examples=("/run", ["/tmp:size=64m,mode=1777"])),
     "depends_on": of(
-        MapOf(DEPENDENCY, names=True),
+        MapOf(DEPENDENCY, names=True, alone=(("condition", "service_started"), ("required", True))),
         "Services that start before this one.",
         examples=(["db"], {"db": {"condition": "service_healthy"}}),
     ),

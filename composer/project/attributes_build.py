@@ -51,7 +51,11 @@ BUILD = Record(
         "pull": of(Flag(), "Look for newer base images.", default=False),
         "extra_hosts": of(forms.Hosts(), "More names for /etc/hosts."),
         "isolation": unheard(Text(), "Only on Windows."),
-        "network": of(Text(), "The network of `RUN` steps: `default`, `host` or `none`.", examples=("host", "none")),
+        "network": of(
+            Text(),
+            "The network of `RUN` steps: `default`, `host`, `none`, one of the project's, or `service:NAME`.",
+            examples=("host", "none"),
+        ),
         "target": of(Text(), "The stage to build.", examples=("dev",)),
         "secrets": of(BUILD_GRANTS, "Secrets that `RUN --mount=type=secret` may use."),
         "shm_size": of(SIZE, "The size of /dev/shm."),
@@ -59,7 +63,7 @@ BUILD = Record(
         "ulimits": of(MapOf(forms.UlimitForm()), ULIMITS_DOC),
         "platforms": of(
             STRINGS,
-            "The platforms to build for; that which runs here is built.",
+            "The platforms to build for: `up` builds that which runs here, `build` an index of all.",
             examples=(["linux/amd64", "linux/arm64"],),
         ),
         "privileged": of(Flag(), "Run steps with all capabilities.", default=False),

@@ -7,12 +7,14 @@ string. Keys are sorted as Docker Compose sorts them; what says nothing is left 
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable
 from typing import Any
 
 from composer.project.attributes import COMPOSE
 from composer.project.document import Mapping
 from composer.project.model import Build, Dependency, Project, Service
+from composer.project.mounts import is_windows_path
 
 Shown = dict[str, Any]
 
@@ -58,17 +60,15 @@ def canonical(tree: Mapping, project: Project) -> Shown:
 
 
 def with_nulls(data: Shown) -> Shown:
-    """`data` with what Docker Compose says in JSON, and only there, of what was not said at all."""
+    """`data` in the order of Docker Compose's JSON, with what only that says of what was not said at all."""
     nulls = {"command": None, "entrypoint": None}
     services = {name: dict(sorted((nulls | fields).items())) for name, fields in data.get("services", {}).items()}
     for fields in services.values():
         if "deploy" in fields:
-            fields["deploy"] = {"placement": {}} | fields["deploy"]
-    networks = {
-        key: fields if fields.get("external") else {**fields, "ipam": fields.get("ipam", {})}
-        for key, fields in data.get("networks", {}).items()
-    }
-    return data | ({"services": services} if services else {}) | ({"networks": networks} if networks else {})
+            fields["deploy"] = {"resources": {}, "placement": {}} | fields["deploy"]
+    networks = {key: {**fields, "ipam": fields.get("ipam", {})} for key, fields in data.get("networks", {}).items()}
+    said = data | ({"services": services} if services else {}) | ({"networks": networks} if networks else {})
+    return dict(sorted(said.items()))
 
 
 def as_written(tree: Mapping, name: str) -> Shown:
@@ -95,7 +95,7 @@ def without_consequences(tree: Mapping, project: Project) -> Shown:
         declared = shown.get(section) or {}
         parts = {key: entry for key, entry in data.pop(section, {}).items() if key in declared}
         for key, entry in parts.items():
-            if "name" not in (declared[key] or {}) and not entry.get("external"):
+            if "name" not in (declared[key] or {}):
                 entry.pop("name")
         data |= {section: parts} if parts else {}
     return data
@@ -194,9 +194,11 @@ def _build(written: Shown, build: Build) -> Shown:
     return fields | {key: value for key, value in said.items() if key not in fields and (key != "args" or value)}
 
 
-def _mount(written: Any) -> Shown:
-    """A path in the container has no slash at its end."""
-    return {**written, "target": "/" + "/".join(part for part in written["target"].split("/") if part)}
+def _mount(written: Shown) -> Shown:
+    """A path in the container has no `..` and no slash at its end."""
+    if is_windows_path(written["target"]):
+        return written
+    return {**written, "target": "/" + posixpath.normpath(written["target"]).lstrip("/")}
 
 
 def _named(written: Any, part: Any) -> Shown:

@@ -29,9 +29,12 @@ def images(tree: Mapping, report: Report) -> None:
     for name, service in services_of(tree).items():
         # Where something could not be read, that may have been the image.
         unread = service.keys.keys() - service.entries.keys()
-        if not unread and not {"image", "build", "provider"} & service.entries.keys():
-            message = f"services.{name} has neither an image nor a build context"
-            report.error(message, key_mark(tree, "services", name), hint="add `image:` or `build:`")
+        image = service.get("image")
+        is_empty = isinstance(image, Scalar) and image.value == ""
+        if not unread and (image is None or is_empty) and service.get("build") is service.get("provider") is None:
+            place = image.mark if image is not None else key_mark(tree, "services", name)
+            hint = "the variable is empty: set it, or give it a default" if is_empty else "add `image:` or `build:`"
+            report.error(f"services.{name} has neither an image nor a build context", place, hint=hint)
         build = service.get("build")
         platform, platforms = (
             service.get("platform"),

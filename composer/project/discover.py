@@ -47,17 +47,24 @@ def discover(options: LoadOptions, environment: Mapping[str, str]) -> Sources:
         ProjectError: there is no Compose file, or a named `.env` file is missing or wrong.
     """
     warnings: list[str] = []
-    named = _named_files(options, environment)
-    if named is None:
-        # A `.env` beside the command may hold COMPOSE_FILE, so that it is read before the files are known.
-        base = (
-            _absolute(options.project_directory, options.directory) if options.project_directory else options.directory
-        )
-        early = _variables(options, environment, base)
-        named = _named_files(options, early)
-    files = tuple(named) if named is not None else _find(options.directory, warnings)
-    directory = _project_directory(options, files)
     files_of: dict[str, str] = {}
+    files = _named_files(options, environment, options.directory)
+    if files is None:
+        given = _absolute(options.project_directory, options.directory) if options.project_directory else None
+        found = _find(given or options.directory, warnings)
+        base = given or (found[0].parent if found else options.directory)
+        # The `.env` there may hold COMPOSE_FILE; what else it says goes before the `.env` of the directory that leads to.
+        environment = _variables(options, environment, base, files_of)
+        files = _named_files(options, environment, options.directory if given else base)
+        if files is not None:
+            warnings = []
+        elif found:
+            files = found
+        else:
+            message = f"there is no Compose file in `{given or options.directory}` or above it"
+            hint = "create `compose.yaml`, or name a file with `-f`"
+            raise ProjectError([Diagnostic(Severity.ERROR, message, hint=hint)])
+    directory = _project_directory(options, files)
     variables = _variables(options, environment, directory, files_of)
     return Sources(files, directory, variables, tuple(warnings), files_of)
 
@@ -77,16 +84,19 @@ def _clean(path: Path) -> str:
     return str(Path(*parts))
 
 
-def _named_files(options: LoadOptions, environment: Mapping[str, str]) -> list[Path | None] | None:
+def _named_files(
+    options: LoadOptions, environment: Mapping[str, str], directory: Path
+) -> tuple[Path | None, ...] | None:
     names = list(options.files)
     if not names and (listed := environment.get("COMPOSE_FILE")):
         names = listed.split(environment.get("COMPOSE_PATH_SEPARATOR") or ":")
     if not names:
         return None
-    return [None if name == "-" else _absolute(name, options.directory) for name in names]
+    return tuple(None if name == "-" else _absolute(name, directory) for name in names)
 
 
 def _find(directory: Path, warnings: list[str]) -> tuple[Path, ...]:
+    """The file with one of the usual names, and the one that overrides it; nothing where there is none."""
     for candidate in (directory, *directory.parents):
         found = [candidate / name for name in NAMES if (candidate / name).is_file()]
         if not found:
@@ -97,9 +107,7 @@ def _find(directory: Path, warnings: list[str]) -> tuple[Path, ...]:
                 names = ", ".join(f"`{path.name}`" for path in several[1:])
                 warnings.append(f"`{several[0].name}` is used, and not {names} beside it")
         return (found[0], *overrides[:1])
-    message = f"there is no Compose file in `{directory}` or above it"
-    hint = "create `compose.yaml`, or name a file with `-f`"
-    raise ProjectError([Diagnostic(Severity.ERROR, message, hint=hint)])
+    return ()
 
 
 def _project_directory(options: LoadOptions, files: tuple[Path | None, ...]) -> Path:

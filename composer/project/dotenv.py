@@ -15,8 +15,7 @@ from __future__ import annotations
 
 import re
 
-from composer.errors import Diagnostic, ProjectError, Severity
-from composer.project.document import Mark, Text
+from composer.errors import Diagnostic, Location, ProjectError, Severity
 from composer.project.interpolate import Lookup, TemplateError, substitute
 
 MAX_LENGTH = 8 << 20
@@ -24,6 +23,7 @@ MAX_LENGTH = 8 << 20
 
 _SPACE = re.compile(r"(?:\s|#[^\n]*)*")
 _NAME = re.compile(r"(?:export[ \t]+)?([A-Za-z0-9_.\-\[\]]+)[ \t]*")
+_SHOWN = re.compile(r"[ \t]*(?:export[ \t]+)?[A-Za-z0-9_.\-\[\] ]*[=:]")
 _REST = re.compile(r"[ \t\r]*(?:#[^\n]*)?(?=\n|\Z)")
 _COMMENT = re.compile(r"(?:^|[ \t])#.*")
 _ESCAPE = re.compile(r"\\(?:[abcfnrtv$\"\\]|0[0-7]{0,3})")
@@ -94,7 +94,8 @@ class _Reader:
             if inherited is not None:
                 self._variables[name] = inherited
         else:
-            raise self._problem(f"`=` is missing after `{name}`", self._position)
+            hint = "a value of several lines stands in quotes"
+            raise self._problem("`=` is missing after the variable's name", self._position, hint, start)
 
     def _value(self, start: int) -> str:
         while self._text[self._position : self._position + 1] in (" ", "\t"):
@@ -114,11 +115,11 @@ class _Reader:
         stop = re.compile(rf"[^{quote}\\]*(?:\\.[^{quote}\\]*)*", re.DOTALL).match(self._text, position)
         position = stop.end() if stop else position
         if self._text[position : position + 1] != quote:
-            raise self._problem(f"the quote {quote} is never closed", opening)
+            raise self._problem(f"the quote {quote} is never closed", opening, start=start)
         inside = self._text[opening + 1 : position]
         self._position = position + 1
         if not self._skip(_REST):
-            raise self._problem("only a comment may follow the closing quote", self._position)
+            raise self._problem("only a comment may follow the closing quote", self._position, start=start)
         if quote == "'":
             return inside.replace("\\'", "'")
         return self._substituted(_ESCAPE.sub(_unescape, inside), start)
@@ -127,7 +128,8 @@ class _Reader:
         try:
             value = substitute(value, self._lookup) if "$" in value else value
         except TemplateError as error:
-            raise self._problem(error.message, start, error.hint or "put the value in single quotes") from error
+            message = error.message.replace(error.part, "${…}")  # what else is in there may be a secret
+            raise self._problem(message, start, error.hint or "put the value in single quotes") from error
         self._length += len(value)
         if self._length > MAX_LENGTH:
             raise self._problem(f"the variables hold more than {MAX_LENGTH >> 20} MiB", start)
@@ -137,12 +139,18 @@ class _Reader:
         value = self._outer(name)
         return self._variables.get(name) if value is None else value
 
-    def _problem(self, message: str, position: int, hint: str = "") -> ProjectError:
-        line = self._text.count("\n", 0, position) + 1
-        column = position - (self._text.rfind("\n", 0, position) + 1) + 1
-        # The line's value may be a secret: the place is named, the line itself not shown.
-        mark = Mark(Text(self._name, ()), line, column)
-        return ProjectError([Diagnostic(Severity.ERROR, f"{self._name}: {message}", mark.location, "", hint)])
+    def _problem(self, message: str, position: int, hint: str = "", start: int | None = None) -> ProjectError:
+        """What is wrong at `position`, in the statement that begins at `start`.
+
+        Values may be secrets, and what is printed is kept by others: of the line only the variable's name is shown.
+        """
+        first = self._text.rfind("\n", 0, position) + 1
+        begins_here = (position if start is None else start) >= first
+        named = _SHOWN.match(self._text, first) if begins_here else None
+        source = f"{named[0] if named else ''}…"
+        column = min(position - first + 1, len(source))
+        location = Location(self._name, self._text.count("\n", 0, position) + 1, column, 1, source)
+        return ProjectError([Diagnostic(Severity.ERROR, message, location, "", hint)])
 
 
 def _unescape(found: re.Match[str]) -> str:

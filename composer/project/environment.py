@@ -6,6 +6,7 @@ before it said, then the project's variables, then what the file itself says abo
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from composer.errors import ProjectError
@@ -18,9 +19,18 @@ from composer.project.reading import read_file, reason_of
 from composer.project.report import Report
 
 
-def service_environment(
-    name: str, service: Mapping, lookup: Lookup, shown_from: Path, report: Report
-) -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class VariableFiles:
+    """Where the files of variables are that services name."""
+
+    directory: Path
+    """What relative paths start from."""
+    shown_from: Path
+    """Files below it are named relative to it in messages."""
+    report: Report
+
+
+def service_environment(name: str, service: Mapping, lookup: Lookup, files: VariableFiles) -> dict[str, str]:
     """The variables of the service's containers; what is wrong with a file is reported where it is named."""
     own = pairs(service, "environment")
 
@@ -32,7 +42,7 @@ def service_environment(
     for index, entry in enumerate(items_of(service, "env_file")):
         if isinstance(entry, Mapping):
             where = f"services.{name}.env_file[{index}]"
-            environment |= _file(entry, where, resolve, shown_from, report)
+            environment |= _file(entry, where, resolve, files)
     for key, value in own.items():
         given = lookup(key) if value is None else value
         if given is not None:
@@ -42,13 +52,13 @@ def service_environment(
     return environment
 
 
-def service_labels(name: str, service: Mapping, shown_from: Path, report: Report) -> dict[str, str]:
+def service_labels(name: str, service: Mapping, files: VariableFiles) -> dict[str, str]:
     """The labels of the service's `label_file`s; a reference in one sees what the ones before it say."""
     labels: dict[str, str] = {}
     for index, item in enumerate(items_of(service, "label_file")):
         if isinstance(item, Scalar):
             entry = Mapping({"path": item}, item.mark)
-            labels |= _file(entry, f"services.{name}.label_file[{index}]", labels.get, shown_from, report)
+            labels |= _file(entry, f"services.{name}.label_file[{index}]", labels.get, files)
     return labels
 
 
@@ -62,17 +72,19 @@ def pairs(node: Mapping, key: str) -> dict[str, str | None]:
     }
 
 
-def _file(entry: Mapping, where: str, resolve: Lookup, shown_from: Path, report: Report) -> dict[str, str]:
-    path = text_of(entry, "path")
-    if path is None:
+def _file(entry: Mapping, where: str, resolve: Lookup, files: VariableFiles) -> dict[str, str]:
+    named = text_of(entry, "path")
+    if named is None:
         return {}
+    path, report = files.directory / named, files.report
+    shown = show(path, files.shown_from)
     mark: Mark = entry.entries["path"].mark
     required = entry.get("required")
     try:
-        text = read_file(Path(path)).decode("utf-8-sig")
+        text = read_file(path).decode("utf-8-sig")
     except FileNotFoundError:
         if not isinstance(required, Scalar) or required.value is not False:
-            hint = f"create `{show(Path(path), shown_from)}`, or say `required: false`"
+            hint = f"create `{shown}`, or say `required: false`"
             report.error(f"{where}: there is no file `{path}`", mark, hint=hint)
         return {}
     except (OSError, UnicodeDecodeError) as error:
@@ -82,8 +94,7 @@ def _file(entry: Mapping, where: str, resolve: Lookup, shown_from: Path, report:
     if text_of(entry, "format") == "raw":
         return parse_raw(text, resolve)
     try:
-        return parse_dotenv(text, show(Path(path), shown_from), resolve)
+        return parse_dotenv(text, shown, resolve)
     except ProjectError as error:
-        place = f", line {error.location.line}" if error.location else ""
-        report.error(f"{where}: {error.message}{place}", mark, hint=error.hint)
+        report.pass_on(error, mark, where)
         return {}

@@ -13,6 +13,7 @@ from composer.project.quantities import parse_duration
 from composer.project.records import ListOf
 from composer.project.report import Report
 from composer.project.shapes import FormError, Plain, Schema, Shape, Text, Whole, derived, did_you_mean, mismatch
+from composer.project.variables import is_unfilled, split_outside
 from composer.project.words import split_words
 
 
@@ -68,6 +69,8 @@ class Probe(Plain):
         if not isinstance(read, Sequence) or not read.items:
             return read
         first = read.items[0]
+        if report.raw and is_unfilled(first):
+            return read
         if isinstance(first, Scalar) and first.value not in ("NONE", "CMD", "CMD-SHELL"):
             hint = (
                 did_you_mean(str(first.value).upper(), ("NONE", "CMD", "CMD-SHELL")) or "put `CMD` before the command"
@@ -99,16 +102,27 @@ class Pairs:
             for index, item in enumerate(node.items):
                 pair = Text().read(item, (*path, index), report)
                 if isinstance(pair, Scalar):
-                    name, equals, text = str(pair.value).partition("=")
+                    name, equals, text = split_outside(str(pair.value), "=")
                     if not name:
                         report.error(f"{say((*path, index))} has no name before the `=`", pair.mark)
-                    entries[name], keys[name] = derived(text if equals else None, pair.mark), pair.mark
+                    said = derived(text if equals else None, pair.mark)
+                    # As a key, a variable would stay one for ever: such pairs are shown as a list again.
+                    entries[name] = replace(said, text=str(pair.value)) if report.raw and "$" in name else said
+                    keys[name] = pair.mark
         else:
             mismatch("a mapping or a list of `NAME=VALUE`", node, path, report)
             return None
         return Mapping(entries, node.mark, keys, node.tag)
 
     def show(self, node: Node) -> Any:
+        if not isinstance(node, Mapping):
+            return plain(node)
+        entries = node.entries
+        lines = {name: name if is_null(value) else f"{name}={plain(value)}" for name, value in entries.items()}
+        if any(
+            "$" in name and value.text == lines[name] for name, value in entries.items() if isinstance(value, Scalar)
+        ):
+            return sorted(lines.values())
         return dict(sorted(plain(node).items()))
 
     def schema(self) -> Schema:
@@ -121,7 +135,10 @@ class Labels(Pairs):
     """Pairs where a name alone has the empty value."""
 
     def show(self, node: Node) -> Any:
-        return {name: "" if value is None else value for name, value in super().show(node).items()}
+        shown = super().show(node)
+        if not isinstance(shown, dict):
+            return shown
+        return {name: "" if value is None else value for name, value in shown.items()}
 
 
 @dataclass(frozen=True)
@@ -129,7 +146,10 @@ class Keys(Pairs):
     """Pairs that are shown as a list again: `ssh`."""
 
     def show(self, node: Node) -> Any:
-        return [name if value is None else f"{name}={value}" for name, value in sorted(plain(node).items())]
+        shown = super().show(node)
+        if not isinstance(shown, dict):
+            return shown
+        return [name if value is None else f"{name}={value}" for name, value in shown.items()]
 
 
 @dataclass(frozen=True)
@@ -148,7 +168,8 @@ class Hosts:
                 line = Text().read(item, (*path, index), report)
                 if isinstance(line, Scalar):
                     text = str(line.value)
-                    name, _, address = text.partition("=" if "=" in text else ":")
+                    sign = "=" if split_outside(text, "=")[1] else ":"
+                    name, _, address = split_outside(text, sign)
                     pairs.append((name, address, line, (*path, index)))
         else:
             mismatch("a mapping or a list of `NAME=ADDRESS`", node, path, report)
@@ -157,7 +178,7 @@ class Hosts:
         return Sequence(tuple(item for item in read_items if item is not None), node.mark, node.tag)
 
     def show(self, node: Node) -> Any:
-        return sorted(plain(node))
+        return sorted(plain(node)) if isinstance(node, Sequence) else plain(node)
 
     def schema(self) -> Schema:
         addresses = {"oneOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
@@ -166,6 +187,8 @@ class Hosts:
 
 
 def _host(name: str, address: str, node: Scalar, path: Path, report: Report) -> Node | None:
+    if report.raw and is_unfilled(node):
+        return node if "$" in name and not address else derived(f"{name.strip()}={address.strip()}", node.mark)
     bare = address.strip().removeprefix("[").removesuffix("]")
     if bare != "host-gateway":
         try:
@@ -194,6 +217,8 @@ class UlimitForm:
         for name, value in node.entries.items():
             if name not in ("soft", "hard"):
                 report.error(f"{say(path)}: there is no attribute `{name}`", node.key(name))
+            elif report.raw and is_unfilled(value):
+                entries[name] = value
             elif (read := Whole(-1).read(value, (*path, name), report)) is not None:
                 entries[name] = read
         if entries and len(entries) < 2 and not {"soft", "hard"} <= node.keys.keys():
@@ -202,7 +227,9 @@ class UlimitForm:
 
     def show(self, node: Node) -> Any:
         limits = plain(node)
-        both = node.entries if isinstance(node, Mapping) else {}
+        if not isinstance(node, Mapping):
+            return limits
+        both = node.entries
         # One number for both stands at one place.
         return limits["soft"] if limits["soft"] and both["soft"].mark == both["hard"].mark else limits
 

@@ -6,6 +6,7 @@ directory and variables; what it declares may not be declared differently here.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping as Dict
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,13 +31,13 @@ class Included:
     env_files: tuple[Path, ...]
 
     @classmethod
-    def of(cls, entry: Node) -> Included | None:
-        """What a canonical entry says; `None` if it names no file."""
-        paths = _paths(entry, "path")
+    def of(cls, entry: Node, root: Path) -> Included | None:
+        """What a canonical entry says, relative paths starting from `root`; `None` if it names no file."""
+        paths = _paths(entry, "path", root)
         if not paths:
             return None
-        directory = next(iter(_paths(entry, "project_directory")), paths[0].parent)
-        return cls(paths, directory, _paths(entry, "env_file"))
+        directory = next(iter(_paths(entry, "project_directory", root)), paths[0].parent)
+        return cls(paths, directory, _paths(entry, "env_file", root))
 
     def variables(self, outer: Dict[str, str], shown_from: Path) -> dict[str, str]:
         """The variables for its interpolation: those of the including project go before its own files'.
@@ -71,7 +72,8 @@ def adopt(tree: Mapping, included: Mapping, name: str, report: Report) -> Mappin
     return tree
 
 
-def _paths(entry: Node, key: str) -> tuple[Path, ...]:
+def _paths(entry: Node, key: str, root: Path) -> tuple[Path, ...]:
     node = entry.get(key) if isinstance(entry, Mapping) else None
     items = node.items if isinstance(node, Sequence) else (node,)
-    return tuple(Path(str(item.value)) for item in items if isinstance(item, Scalar) and item.value is not None)
+    words = [str(item.value) for item in items if isinstance(item, Scalar) and item.value is not None]
+    return tuple(Path(os.path.normpath(root / word)) for word in words)

@@ -3,6 +3,7 @@
     ${V:-d} ${V-d}   d where V is unset (`:` or empty)         ${V:+a} ${V+a}   a where V is set (`:` and not empty)
     ${V:?e} ${V?e}   an error saying e where V is unset (…)    $$               a dollar sign
 
+A `$` before anything else (`$1`, `^a$`, `$(date)`) stands for itself.
 After <https://github.com/compose-spec/compose-spec/blob/main/12-interpolation.md>. What follows an operator may hold
 variables again and is only looked at where it is used. Keys are never interpolated. The result is a string; a shape
 that wants a number or a boolean reads it as one.
@@ -63,7 +64,8 @@ def substitute(template: str, lookup: Lookup, missing: Callable[[str], None] = l
             pieces.append(_value(name[0], lookup, missing))
             position = name.end()
         else:
-            raise _malformed(template[dollar : dollar + 2])
+            pieces.append("$")
+            position = dollar + 1
     pieces.append(template[position:])
     return "".join(pieces)
 

@@ -8,6 +8,7 @@ each attribute. What needs the whole project is checked afterwards, in `check`.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from collections.abc import Mapping as Dict
 from dataclasses import dataclass, replace
@@ -39,6 +40,8 @@ Source = tuple[Path | None, tuple[Node, ...]]
 class Scope:
     """What holds for the files of one project, the main one or an included one."""
 
+    root: Path
+    """The directory of the project as a whole."""
     directory: Path
     """What relative paths are relative to."""
     variables: Dict[str, str]
@@ -96,7 +99,11 @@ class Layers:
         if canonical is None:
             return None
         tree = Extender(
-            canonical, str(path), lambda file, mark: self._open(Path(file), scope, mark), self._report, self.trace
+            canonical,
+            str(path),
+            lambda file, mark: self._open(scope.root / file, scope, mark),
+            self._report,
+            self.trace,
         ).apply()
         includes = tree.get("include")
         tree = replace(tree, entries={key: value for key, value in tree.entries.items() if key != "include"})
@@ -107,12 +114,19 @@ class Layers:
 
     def _canonical(self, document: Node, scope: Scope) -> Mapping | None:
         read = COMPOSE.read(scope.interpolator.interpolate(document), (), self._report)
-        if read is not None and self._options.resolve_paths:
-            read = self._rebaser(scope).tree(read)
+        rebaser = self._rebaser(scope)
+        if read is not None and rebaser is not None:
+            read = rebaser.tree(read)
         return read if isinstance(read, Mapping) else None
 
-    def _rebaser(self, scope: Scope) -> Rebaser:
-        return Rebaser(scope.directory, scope.variables.get("HOME", "/"))
+    def _rebaser(self, scope: Scope) -> Rebaser | None:
+        """Paths become absolute, or (`--no-path-resolution`) those of files elsewhere relative to the project."""
+        directory = scope.directory
+        if not self._options.resolve_paths:
+            if directory == scope.root:
+                return None
+            directory = Path(os.path.relpath(directory, scope.root))
+        return Rebaser(directory, scope.variables.get("HOME", "/"), raw=not self._options.interpolate)
 
     def _open(self, path: Path, scope: Scope, mark: Mark) -> Mapping | None:
         """Another file as `extends` needs it: canonical, its paths relative to its own directory."""
@@ -124,7 +138,7 @@ class Layers:
         return tree if isinstance(tree, Mapping) else None
 
     def _include(self, tree: Mapping, entry: Node, scope: Scope) -> Mapping:
-        included = Included.of(entry)
+        included = Included.of(entry, scope.root)
         if included is None:
             return tree
         again = next((path for path in included.files if path in scope.trail), None)
@@ -140,12 +154,13 @@ class Layers:
         try:
             variables = included.variables(scope.variables, self._options.directory)
         except ProjectError as error:
-            self._report.error(error.message, entry.mark, hint=error.hint)
+            named = entry.get("env_file") if isinstance(entry, Mapping) else None
+            self._report.pass_on(error, (named or entry).mark)
             return tree
-        inner = Scope(included.directory, variables, scope.interpolator.within(variables), scope.trail)
+        inner = Scope(scope.root, included.directory, variables, scope.interpolator.within(variables), scope.trail)
         theirs = self.merge(sources, inner)
-        if theirs is not None and self._options.resolve_paths:
-            theirs = self._rebaser(inner).with_contexts(theirs)
+        if theirs is not None and (rebaser := self._rebaser(inner)):
+            theirs = rebaser.with_contexts(theirs)
         return tree if theirs is None else adopt(tree, theirs, self._show(included.files[0]), self._report)
 
     def _show(self, path: Path) -> str:

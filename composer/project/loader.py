@@ -74,7 +74,7 @@ def load_project(options: LoadOptions, environment: Dict[str, str]) -> Loaded:
         report.warn(f"the project `{written.value}` is called `{name}`", written.mark, hint=f"write `name: {name}`")
     variables = {**found.variables, "COMPOSE_PROJECT_NAME": name}
     interpolator = Interpolator(variables, report, raw=not options.interpolate)
-    tree = layers.merge(sources, Scope(found.directory, variables, interpolator))
+    tree = layers.merge(sources, Scope(found.directory, found.directory, variables, interpolator))
     if tree is None:
         report.raise_errors()
         empty = [
@@ -96,10 +96,11 @@ def load_project(options: LoadOptions, environment: Dict[str, str]) -> Loaded:
         report.raise_errors()
         bare = Project(name=name, working_dir=str(found.directory), compose_files=files)
         return Loaded(bare, report.warnings, (), Origins.of(tree), tree, named, layers.trace, found.files_of)
-    profiles = options.profiles or _listed(variables.get("COMPOSE_PROFILES", ""))
-    assembler = Assembler(name, interpolator.lookup, options.directory, report)
+    # Where no profile is asked for, a service takes part whose profile a variable left empty.
+    profiles = options.profiles or _listed(variables.get("COMPOSE_PROFILES", "")) or ("",)
+    assembler = Assembler(name, interpolator.lookup, found.directory, options.directory, report)
     try:
-        project = assembler.project(tree, found.directory, files, frozenset(profiles), interpolator.used)
+        project = assembler.project(tree, files, frozenset(profiles), interpolator.used)
     except ValidationError as error:
         report.raise_errors()  # The model stumbles over what was reported already.
         raise _unforeseen(error) from error

@@ -139,6 +139,12 @@ def _fields(*names: str) -> Callable[[Node], Hashable]:
     return identity
 
 
+def _published(node: Node) -> Hashable:
+    """What a port takes: without an address it takes them all."""
+    said = _fields("host_ip", "target", "published", "protocol")(node)
+    return ("0.0.0.0", *said[1:]) if isinstance(said, tuple) and said[0] is None else said
+
+
 def _granted(directory: str) -> Callable[[Node], Hashable]:
     """The target of a grant of a secret or config, as it is written."""
 
@@ -163,7 +169,7 @@ MERGE_RULES: dict[Pattern, Rule] = {
 }
 
 UNIQUE: dict[Pattern, Callable[[Node], Hashable]] = {
-    ("services", "*", "ports"): _fields("host_ip", "target", "published", "protocol"),
+    ("services", "*", "ports"): _published,
     ("services", "*", "volumes"): _target,
     ("services", "*", "env_file"): _fields("path"),
     ("services", "*", "devices"): _fields("target"),

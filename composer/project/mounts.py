@@ -1,7 +1,8 @@
 """The forms of a service's `volumes`.
 
 Short: `[SOURCE:]TARGET[:OPTIONS]` <https://github.com/compose-spec/compose-spec/blob/main/05-services.md#volumes>. A
-source that begins with `.`, `/` or `~` is a path of the host, any other names a volume.
+source that begins with `.`, `/` or `~` is a path of the host, any other names a volume. Windows' paths (`C:\\data`) are
+known as such, so that files with them can be read.
 """
 
 from __future__ import annotations
@@ -99,7 +100,7 @@ class MountEntry:
     def read(self, node: Node, path: Path, report: Report) -> Node | None:
         if isinstance(node, Scalar) and isinstance(node.value, str):
             try:
-                return _short(node.value, node.mark)
+                return _short(node.value, node.mark, path, report)
             except FormError as error:
                 failed(error, node, path, report)
                 return None
@@ -117,8 +118,26 @@ class MountEntry:
         return {"oneOf": [short, LONG_MOUNT.schema()]}
 
 
-def _short(text: str, mark: Mark) -> Mapping:
-    pieces = text.split(":")
+def is_windows_path(text: str) -> bool:
+    """Whether `text` is a path with a drive, or of a share or pipe."""
+    return (text[1:2] == ":" and text[:1].isalpha()) or text.startswith("\\\\")
+
+
+def _pieces(text: str) -> list[str]:
+    """What stands between the colons that are not a drive's: of `C:\\a:/b` and `c:/a:/b`, but `c:/b` has the volume `c`."""
+    words = text.split(":")
+    pieces: list[str] = []
+    while words:
+        word, after = words.pop(0), words[0] if words else ""
+        then = words[1] if len(words) > 1 else ""
+        if len(word) == 1 and word.isalpha() and (after.startswith("\\") or after[:1] == "/" == then[:1]):
+            word = f"{word}:{words.pop(0)}"
+        pieces.append(word)
+    return pieces
+
+
+def _short(text: str, mark: Mark, path: Path, report: Report) -> Mapping:
+    pieces = _pieces(text)
     if len(pieces) > 3 or not all(pieces):
         raise FormError(f"`{text}` is not a volume", label="expected `[SOURCE:]TARGET[:OPTIONS]`")
     if len(pieces) == 1:
@@ -129,11 +148,10 @@ def _short(text: str, mark: Mark) -> Mapping:
     options = pieces[2].split(",") if len(pieces) == 3 else []
     for option in options:
         if option not in _OPTIONS:
-            label = "expected `ro`, `rw` or another option"
-            raise FormError(
-                f"`{text}` has an unknown option", part=option, label=label, hint=did_you_mean(option, _OPTIONS)
-            )
-    is_bind = source[0] in "./~"
+            # Docker Compose says nothing of it: files with other tools' options must load.
+            message = f"{say(path)}: there is no option `{option}` of a volume, it has no effect"
+            report.warn(message, mark.part(option), hint=did_you_mean(option, _OPTIONS))
+    is_bind = source[0] in "./~" or is_windows_path(source)
     entry = _mapping({"type": "bind" if is_bind else "volume", "source": source, "target": target}, mark)
     if "ro" in options:
         entry.entries["read_only"] = derived(True, mark)

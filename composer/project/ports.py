@@ -17,6 +17,7 @@ from composer.project.records import Attribute, Record
 from composer.project.report import Report
 from composer.project.scalars import as_text
 from composer.project.shapes import FormError, Parsed, Schema, Text, derived, did_you_mean, failed, mismatch
+from composer.project.variables import is_unfilled
 
 _SHORT = re.compile(r"(?:(?P<ip>\[[^\]]*\]|[^:]*):)??(?:(?P<host>[^:]*):)?(?P<container>[^:]*)")
 MAX_PORTS = 32_768
@@ -175,7 +176,7 @@ class Ports:
 def _entries(node: Node, path: Path, report: Report) -> list[Node]:
     if isinstance(node, Mapping):
         return _long(node, path, report)
-    if report.raw and isinstance(node, Scalar) and "$" in as_text(node.value):
+    if report.raw and is_unfilled(node):
         return [node]
     if not isinstance(node, Scalar) or node.value is None or isinstance(node.value, bool | float):
         mismatch("a port like `8080:80`", node, path, report, "put it in quotes" if isinstance(node, Scalar) else "")
@@ -197,6 +198,8 @@ def _long(node: Mapping, path: Path, report: Report) -> list[Node]:
             report.error(f"{say(path)} has no `target`", node.mark, hint="add the container's port as `target`")
         return []
     published = read.get("published")
+    if report.raw and (is_unfilled(target) or is_unfilled(published)):
+        return [read]
     host = str(published.value) if isinstance(published, Scalar) and published.value else None
     common: dict[str, str | int] = {"protocol": "tcp", "mode": "ingress"}
     for key, value in read.entries.items():

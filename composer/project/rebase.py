@@ -1,10 +1,11 @@
-"""Paths in a file made absolute, before the file is merged with others that lie elsewhere.
+"""Paths in a file made to start from one directory, before the file is merged with others that lie elsewhere.
 
 On canonical trees: bind sources, `env_file`, build contexts, watched paths, and the files that `extends` and `include` name.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from composer.project.document import Mapping, Node, Scalar, Sequence
+from composer.project.mounts import is_windows_path
 from composer.project.shapes import derived
 
 N = TypeVar("N", bound=Node)
@@ -20,26 +22,22 @@ _REMOTE = re.compile(r"[a-z][a-z0-9+.-]*://|git@|github\.com/")
 
 
 class Rebaser:
-    """Resolves relative paths against one directory, and `~` against the user's home."""
+    """Puts a directory before relative paths, and the user's home in the place of `~`; neither need be absolute."""
 
-    def __init__(self, directory: Path, home: str) -> None:
+    def __init__(self, directory: Path, home: str, *, raw: bool = False) -> None:
+        """With `raw`, a path may begin with a variable that is still to be filled in: it stays."""
         self._directory = directory
         self._home = home
+        self._raw = raw
 
     def path(self, text: str) -> str:
-        """The absolute path that `text` means."""
+        """The path that `text` means, without `.` and `..`, symbolic links left alone."""
         if text == "~" or text.startswith("~/"):
             text = self._home + text[1:]
-        parts: list[str] = []
-        for part in (self._directory / text).parts:
-            if part != "..":
-                parts.append(part)
-            elif len(parts) > 1:
-                parts.pop()
-        return str(Path(*parts))
+        return os.path.normpath(self._directory / text)
 
     def tree(self, tree: Node) -> Node:
-        """The whole file with its paths absolute."""
+        """The whole file with its paths rebased."""
         tree = _at(tree, "services", lambda services: _each(services, self._service))
         tree = _at(tree, "volumes", lambda volumes: _each(volumes, self._volume))
         for name in ("secrets", "configs"):
@@ -76,7 +74,9 @@ class Rebaser:
     def _mount(self, mount: Node) -> Node:
         kind = mount.get("type") if isinstance(mount, Mapping) else None
         is_bind = isinstance(kind, Scalar) and kind.value == "bind"
-        return _at(mount, "source", self._scalar) if is_bind else mount
+        source = mount.get("source") if isinstance(mount, Mapping) else None
+        is_elsewhere = isinstance(source, Scalar) and is_windows_path(str(source.value))
+        return _at(mount, "source", self._scalar) if is_bind and not is_elsewhere else mount
 
     def _volume(self, volume: Node) -> Node:
         """A volume that is a bind mount in truth: its device is a path."""
@@ -95,9 +95,9 @@ class Rebaser:
         return _at(entry, "project_directory", self._scalar)
 
     def _scalar(self, node: Node) -> Node:
-        if isinstance(node, Scalar) and isinstance(node.value, str):
-            return replace(node, value=self.path(node.value))
-        return node
+        if not isinstance(node, Scalar) or not isinstance(node.value, str) or (self._raw and node.value[:1] == "$"):
+            return node
+        return replace(node, value=self.path(node.value))
 
     def _local(self, node: Node) -> Node:
         text = node.value if isinstance(node, Scalar) else None

@@ -9,14 +9,13 @@ from typing import Any
 
 from composer.project.document import Mapping, Mark, Node, Path, Scalar, Sequence, is_null, plain, say
 from composer.project.report import Report
-from composer.project.shapes import Schema, Shape, Text, derived, did_you_mean, mismatch
+from composer.project.shapes import Schema, Shape, Text, Value, derived, did_you_mean, mismatch
+from composer.project.variables import is_unfilled
 
 
 def _read(shape: Shape, node: Node, path: Path, report: Report) -> Node | None:
     """What `shape` makes of the node; a variable that is to stay as it is fits everywhere."""
-    if report.raw and isinstance(node, Scalar) and isinstance(node.value, str) and "$" in node.value:
-        return node
-    return shape.read(node, path, report)
+    return node if report.raw and is_unfilled(node) else shape.read(node, path, report)
 
 
 @dataclass(frozen=True)
@@ -53,9 +52,13 @@ class MapOf:
     nulls: bool = True
     check: Callable[[str], str] = field(default=lambda name: "")
     """The complaint about a name, empty if it is fine."""
+    alone: tuple[tuple[str, Value], ...] = ()
+    """What a name alone says of itself; nothing if left out."""
 
     def read(self, node: Node, path: Path, report: Report) -> Node | None:
         if self.names and isinstance(node, Sequence):
+            if report.raw and any(map(is_unfilled, node.items)):
+                return node  # as a key, a variable would stay one for ever
             node = self._from_names(node, path, report)
         if not isinstance(node, Mapping):
             mismatch("a mapping or a list of names" if self.names else "a mapping", node, path, report)
@@ -72,7 +75,9 @@ class MapOf:
         return replace(node, entries=entries)
 
     def show(self, node: Node) -> Any:
-        entries = sorted(node.entries.items()) if isinstance(node, Mapping) else ()
+        if not isinstance(node, Mapping):
+            return plain(node)
+        entries = sorted(node.entries.items())
         return {name: None if is_null(value) else self.value.show(value) for name, value in entries}
 
     def _from_names(self, node: Sequence, path: Path, report: Report) -> Mapping:
@@ -81,7 +86,8 @@ class MapOf:
         for index, item in enumerate(node.items):
             name = Text().read(item, (*path, index), report)
             if isinstance(name, Scalar):
-                entries[str(name.value)] = derived(None, name.mark)
+                said: dict[str, Node] = {key: derived(value, name.mark) for key, value in self.alone}
+                entries[str(name.value)] = Mapping(said, name.mark) if said else derived(None, name.mark)
                 keys[str(name.value)] = name.mark
         return Mapping(entries, node.mark, keys, node.tag)
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from composer.project.document import Mapping, Mark, Scalar
+from composer.project.circles import circles
+from composer.project.document import Mapping, Scalar
 from composer.project.merged import dependencies, entries_of, items_of, key_mark, section, services_of, text_of
+from composer.project.mounts import is_windows_path
 from composer.project.report import Report
 from composer.project.shapes import did_you_mean
 
@@ -25,34 +27,14 @@ def known_services(tree: Mapping, report: Report) -> None:
 
 def dependency_circles(tree: Mapping, report: Report) -> None:
     """Report every circle of dependencies once, with its trail."""
-    services = services_of(tree)
     edges = {
-        name: [edge for edge in dependencies(service) if edge[0] in services] for name, service in services.items()
+        name: [(other, (attribute, mark)) for other, attribute, mark in dependencies(service)]
+        for name, service in services_of(tree).items()
     }
-    done: set[str] = set()
-    for start in services:
-        _follow(start, edges, done, report)
-
-
-def _follow(start: str, edges: dict[str, list[tuple[str, str, Mark]]], done: set[str], report: Report) -> None:
-    # With a stack of its own: a chain may be longer than Python's recursion goes.
-    stack = [(start, iter(edges[start]))] if start not in done else []
-    trail = [start] if stack else []
-    while stack:
-        name, rest = stack[-1]
-        for other, attribute, mark in rest:
-            if other in trail:
-                circle = " → ".join(f"`{step}`" for step in (*trail[trail.index(other) :], other))
-                hint = "a service cannot wait for one that waits for it; remove one of these"
-                report.error(f"services.{name}.{attribute}: a circle of dependencies: {circle}", mark, hint=hint)
-            elif other not in done:
-                trail.append(other)
-                stack.append((other, iter(edges[other])))
-                break
-        else:
-            done.add(name)
-            stack.pop()
-            trail.pop()
+    for circle in circles(edges):
+        attribute, mark = circle.closing
+        message = f"services.{circle.last}.{attribute}: a circle of dependencies: {circle}"
+        report.error(message, mark, hint="a service cannot wait for one that waits for it; remove one of these")
 
 
 def known_networks(tree: Mapping, report: Report) -> None:
@@ -82,7 +64,13 @@ def known_volumes(tree: Mapping, report: Report) -> None:
                     else f"declare it: `volumes: {{{source.value}: }}` at the top level, or write `./{source.value}`"
                 )
                 report.error(f"{where}: there is no volume `{source.value}`", source.mark, hint=hint)
-            if isinstance(target, Scalar) and not str(target.value).startswith("/"):
+            foreign = [
+                node for node in (source, target) if isinstance(node, Scalar) and is_windows_path(str(node.value))
+            ]
+            if foreign:
+                message = f"{where}: `{foreign[0].value}` is a path of Windows, there is none on this machine"
+                report.refuse(message, foreign[0].mark, hint="write a path like `/mnt/data` or `./data`")
+            elif isinstance(target, Scalar) and not str(target.value).startswith("/"):
                 message = f"{where}: `{target.value}` is not an absolute path"
                 report.error(message, target.mark, label="expected a path in the container, beginning with `/`")
 

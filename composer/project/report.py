@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from composer.errors import Diagnostic, ProjectError, Severity
 from composer.project.document import Mark
 
@@ -52,6 +54,14 @@ class Report:
         for found in error.diagnostics:
             place = (order, found.location.line, found.location.column) if found.location else _NOWHERE
             self._said.setdefault((found.severity, found.message, *place), (place, found))
+
+    def pass_on(self, error: ProjectError, mark: Mark, where: str = "") -> None:
+        """Note what is wrong with a file that is named at `mark`, at its own place if it has one."""
+        place = (mark.text.order, mark.line, mark.column)
+        for found in error.diagnostics:
+            message = f"{where}: {found.message}" if where else found.message
+            told = replace(found, message=message, location=found.location or mark.location)
+            self._said.setdefault((found.severity, message, *place), (place, told))
 
     def _of(self, severity: Severity, about_running: bool | None = None) -> tuple[Diagnostic, ...]:
         said = [

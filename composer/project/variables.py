@@ -6,9 +6,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from composer.project.document import Node, Scalar
+
 _REFERENCE = re.compile(r"\$(?:(?P<escaped>\$)|(?P<bare>[A-Za-z_]\w*)|\{(?P<name>[A-Za-z_]\w*)(?P<operator>:?[-?+])?)")
 
 
+_BRACED = re.compile(r"\$\{[^{}]*\}")
+"""One without another in it."""
 _MOST = 1000
 """Variables in one value: more are not written by people."""
 _DEEPEST = 50
@@ -41,6 +45,20 @@ def named_in(template: str) -> Iterator[Variable]:
             default=word if operator == "-" else "",
             alternate=word if operator == "+" else "",
         )
+
+
+def is_unfilled(node: Node | None) -> bool:
+    """Whether the node is a value whose variables are still to be filled in (`--no-interpolate`)."""
+    return isinstance(node, Scalar) and isinstance(node.value, str) and "$" in node.value
+
+
+def split_outside(text: str, sign: str) -> tuple[str, str, str]:
+    """`text` parted at the first `sign` that stands in no variable."""
+    blank = _BRACED.sub(lambda found: "\0" * len(found[0]), text)
+    while blank != (blank := _BRACED.sub(lambda found: "\0" * len(found[0]), blank)):
+        pass
+    before, found, _ = blank.partition(sign)
+    return text[: len(before)], found, text[len(before) + len(found) :]
 
 
 def _word(template: str, start: int) -> str:

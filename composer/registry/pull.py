@@ -15,6 +15,7 @@ from functools import partial
 
 from composer.clock import Clock
 from composer.errors import ImageError
+from composer.image.beside import find_beside, name_beside
 from composer.image.image import Image, Origin
 from composer.image.index import origin_of, reference_of
 from composer.image.store import Store, refuse_reserved
@@ -67,10 +68,13 @@ class Puller:
         report: Report,
         platform: str = "",
         digest: Digest | None = None,
+        *,
+        beside: bool = False,
     ) -> Pulled:
         """Have the image that `reference` means at its registry, for `platform` or the one that suits this machine.
 
-        With `digest` it is that content, whatever the name means by now; the image gets the name if no other has it.
+        With `digest` it is that content, whatever the name means by now; the image gets the name if no other has it. With
+        `beside` the name stays whose it is, and `image.beside` finds what was pulled.
 
         Raises:
             RegistryError: the registry does not give it, or not what its digests say.
@@ -78,19 +82,21 @@ class Puller:
         """
         refuse_reserved(str(reference))
         if digest and digest != reference.digest:
-            pulled = await self.pull(replace(reference, digest=digest), access, report, platform)
-            await asyncio.to_thread(self._name_too, pulled.image, reference, Origin(digest, self._clock.now()))
+            pulled = await self.pull(replace(reference, digest=digest), access, report, platform, beside=beside)
+            if not beside:
+                await asyncio.to_thread(self._name_too, pulled.image, reference, Origin(digest, self._clock.now()))
             return pulled
         asked = platform or access.environment.get("DOCKER_DEFAULT_PLATFORM", "")
         wanted = parse_platform(asked) if asked else this_platform()
-        before = await asyncio.to_thread(self._whole, reference)
+        before = await asyncio.to_thread(self._whole, reference, wanted if beside else None)
         async with self._connected(), adding(self._store):
             sources = Client(access, self._clock, self._transport).sources(reference)
             if before and before.origin and await self._is_current(sources, reference, before, wanted):
                 manifest = await asyncio.to_thread(self._manifest_of, before)
                 origin = replace(before.origin, time=self._clock.now())
-                return Pulled(await asyncio.to_thread(self._store.add, manifest, reference, origin), changed=False)
-            image, warning = await self._fetch(sources, reference, wanted, report, explicit=bool(asked))
+                name = before.reference if beside else reference
+                return Pulled(await asyncio.to_thread(self._store.add, manifest, name, origin), changed=False)
+            image, warning = await self._fetch(sources, reference, wanted, report, explicit=bool(asked), beside=beside)
         return Pulled(image, before is None or before.manifest != image.manifest, warning)
 
     async def complete(self, image: Image, access: Access, report: Report) -> None:
@@ -129,9 +135,11 @@ class Puller:
             if not self._using:
                 await self._transport.close()
 
-    def _whole(self, reference: Reference) -> Image | None:
+    def _whole(self, reference: Reference, beside: Platform | None) -> Image | None:
         """The image that has the name so far; one that is damaged counts as none, and is fetched again."""
         try:
+            if beside:
+                return find_beside(self._store, reference, beside)
             return self._store.find(str(reference))
         except ImageError:
             return None
@@ -165,7 +173,14 @@ class Puller:
         return self._store.blobs.path(image.manifest).read_bytes()
 
     async def _fetch(
-        self, sources: Sequence[Repository], reference: Reference, wanted: Platform, report: Report, *, explicit: bool
+        self,
+        sources: Sequence[Repository],
+        reference: Reference,
+        wanted: Platform,
+        report: Report,
+        *,
+        explicit: bool,
+        beside: bool,
     ) -> tuple[Image, str]:
         got: list[Document] = []
 
@@ -182,7 +197,8 @@ class Puller:
         check_layers(manifest, config)
         warning = _check_platform(reference, config, wanted, explicit=explicit)
         origin = Origin(top.descriptor.digest, self._clock.now())
-        record = partial(self._record, reference, document.data, data, config, origin)
+        name = name_beside(reference, document.descriptor.digest) if beside else reference
+        record = partial(self._record, name, document.data, data, config, origin)
         await self._fetch_layers(sources, manifest, config, report)
         try:
             return await asyncio.to_thread(record), warning

@@ -20,7 +20,8 @@ from composer.errors import ComposerError
 from composer.paths import Paths
 from composer.server.app import make_app
 from composer.server.lifetime import Lifetime
-from composer.server.wiring import build
+from composer.server.succession import Succession
+from composer.server.wiring import Engine, build
 
 log = logging.getLogger("composer.server")
 
@@ -44,7 +45,7 @@ def main() -> int:
         return 0
     os.umask(0o022)
     try:
-        if asyncio.run(_serve(paths)):
+        if asyncio.run(_serve(paths, lock)):
             lock_file.unlink(missing_ok=True)
             paths.fork_socket.unlink(missing_ok=True)  # of one that was killed
     except ComposerError as error:
@@ -67,12 +68,13 @@ def _take_lock(path: Path) -> int:
     return descriptor
 
 
-async def _serve(paths: Paths) -> bool:
+async def _serve(paths: Paths, lock: int) -> bool:
     """Serve until it is over; whether everything of this engine has ended with it."""
     engine = await build(paths)
     await engine.recover()
     lifetime = Lifetime(engine.busy, float(os.environ.get("COMPOSER_IDLE_SECONDS", IDLE_SECONDS)))
-    app = make_app(engine.requests, lifetime.end)
+    succession = Succession(lifetime, lambda: engine.requests.beginning > 0)
+    app = make_app(engine.requests, lifetime.end, succession)
     app.middlewares.insert(0, lifetime.middleware)
     runner = web.AppRunner(
         app,
@@ -85,14 +87,20 @@ async def _serve(paths: Paths) -> bool:
     paths.engine_socket.unlink(missing_ok=True)
     previous = os.umask(0o177)  # the socket is born 0600: whoever connects may start containers as us
     try:
-        await web.UnixSite(runner, str(paths.engine_socket)).start()
+        site = web.UnixSite(runner, str(paths.engine_socket))
+        await site.start()
     finally:
         os.umask(previous)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, lifetime.leave)
     log.info("serving on %s", paths.engine_socket)
-    end_all = await lifetime.over()
+    ending = await lifetime.over()
+    if ending.successor:
+        await _make_way(engine, site, succession, lock, ending.successor)
+        await runner.cleanup()
+        return False
+    end_all = ending.everything
     log.info("leaving%s", "" if end_all else "; containers go on")
     if end_all:
         # Whoever connects from here on must start a new engine rather than reach a dying one.
@@ -101,6 +109,28 @@ async def _serve(paths: Paths) -> bool:
     await runner.cleanup()
     await engine.close(everything=end_all)
     return end_all
+
+
+async def _make_way(
+    engine: Engine, site: web.BaseSite, succession: Succession, lock: int, successor: tuple[str, ...]
+) -> None:
+    """Have a successor started, with nothing of ours in its way; return when nobody is attached to us any more."""
+    log.info("making way for another engine")
+    await site.stop()
+    await engine.retire()
+    succession.break_off()
+    fcntl.flock(lock, fcntl.LOCK_UN)
+    over = asyncio.create_task(succession.sessions_over())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, over.cancel)
+
+    def alone() -> None:
+        over.cancel()  # nobody will tell us how what we relay ends
+
+    await engine.rooms.keeping.retire(successor, alone)
+    await asyncio.wait([over])
+    log.info("the last session is over")
+    engine.logs.close()
 
 
 if __name__ == "__main__":

@@ -4,8 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from aiohttp import web
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How the engine ends."""
+
+    everything: bool = False
+    """All that belongs to it ends as well: nothing runs any more."""
+    successor: tuple[str, ...] = ()
+    """The command that starts the engine that it makes way for."""
 
 
 class Lifetime:
@@ -17,7 +28,7 @@ class Lifetime:
         self._requests = 0
         self._last = 0.0
         self._end = asyncio.Event()
-        self._end_all = False
+        self._how = Ending()
 
     @property
     def middleware(self) -> Callable[..., Awaitable[web.StreamResponse]]:
@@ -38,16 +49,21 @@ class Lifetime:
 
     def end(self) -> None:
         """End the engine and all that belongs to it: nothing runs any more."""
-        self._end_all = True
+        self._how = Ending(everything=True)
         self._end.set()
 
     def leave(self) -> None:
         """End this process only; containers go on and the keeper starts another engine if there are any."""
-        self._end_all = not self._busy()
+        self._how = Ending(everything=not self._busy())
         self._end.set()
 
-    async def over(self) -> bool:
-        """Return when the engine shall end: True to end everything, False to leave the containers running."""
+    def give_way(self, successor: tuple[str, ...]) -> None:
+        """End this process for another engine, which takes up what there is."""
+        self._how = Ending(successor=successor)
+        self._end.set()
+
+    async def over(self) -> Ending:
+        """Return when the engine shall end, and how."""
         loop = asyncio.get_running_loop()
         self._last = loop.time()
         while not self._end.is_set():
@@ -61,4 +77,4 @@ class Lifetime:
                 await asyncio.wait_for(self._end.wait(), min(left, 5.0))
             except TimeoutError:
                 continue
-        return self._end_all
+        return self._how

@@ -74,6 +74,15 @@ class Engine:
         """Whether any container runs."""
         return self.requests.busy()
 
+    async def retire(self) -> None:
+        """Let go of records and of what is watched, for another engine; who is attached stays so."""
+        await self.requests.watching.close()
+        self.loop.retire()
+        await self.builder.close()
+        for task in self.rooms.background:
+            task.cancel()
+        self.rooms.store.close()
+
     async def close(self, *, everything: bool) -> None:
         """Let go; with `everything` nothing of this engine stays in the kernel, and the keeper ends."""
         await self.requests.watching.close()
@@ -130,7 +139,8 @@ async def build(paths: Paths) -> Engine:
     uplink = Uplink(rooms)
     builder = Builder(paths, rooms.images, puller, Runner(rooms, confinement, uplink), rooms.clock)
     transfers = Transfers(rooms.images, puller, Pusher(rooms.images, rooms.clock), rooms.clock)
-    making = Making(builder, rooms.images, store, rooms.clock, Reader(lambda: builder.contents, rooms.images))
+    reader = Reader(lambda: builder.contents, rooms.images)
+    making = Making(builder, rooms.images, store, rooms.clock, reader, uplink.offer)
     requests = Requests(
         rooms,
         containers,

@@ -13,8 +13,14 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from composer.cachefile import open_cache
 from composer.errors import StateError
 from composer.watch.tree import DOUBT, Entry
+
+_VERSION = 1
+_TABLES = {
+    "entries": "owner TEXT, target BLOB, kind TEXT, mode INTEGER, digest BLOB, stamp INTEGER, PRIMARY KEY (owner, target)"
+}
 
 
 class Ledger:
@@ -23,11 +29,7 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         """Open or make the file; one that is damaged is begun anew."""
         self._lock = threading.Lock()
-        try:
-            self._connection = _open(path)
-        except sqlite3.DatabaseError:
-            path.unlink(missing_ok=True)
-            self._connection = _open(path)
+        self._connection = open_cache(path, _VERSION, _TABLES)
 
     def entries(self, owner: str) -> dict[str, Entry]:
         """Everything that `owner` has; what is in doubt with an entry that is the same as no other."""
@@ -94,19 +96,3 @@ class Ledger:
                 f"cannot note which files containers have: {error}",
                 hint="see whether the disk of the data directory is full",
             ) from error
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    connection = sqlite3.connect(path, timeout=5, check_same_thread=False)
-    try:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute(
-            "CREATE TABLE IF NOT EXISTS entries (owner TEXT, target BLOB, kind TEXT, mode INTEGER, digest BLOB,"
-            " stamp INTEGER, PRIMARY KEY (owner, target)) WITHOUT ROWID"
-        )
-    except BaseException:
-        connection.close()
-        raise
-    return connection

@@ -11,6 +11,7 @@ import pytest
 
 from tests.e2e.harness import Engine
 from tests.e2e.ordinary import NOBODY, installed_for_everybody
+from tests.e2e.terminals import Terminal
 from tests.make.debian import BuildError, build, import_command
 from tests.make.debian_recipes import RECIPES
 from tests.make.hub import Hub, running_hub
@@ -44,6 +45,14 @@ def ordinary() -> Iterator[Engine]:
     assert engine.close() == []
 
 
+@pytest.fixture
+def terminal() -> Iterator[Terminal]:
+    """A user at a terminal."""
+    terminal = Terminal()
+    yield terminal
+    terminal.close()
+
+
 @pytest.fixture(scope="session")
 def image_tars() -> dict[str, Path]:
     """The root file systems built from Debian packages by name: busybox debian python redis postgres."""
@@ -58,7 +67,7 @@ def image_store(image_tars: dict[str, Path]) -> Iterator[Path]:
     """A data directory with the images of them: busybox:1 debian:12 python:3 redis:7 postgres:15."""
     engine = Engine()
     for name, tar in image_tars.items():
-        engine.compose(*import_command(RECIPES[name], tar), check=True, timeout=180)
+        engine.compose(*import_command(RECIPES[name], tar), check=True)
     engine.compose("engine", "stop", check=True)
     yield engine.data
     shutil.rmtree(engine.root)

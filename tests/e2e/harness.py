@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from tests.e2e.leftovers import Marks, find_leftovers, read_marks
+from tests.patience import PATIENCE
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -94,7 +94,7 @@ class Running:
     def text(self) -> str:
         return "".join(self.output)
 
-    def until(self, words: str, timeout: float = 20) -> None:
+    def until(self, words: str, timeout: float = PATIENCE) -> None:
         """Wait until the output holds `words`."""
         eventually(lambda: words in self.text, timeout, lambda: f"`{words}` never came; there was:\n{self.text}")
 
@@ -102,14 +102,14 @@ class Running:
         """What Ctrl-C does: SIGINT to the foreground process group."""
         os.killpg(self.process.pid, signal.SIGINT)
 
-    def wait(self, timeout: float = 30) -> int:
+    def wait(self, timeout: float = PATIENCE) -> int:
         """The exit code, with all output read."""
         try:
             code = self.process.wait(timeout)
         except subprocess.TimeoutExpired:
             raise ScenarioError(f"compose {' '.join(self.arguments)} did not end; there was:\n{self.text}") from None
         for thread in self._threads:
-            thread.join(5)
+            thread.join(PATIENCE)
         return code
 
     def kill(self) -> None:
@@ -158,7 +158,7 @@ class Engine:
         cwd: Path | None = None,
         stdin: str = "",
         environment: Mapping[str, str] | None = None,
-        timeout: float = 90,
+        timeout: float = 3 * PATIENCE,
         check: bool = False,
     ) -> Result:
         """Run a command to its end. With `check`, any exit code but 0 fails the scenario."""
@@ -261,7 +261,7 @@ class Engine:
             if stop.code:
                 problems.append(str(stop))
         try:
-            eventually(lambda: not self.leftovers(), timeout=5)
+            eventually(lambda: not self.leftovers())
         except ScenarioError:
             problems += [*self.leftovers(), self.engine_logs()]
             self._clear()
@@ -339,7 +339,17 @@ class Project:
         """The log lines without prefix."""
         return self.compose("logs", "--no-log-prefix", *services, check=True).lines()
 
-    def wait_state(self, service: str, state: str, timeout: float = 20) -> dict[str, Any]:
+    def wait_caught(self, service: str, signal: signal.Signals) -> None:
+        """Wait until the service's first process catches a signal: until then the kernel keeps it from a pid 1."""
+        status = Path(f"/proc/{self.container(service)['Pid']}/status")
+
+        def caught() -> bool:
+            mask = next(line.split()[1] for line in status.read_text().splitlines() if line.startswith("SigCgt:"))
+            return bool(int(mask, 16) >> signal - 1 & 1)
+
+        eventually(caught, message=f"`{service}` does not catch {signal.name}")
+
+    def wait_state(self, service: str, state: str, timeout: float = PATIENCE) -> dict[str, Any]:
         """Wait until the service's only container is in a state; its `ps` entry."""
         return eventually(
             lambda: found if (found := self.container(service))["State"] == state else None,
@@ -349,7 +359,7 @@ class Project:
 
 
 def eventually(
-    probe: Callable[[], T | None], timeout: float = 10, message: str | Callable[[], str] = "it never came true"
+    probe: Callable[[], T | None], timeout: float = PATIENCE, message: str | Callable[[], str] = "it never came true"
 ) -> T:
     """The first truthy answer of `probe`, asked again and again until the time is up."""
     deadline = time.monotonic() + timeout
@@ -379,6 +389,18 @@ def is_gone(pid: int) -> bool:
     return stat.rpartition(")")[2].split()[0] in "ZX"
 
 
+def sleepers(seconds: int) -> list[int]:
+    """The processes `sleep SECONDS` of this machine."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if path.read_bytes() == f"sleep\0{seconds}\0".encode():
+                found.append(int(path.parent.name))
+        except OSError:
+            continue
+    return found
+
+
 def try_kill(pid: int) -> None:
     """SIGKILL a process of a failed scenario; one that is gone is fine."""
     try:
@@ -387,14 +409,7 @@ def try_kill(pid: int) -> None:
         return
 
 
-def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    """A port of this host that nobody uses at the moment."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("", 0))
-        return int(probe.getsockname()[1])
-
-
-def fetch(url: str, *, data: str | None = None, timeout: float = 5) -> str:
+def fetch(url: str, *, data: str | None = None, timeout: float = 20) -> str:
     """The body behind a URL; raises OSError where nothing answers."""
     body = data.encode() if data is not None else None
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -406,7 +421,7 @@ def fetch(url: str, *, data: str | None = None, timeout: float = 5) -> str:
             raise ScenarioError(f"{url} answered {error.code}: {error.read().decode(errors='replace')}") from None
 
 
-def fetched(url: str, timeout: float = 15, *, data: str | None = None) -> str:
+def fetched(url: str, timeout: float = PATIENCE, *, data: str | None = None) -> str:
     """The body behind a URL, as soon as it answers."""
 
     def probe() -> str | None:

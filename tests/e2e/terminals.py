@@ -46,14 +46,15 @@ class Terminal:
 
     def until(self, words: str) -> None:
         """Read until `words` have come."""
-        eventually(lambda: words in self._read(), 20, lambda: f"`{words}` never came; there was:\n{self.text!r}")
+        eventually(lambda: words in self._read(), message=lambda: f"`{words}` never came; there was:\n{self.text!r}")
 
     def end(self) -> int:
         """The command's exit code, with all that it drew read."""
         assert self.process is not None
         process = self.process
         eventually(
-            lambda: self._read() is not None and process.poll() is not None, 20, lambda: f"no end: {self.text!r}"
+            lambda: self._read() is not None and process.poll() is not None,
+            message=lambda: f"no end: {self.text!r}",
         )
         self._read()
         return process.wait()

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.harness import IDLE, Engine, free_port
+from tests.e2e.harness import IDLE, Engine
+from tests.make.ports import free_port
 
 FILES = {
     "broken YAML": ("services:\n  web: [\n", ["compose.yaml:"]),

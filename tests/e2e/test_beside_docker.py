@@ -20,7 +20,8 @@ import pytest
 
 from tests.e2e.harness import Engine
 from tests.make.image import busybox_rootfs
-from tests.make.registry import free_port, running_registry
+from tests.make.ports import free_port
+from tests.make.registry import running_registry
 
 SETUP = Path(__file__).parents[1] / "bench/setup.sh"
 

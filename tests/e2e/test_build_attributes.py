@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import platform
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.harness import Engine, Project
+from tests.e2e.harness import Engine, Project, eventually
 from tests.e2e.registries import busybox_image
 from tests.make.image import busybox_rootfs
 from tests.make.registry import Registry, running_registry
-
-HERE = {"x86_64": "linux/amd64", "aarch64": "linux/arm64"}[platform.machine()]
 
 
 @pytest.fixture
@@ -144,12 +140,62 @@ def test_a_newer_base_image_that_is_here_is_built_upon(builder: Engine, registry
     assert shop.compose("up", "--dry-run", check=True).lines()[0] == f"build/web  ({base} changed)"
 
 
-def test_only_what_runs_here_is_built_of_several_platforms(builder: Engine) -> None:
-    shop = project(builder, f"platforms: [linux/s390x, {HERE}]", "CMD sleep 1")
+def test_steps_find_the_services_of_a_network_of_the_project(builder: Engine) -> None:
+    shop = builder.project(
+        """
+services:
+  db:
+    image: busybox
+    command: [sh, -c, "while true; do echo of the database | nc -l -p 5000; done"]
+    networks: [back]
+    stop_grace_period: 0s
+  web: {build: {context: ., network: back}}
+  near: {build: {context: ., network: "service:db", args: {WHERE: 127.0.0.1}}}
+networks: {back: {internal: true}}
+""",
+        files={
+            "Dockerfile": "FROM busybox\nARG WHERE=db\nRUN nc $WHERE 5000 < /dev/null > /said; cat /said; test -s /said\n"
+        },
+    )
+
+    missing = shop.compose("build", "near")
+    assert missing.code == 17
+    assert "cannot run a step on the network of `db`: it does not run" in missing.stderr
+    # The network is made for a step, as `up` makes it, and `up` takes it as it is.
+    refused = shop.compose("build", "web")
+    assert refused.code == 17
+    assert "could not be run" not in refused.stderr
+    assert "network/shop_back" not in shop.compose("up", "--dry-run", "db", check=True).stdout
+    shop.up("db")
+    listening = ("exec", "-T", "db", "sh", "-c", "netstat -ltn | grep -q :5000")
+    eventually(lambda: shop.compose(*listening).code == 0)
+    built = shop.compose("build", "--progress", "plain", check=True)
+    assert built.stderr.count("of the database") >= 2
+
+
+def test_what_is_odd_about_a_copy_is_told_with_its_line(builder: Engine) -> None:
+    shop = project(builder, "labels: {}", "COPY --chown=nobody2:nogroup2 Dockerfile *.none /to/")
 
     built = shop.compose("build", check=True)
 
-    assert f"of the platforms of `web` (compose.yaml:5) only `{HERE}` is built here" in built.stderr
-    details = json.loads(builder.compose("image", "inspect", "shop-web", check=True).stdout)[0]
-    assert f"linux/{details['Architecture']}" == HERE
-    assert "warning" not in shop.compose("up", "-d", "--no-start", check=True).stderr
+    assert "Dockerfile:2: `*.none` matches nothing" in built.stderr
+    assert "Dockerfile:2: `--chown=nobody2:nogroup2`: there is no `nobody2` in the image" in built.stderr
+    assert "there is no `nogroup2`" in built.stderr
+
+
+def test_a_mode_that_is_none_is_found_before_anything_runs(builder: Engine) -> None:
+    shop = project(
+        builder, "args: {MODE: 9}", "RUN echo begun", "COPY --chmod=rwx Dockerfile /", "COPY --chown=a:b:c Dockerfile /"
+    )
+
+    refused = shop.compose("build")
+
+    assert "`--chmod=rwx` is no mode" in refused.stderr
+    assert "`--chown=a:b:c` is no owner" in refused.stderr
+    assert "begun" not in refused.stderr
+    assert "is no mode" in shop.compose("build", "--check").stdout
+    later = project(
+        builder, "args: {MODE: 9}", "ARG MODE", "RUN echo begun", "COPY --chmod=$MODE Dockerfile /"
+    ).compose("build")
+    assert "`--chmod=9` is no mode" in later.stderr
+    assert "begun" not in later.stderr

@@ -16,7 +16,8 @@ from tests.build_corpus.cases import CASES
 from tests.build_corpus.golden import record, recorded
 from tests.build_corpus.picture import Saved, picture, read
 from tests.build_corpus.served import make, replaced, serving
-from tests.e2e.harness import Engine, free_port
+from tests.e2e.harness import Engine
+from tests.make.ports import free_port
 
 
 @dataclass(frozen=True)

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import re
-import select
-import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.harness import IDLE, REPOSITORY, Engine, Project, eventually, json_lines
+from tests.e2e.terminals import Terminal
 
 ONE = f"services:\n  web:\n    image: host\n    environment: {{COLOUR: blue}}\n    command: {IDLE}\n"
 
@@ -45,9 +41,10 @@ def test_exec_takes_environment_user_and_directory(shop: Project) -> None:
 
 
 def test_exec_detached_goes_on_by_itself(shop: Project) -> None:
-    result = shop.compose("exec", "-d", "web", "sh", "-c", "sleep 0.3; echo done > /srv/file", check=True)
+    script = "until test -e /srv/go; do sleep 0.05; done; echo done > /srv/file"
+    shop.compose("exec", "-d", "web", "sh", "-c", script, check=True)
+    shop.exec("web", "touch", "/srv/go")
 
-    assert result.seconds < 10
     eventually(lambda: shop.compose("exec", "-T", "web", "cat", "/srv/file").stdout == "done\n")
 
 
@@ -81,36 +78,14 @@ def test_exec_with_an_index_reaches_that_replica(shop: Project) -> None:
     assert len(names) == 2
 
 
-def test_exec_on_a_terminal_gives_a_terminal_and_restores_it(shop: Project) -> None:
-    """The other end of a pty plays the user."""
-    leader, follower = pty.openpty()
-    before = subprocess.run(["stty", "-a"], stdin=follower, capture_output=True, text=True).stdout
-    process = subprocess.Popen(
-        [*shop.engine.program, "exec", "web", "sh", "-c", "stty size; test -t 0 && echo tty; read l; echo got $l"],
-        cwd=shop.directory,
-        env={**shop.engine.environment, "TERM": "xterm"},
-        stdin=follower,
-        stdout=follower,
-        stderr=follower,
-        start_new_session=True,
-    )
-    output = b""
-    deadline = time.monotonic() + 20
-    sent = False
-    while b"got hello" not in output and time.monotonic() < deadline:
-        if select.select([leader], [], [], 0.2)[0]:
-            output += os.read(leader, 4096)
-        if b"tty" in output and not sent:
-            os.write(leader, b"hello\r")
-            sent = True
-    assert process.wait(10) == 0, output
-    after = subprocess.run(["stty", "-a"], stdin=follower, capture_output=True, text=True).stdout
-    os.close(leader)
-    os.close(follower)
+def test_exec_on_a_terminal_gives_a_terminal_and_restores_it(shop: Project, terminal: Terminal) -> None:
+    terminal.start(shop, "exec", "web", "sh", "-c", "stty size; test -t 0 && echo tty; read l; echo got $l")
+    terminal.until("tty\r\n")
+    terminal.type("hello\r")
+    terminal.until("got hello")
 
-    assert b"tty\r\n" in output
-    assert b"got hello" in output
-    assert before == after
+    assert terminal.end() == 0
+    assert terminal.is_restored()
 
 
 def test_run_returns_the_exit_code_and_removes_its_container(shop: Project) -> None:
@@ -203,7 +178,7 @@ def test_logs_follow_until_the_last_container_ends(engine: Engine) -> None:
     """)
     shop.up()
 
-    result = shop.compose("logs", "-f", "--no-log-prefix", timeout=20)
+    result = shop.compose("logs", "-f", "--no-log-prefix")
 
     assert result.lines() == ["line 1", "line 2", "line 3"]
 

@@ -8,13 +8,14 @@ import shutil
 import urllib.request
 from pathlib import Path
 
-from tests.e2e.harness import REPOSITORY, Engine, Project, eventually, free_port
+from tests.e2e.harness import REPOSITORY, Engine, Project, eventually
+from tests.make.ports import free_port
 
 
 def fetch(url: str, data: bytes | None = None) -> str:
     """The body, "" while nobody answers."""
     try:
-        with urllib.request.urlopen(url, data, timeout=10) as response:
+        with urllib.request.urlopen(url, data, timeout=20) as response:
             return str(response.read().decode())
     except OSError:
         return ""

@@ -11,19 +11,18 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from composer.api.starter import forkserver_pid
 from composer.paths import Paths
-from tests.e2e.harness import IDLE, Engine, Project, eventually, is_gone
+from tests.e2e.harness import Engine, Project, eventually, is_gone
 from tests.e2e.terminals import Terminal
 
-SERVICE = f"""
+SERVICE = """
 services:
-  web: {{image: host, command: {IDLE}}}
+  web: {image: host, command: ["sh", "-c", "trap 'exit 0' TERM INT; echo serving; sleep infinity & wait"]}
 """
 
 
@@ -33,15 +32,8 @@ def shop(engine: Engine) -> Project:
     engine.program = (sys.executable, "-m", "composer.client")
     shop = engine.project(SERVICE)
     shop.up()
-    eventually(lambda: forkserver(shop), 20)
+    eventually(lambda: forkserver(shop))
     return shop
-
-
-@pytest.fixture
-def terminal() -> Iterator[Terminal]:
-    terminal = Terminal()
-    yield terminal
-    terminal.close()
 
 
 def forkserver(shop: Project) -> int:
@@ -55,7 +47,7 @@ def commands(shop: Project) -> list[int]:
 
 
 def the_command(shop: Project) -> int:
-    return eventually(lambda: commands(shop), 20, "the forkserver has no command")[0]
+    return eventually(lambda: commands(shop), message="the forkserver has no command")[0]
 
 
 def state(pid: int) -> str:
@@ -65,6 +57,15 @@ def state(pid: int) -> str:
 def status(pid: int, name: str) -> str:
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(line.partition(":")[2].strip() for line in lines if line.startswith(f"{name}:"))
+
+
+def opened(pid: int) -> dict[int, str]:
+    """What the descriptors of a process are."""
+    found = {}
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):  # closed meanwhile
+            found[int(entry.name)] = str(entry.readlink())
+    return found
 
 
 def client_of(shop: Project) -> int:
@@ -113,14 +114,11 @@ def test_umask_limits_ignored_signals_and_descriptors_are_the_callers(shop: Proj
         stdout=subprocess.DEVNULL,
     ) as process:
         command = the_command(shop)
-        eventually(lambda: status(command, "Umask") == "0027")
-        time.sleep(0.2)
-        opened = {int(entry.name): str(entry.readlink()) for entry in Path(f"/proc/{command}/fd").iterdir()}
-        assert opened[0] == opened[1] == "/dev/null"
-        assert opened[7] == str(shop.directory / "extra")
+        expected = {0: "/dev/null", 1: "/dev/null", 7: str(shop.directory / "extra")}
+        eventually(lambda: expected.items() <= opened(command).items())
+        assert status(command, "Umask") == "0027"
         assert "Max open files            99 " in Path(f"/proc/{command}/limits").read_text()
         assert int(status(command, "SigIgn"), 16) & 1
-        assert not any("fork.sock" in name for name in opened.values())
         process.send_signal(signal.SIGHUP)
         time.sleep(0.1)
         assert process.poll() is None
@@ -133,7 +131,6 @@ def test_ctrl_c_ends_a_command_with_130(shop: Project) -> None:
     following = shop.start("logs", "-f")
     command = the_command(shop)
 
-    time.sleep(0.2)
     following.interrupt()
 
     assert following.wait() == 130
@@ -178,7 +175,7 @@ def test_a_killed_forkserver_ends_no_command_and_is_started_again(shop: Project)
     assert running.wait() == 5
 
     assert set(shop.ps()) == {"shop-web-1"}  # by itself, and it starts another
-    after = eventually(lambda: forkserver(shop) or (bool(shop.ps()) and 0), 20)
+    after = eventually(lambda: forkserver(shop) or (bool(shop.ps()) and 0))
     assert after != before
 
 
@@ -218,15 +215,10 @@ def test_whoever_is_somebody_else_runs_the_command_himself(shop: Project, prefix
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     ) as process:
-        with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(3)
+        assert process.stdout is not None
+        assert any(b"serving" in line for line in process.stdout)
         assert commands(shop) == []
         process.send_signal(signal.SIGINT)
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-        assert process.stdout is not None
         assert b"Traceback" not in process.stdout.read()
     assert process.returncode == 130
 
@@ -235,7 +227,7 @@ def test_an_ordinary_user_has_one_outside_of_the_engines_namespaces(ordinary: En
     ordinary.program = (*ordinary.program[:-1], "composer.client")
     shop = ordinary.project("services:\n  web: {image: host, command: sleep 1000, stop_signal: KILL}\n")
     shop.up()
-    pid = eventually(lambda: forkserver(shop), 20)
+    pid = eventually(lambda: forkserver(shop))
 
     assert Path(f"/proc/{pid}/ns/user").readlink() == Path("/proc/self/ns/user").readlink()
     assert shop.exec("web", "echo", "hello").stdout == "hello\n"
@@ -260,7 +252,7 @@ def test_nonsense_at_its_socket_hurts_nobody(shop: Project) -> None:
 def test_many_commands_at_once(shop: Project) -> None:
     running = [shop.start("exec", "-T", "web", "sh", "-c", f"exit {number}") for number in range(12)]
 
-    assert [each.wait(60) for each in running] == list(range(12))
+    assert [each.wait() for each in running] == list(range(12))
 
 
 def test_exec_on_a_terminal_is_raw_has_its_size_and_puts_it_back(shop: Project, terminal: Terminal) -> None:
@@ -322,8 +314,8 @@ def test_a_stopped_exec_gives_the_terminal_back_and_reads_it_in_the_foreground_o
     eventually(lambda: state(command) == state(client) == "T")
     eventually(lambda: not is_raw() and terminal.foreground() != os.getpgid(client))
     terminal.type("bg\n")
-    time.sleep(0.5)
-    assert state(command) == state(client) == "T"  # as any program that reads, in the background
+    time.sleep(0.5)  # it may go on for a moment
+    eventually(lambda: state(command) == state(client) == "T")  # as any program that reads, in the background
     terminal.type("fg\n")
     eventually(lambda: "T" not in (state(command), state(client)) and is_raw())
     terminal.type("words\n")

@@ -67,11 +67,11 @@ def test_a_container_that_talks_is_not_frozen_and_its_log_has_a_gap(small: Engin
     filler = fill(small)
     eventually(lambda: count() > 0)
     before = count()
-    eventually(lambda: count() > before + 20_000, timeout=60)
+    eventually(lambda: count() > before + 5_000)  # three times what its pipe holds
 
     assert shop.container("web")["State"] == "running"
     filler.unlink()
-    lost = eventually(lambda: [line for line in shop.logs() if "bytes of output were lost" in line], timeout=30)
+    lost = eventually(lambda: [line for line in shop.logs() if "bytes of output were lost" in line])
     assert "the disk was full" in lost[0]
     shop.compose("stop", "-t", "0", check=True)
     shop.down()

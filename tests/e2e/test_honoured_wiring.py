@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from tests.e2e.harness import IDLE, Engine, eventually, free_port
+from tests.e2e.harness import IDLE, Engine, eventually
+from tests.make.ports import free_port
 
 LAB = f"""
     include:
@@ -130,6 +131,6 @@ def test_what_the_file_asks_for_is_where_it_should_be(engine: Engine) -> None:
     assert "elsewhere" not in lab.ps("-a")
 
     # restarts of a deployment, and the end of them
-    ended = eventually(lambda: (found := lab.container("failing"))["State"] == "exited" and found, timeout=30)
+    ended = eventually(lambda: (found := lab.container("failing"))["State"] == "exited" and found)
     assert ended["ExitCode"] == 1
     assert lab.container("quiet")["State"] == "running"

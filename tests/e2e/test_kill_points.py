@@ -104,7 +104,7 @@ def test_a_keeper_that_dies_over_starts_is_replaced_and_leaves_nothing(engine: E
         assert "nothing to do" in crew.compose("up", "--dry-run", check=True).output
         crew.down()
         ours = {str(pid) for pid in engine.status().values() if isinstance(pid, int)}
-        eventually(lambda: not remnants(engine, ours), 5, lambda: "\n".join(remnants(engine, ours)))  # noqa: B023
+        eventually(lambda: not remnants(engine, ours), message=lambda: "\n".join(remnants(engine, ours)))  # noqa: B023
         crew.up()
 
 

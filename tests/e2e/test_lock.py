@@ -403,7 +403,7 @@ def test_a_watch_follows_the_lock(engine: Engine, registry: Registry, tmp_path: 
 
     shop.compose("lock", "--update", check=True)
 
-    eventually(lambda: shop.compose("exec", "-T", "web", "cat", "/greeting").stdout == "moved\n", timeout=30)
+    eventually(lambda: shop.compose("exec", "-T", "web", "cat", "/greeting").stdout == "moved\n")
     shop.compose("watch", "--stop", check=True)
 
 

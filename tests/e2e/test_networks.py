@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.harness import HTTP, IDLE, Engine, eventually, fetch, fetched, free_port
+from tests.e2e.harness import HTTP, IDLE, Engine, eventually, fetch, fetched
+from tests.make.ports import free_port
 
 
 def test_two_services_find_each_other_by_name_and_one_is_published(engine: Engine) -> None:
@@ -57,6 +58,7 @@ def test_an_alias_is_a_name_and_an_unknown_name_fails_at_once(engine: Engine) ->
           client:
             image: host
             command: {IDLE}
+            environment: {{RES_OPTIONS: "timeout:30"}}  # of resolv.conf(5): an answer that does not come takes as long
     """)
     shop.up()
 
@@ -64,7 +66,7 @@ def test_an_alias_is_a_name_and_an_unknown_name_fails_at_once(engine: Engine) ->
         return shop.exec("client", "getent", "ahostsv4", name).stdout.split()[0]
 
     assert address("www") == address("shop.example") == address("web")
-    unknown = shop.compose("exec", "-T", "client", "timeout", "5", "getent", "ahostsv4", "nosuchservice")
+    unknown = shop.compose("exec", "-T", "client", "timeout", "25", "getent", "ahostsv4", "nosuchservice")
     assert unknown.code == 2, unknown  # getent: not found; 124 would be the timeout's
 
 

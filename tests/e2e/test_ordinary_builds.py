@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.e2e.harness import Engine, Project, fetched, free_port
+from tests.e2e.harness import Engine, Project, fetched
+from tests.make.ports import free_port
 
 _LONG = 600.0
 
@@ -175,4 +176,4 @@ def test_a_second_build_finds_all_done(connected: Engine) -> None:
     again = tool.compose("build", check=True)
 
     assert "cached" in again.output.lower()
-    assert again.seconds < 10
+    assert " 0 run " in again.output

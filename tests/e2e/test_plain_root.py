@@ -56,3 +56,38 @@ def test_containers_run_on_copies_of_their_images(without_overlay: Engine, tmp_p
     assert "copy of its image" not in again.output
     assert shop.exec("box", "cat", "/kept").stdout == "image"
     assert set(shop.ps()) == {"shop-web-1", "shop-box-1"}
+
+
+def test_images_are_built_without_an_overlay_too(without_overlay: Engine, tmp_path: Path) -> None:
+    engine = without_overlay
+    rootfs = busybox_rootfs(tmp_path / "box", {"etc/seed": "of the image", "kept/file": "image", "gone": "image"})
+    engine.compose("image", "import", str(rootfs), "box:1", check=True)
+    shop = engine.project(
+        "services: {web: {build: ., stop_grace_period: 0s}}",
+        files={
+            "context": "of the context\n",
+            "Dockerfile": """
+FROM box:1 AS first
+RUN --mount=target=/here cat /here/context > /etc/seed && rm /gone && rm -r /kept && mkdir /kept && touch /kept/new
+RUN test ! -e /gone && test "$(ls /kept)" = new && ln /etc/seed /etc/twin && cat /etc/hosts > /hosts
+FROM first
+COPY --from=first /etc/twin /copied
+RUN --mount=type=cache,target=/cache --mount=from=first,target=/first,rw touch /first/x /cache/x && rm /etc/seed
+CMD ["sleep", "1000"]
+""",
+        },
+    )
+
+    built = shop.compose("build", check=True)
+
+    assert built.stderr.count("every RUN step of a build gets a copy") == 1
+    assert shop.compose("build", check=True).stderr.count("CACHED") >= 5
+    shop.up()
+    assert shop.exec("web", "cat", "/copied", "/etc/twin").stdout == "of the context\n" * 2
+    assert (
+        shop.exec("web", "sh", "-c", "ls -d /gone /kept/* /etc/seed /first /cache /here 2>/dev/null; true").stdout
+        == "/kept/new\n"
+    )
+    failed = shop.directory / "Dockerfile"
+    failed.write_text(failed.read_text() + "RUN echo before && exit 3\n")
+    assert "exit status 3" in shop.compose("build").stderr

@@ -13,7 +13,8 @@ from tests.e2e.harness import Engine, eventually
 from tests.e2e.registries import busybox_image
 from tests.fakes.faulty_proxy import Fault, faulty_proxy
 from tests.make.image import Made, entry, tar
-from tests.make.registry import Registry, free_port, running_registry
+from tests.make.ports import free_port
+from tests.make.registry import Registry, running_registry
 
 
 @pytest.fixture
@@ -161,7 +162,7 @@ def test_ctrl_c_ends_a_pull_at_once_and_leaves_nothing(engine: Engine, registry:
 
         up.interrupt()
 
-        assert up.wait(10) == 130
+        assert up.wait() == 130
         eventually(lambda: not list(engine.data.glob("*/.staging-*")))
         assert not (engine.data / "images/index.json").exists()
     assert "Pulled" not in up.text

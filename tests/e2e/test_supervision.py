@@ -35,10 +35,11 @@ def test_a_restart_policy_brings_a_container_back(engine: Engine) -> None:
 
     shop.up()
 
-    eventually(lambda: starts("always") >= 4, 20)
-    eventually(lambda: starts("failing") == 3 and shop.container("failing")["State"] == "exited", 20)
-    assert starts("once") == 1
-    assert starts("fine") == 1
+    eventually(lambda: starts("always") >= 4)
+    eventually(lambda: starts("failing") == 3 and shop.container("failing")["State"] == "exited")
+    for ended in ("once", "fine"):
+        shop.wait_state(ended, "exited")
+        assert starts(ended) == 1
     shop.compose("stop", "always", check=True)
     stopped = starts("always")
     assert shop.wait_state("always", "exited")
@@ -65,7 +66,7 @@ def test_health_goes_from_starting_to_healthy_to_unhealthy(engine: Engine) -> No
           web:
             image: host
             command: {IDLE}
-            healthcheck: {{test: "test -e /tmp/ok", interval: 200ms, timeout: 1s, retries: 2, start_period: 60s}}
+            healthcheck: {{test: "test -e /tmp/ok", interval: 200ms, timeout: 20s, retries: 2, start_period: 10m}}
     """)
     shop.up()
     assert shop.container("web")["Health"] == "starting"
@@ -86,7 +87,7 @@ def test_a_dependant_waits_until_its_dependency_is_healthy(engine: Engine) -> No
             image: host
             volumes: ["./order:/order"]
             command: ["sh", "-c", "trap 'exit 0' TERM; sleep 1; echo db >> /order/log; sleep infinity & wait"]
-            healthcheck: {test: ["CMD", "grep", "-q", "db", "/order/log"], interval: 100ms, start_period: 10s}
+            healthcheck: {test: ["CMD", "grep", "-q", "db", "/order/log"], interval: 100ms, start_period: 10m}
           web:
             image: host
             volumes: ["./order:/order"]
@@ -145,7 +146,7 @@ def test_a_dependency_that_becomes_unhealthy_stops_the_start_with_its_name(engin
 
 
 def test_dependants_start_after_and_stop_before_what_they_depend_on(engine: Engine) -> None:
-    tell = "echo $$NAME up >> /order/log; trap 'echo $$NAME down >> /order/log; exit 0' TERM; sleep infinity & wait"
+    tell = "trap 'echo $$NAME down >> /order/log; exit 0' TERM; echo $$NAME up >> /order/log; sleep infinity & wait"
     shop = engine.project(f"""
         x-base: &base
           image: host
@@ -170,7 +171,7 @@ def test_up_wait_returns_when_all_is_healthy_and_fails_when_something_ends(engin
           web:
             image: host
             command: ["sh", "-c", "trap 'exit 0' TERM; sleep 0.5; touch /tmp/ok; sleep infinity & wait"]
-            healthcheck: {test: ["CMD", "test", "-e", "/tmp/ok"], interval: 100ms, start_period: 10s}
+            healthcheck: {test: ["CMD", "test", "-e", "/tmp/ok"], interval: 100ms, start_period: 10m}
     """)
     shop.up("--wait")
     assert shop.container("web")["Health"] == "healthy"
@@ -185,7 +186,7 @@ def test_up_wait_returns_when_all_is_healthy_and_fails_when_something_ends(engin
     shop.edit("exit 4", "true")
     late = shop.compose("up", "--wait", "--wait-timeout", "1")
     assert late.code == 1, late
-    assert late.seconds < 8
+    assert "`web` is not healthy after 1 s" in late.output
 
 
 def test_a_chain_of_healthy_dependencies_does_not_wait_for_whole_intervals(engine: Engine) -> None:
@@ -194,7 +195,7 @@ def test_a_chain_of_healthy_dependencies_does_not_wait_for_whole_intervals(engin
           s{n}:
             image: host
             command: {IDLE}
-            healthcheck: {{test: ["CMD", "true"], interval: 30s}}
+            healthcheck: {{test: ["CMD", "true"], interval: 10m}}
             depends_on: {{s{n - 1}: {{condition: service_healthy}}}}"""
         for n in range(1, 4)
     )
@@ -203,17 +204,17 @@ def test_a_chain_of_healthy_dependencies_does_not_wait_for_whole_intervals(engin
           s0:
             image: host
             command: {IDLE}
-            healthcheck: {{test: ["CMD", "true"], interval: 30s}}{links}
+            healthcheck: {{test: ["CMD", "true"], interval: 10m}}{links}
     """)
 
-    assert shop.up().seconds < 15
+    shop.up()  # would have been given up by now
     assert shop.ps()["shop-s3-1"]["State"] == "running"
 
 
 def test_a_container_that_ignores_sigterm_is_killed_after_its_grace(engine: Engine) -> None:
     shop = engine.project(f"""
         services:
-          stubborn: {{image: host, command: {STUBBORN}, stop_grace_period: 60s}}
+          stubborn: {{image: host, command: {STUBBORN}, stop_grace_period: 10m}}
           web: {{image: host, command: {IDLE}, depends_on: [stubborn]}}
     """)
     shop.up()
@@ -222,4 +223,4 @@ def test_a_container_that_ignores_sigterm_is_killed_after_its_grace(engine: Engi
     down = shop.down("-t", "1")
 
     assert is_gone(pid)
-    assert 0.9 < down.seconds < 15, "neither the flag's grace nor its end was kept"
+    assert down.seconds > 0.9, "the flag's grace was not kept"

@@ -2,19 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
-
 from tests.e2e.harness import IDLE, Engine, eventually
 from tests.e2e.terminals import COLUMNS, ROWS, Terminal
-
-
-@pytest.fixture
-def terminal() -> Iterator[Terminal]:
-    terminal = Terminal()
-    yield terminal
-    terminal.close()
 
 
 def test_run_on_a_terminal_has_its_size_and_passes_keys_and_ctrl_c(engine: Engine, terminal: Terminal) -> None:

@@ -179,7 +179,7 @@ def test_without_watches_of_the_kernel_it_polls_and_says_how_to_get_some(ordinar
         shop = watched(ordinary, RULE)
         assert "sysctl fs.inotify.max_user_instances" in status(shop)
         (shop.directory / "src/a.py").write_text("two")
-        eventually(lambda: shop.exec("web", "cat", "/app/a.py").stdout == "two", 20)
+        eventually(lambda: shop.exec("web", "cat", "/app/a.py").stdout == "two")
         logs = shop.start("logs", "-f", "web")
         shop.exec("web", "sh", "-c", "sleep 1; echo said later >/proc/1/fd/1")
         logs.until("said later")

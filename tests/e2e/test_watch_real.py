@@ -14,7 +14,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.e2e.harness import IDLE, REPOSITORY, Engine, ScenarioError, eventually, fetch, free_port
+from tests.e2e.harness import IDLE, REPOSITORY, Engine, ScenarioError, eventually, fetch
+from tests.make.ports import free_port
+from tests.patience import PATIENCE
 
 _APP = """
 from flask import Flask
@@ -64,16 +66,16 @@ def test_flask_reloads_itself_when_files_arrive(engine: Engine, flask: Path) -> 
     def greeting() -> str:
         return answers(f"http://127.0.0.1:{port}/")
 
-    eventually(lambda: greeting() == "one", 40, lambda: "".join(shop.logs("web")))
+    eventually(lambda: greeting() == "one", message=lambda: "".join(shop.logs("web")))
     before = {name: entry["Pid"] for name, entry in shop.ps().items()}
     words = shop.directory / "src/words.py"
     words.with_suffix(".py~").write_text("GREETING = 'two'\n")
     words.with_suffix(".py~").rename(words)
-    eventually(lambda: greeting() == "two", 40, lambda: "".join(shop.logs("web")))
+    eventually(lambda: greeting() == "two", message=lambda: "".join(shop.logs("web")))
 
     words.write_text("GREETING='three'\n")
     words.write_text("GREETING = 'three'\n")  # a formatter
-    eventually(lambda: greeting() == "three", 40, lambda: "".join(shop.logs("web")))
+    eventually(lambda: greeting() == "three", message=lambda: "".join(shop.logs("web")))
     assert {name: entry["Pid"] for name, entry in shop.ps().items()} == before
 
 
@@ -85,9 +87,9 @@ async def updates(url: str, act: Callable[[], object]) -> list[str]:
             await (await session.get(f"{url}/src/{module}.jsx")).text()
         token = re.search(r'wsToken = "([^"]+)"', client)
         async with session.ws_connect(f"{url}/?token={token[1] if token else ''}", protocols=("vite-hmr",)) as socket:
-            assert (await socket.receive_json(timeout=20))["type"] == "connected"
+            assert (await socket.receive_json(timeout=PATIENCE))["type"] == "connected"
             act()
-            while (message := await socket.receive_json(timeout=20))["type"] != "update":
+            while (message := await socket.receive_json(timeout=PATIENCE))["type"] != "update":
                 pass
             return [update["path"] for update in message["updates"]]
 
@@ -110,7 +112,7 @@ def test_vite_replaces_a_module_in_the_page_when_its_file_arrives(connected: Eng
     shutil.copytree(REPOSITORY / "examples/webapp/web", shop.directory / "web")
     shop.compose("up", "-d", "--watch", timeout=600, check=True)
     before = shop.container("web")["Pid"]
-    eventually(lambda: answers(f"http://127.0.0.1:{port}/@vite/client"), 60, lambda: "".join(shop.logs("web")))
+    eventually(lambda: answers(f"http://127.0.0.1:{port}/@vite/client"), message=lambda: "".join(shop.logs("web")))
     source = shop.directory / "web/src/App.jsx"
 
     told = asyncio.run(

@@ -122,7 +122,7 @@ class Mischief:
         os.mkfifo(self._new())
 
 
-def assert_same(shop: Project, timeout: float) -> None:
+def assert_same(shop: Project) -> None:
     """Both sides have become the same, and the watch says so."""
     top = shop.directory / "src"
 
@@ -132,8 +132,7 @@ def assert_same(shop: Project, timeout: float) -> None:
 
     eventually(
         lambda: not differences(),
-        timeout,
-        lambda: "\n".join(f"{path}: {str(pair)[:200]}" for path, pair in sorted(differences().items())),
+        message=lambda: "\n".join(f"{path}: {str(pair)[:200]}" for path, pair in sorted(differences().items())),
     )
     assert "in sync" in shop.compose("watch", "--verify", check=True).stdout
 
@@ -151,7 +150,7 @@ def endure(engine: Engine, seed: int, count: int, kills: int) -> None:
             time.sleep(chance.random() * 0.02)  # now within a batch, now between two
         if number % (count // (kills + 1)) == count // (kills + 1) - 1 and number < count - 1:
             engine.kill("engine")
-    assert_same(shop, 20)
+    assert_same(shop)
 
 
 @pytest.mark.parametrize("seed", [1])

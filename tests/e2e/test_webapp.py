@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import pytest
 
 from tests.e2e.browser import rendered
-from tests.e2e.harness import REPOSITORY, Engine, Project, Result, ScenarioError, eventually, fetch, free_port
+from tests.e2e.harness import REPOSITORY, Engine, Project, Result, ScenarioError, eventually, fetch
+from tests.make.ports import free_port
 
 _LONG = 600.0
 
@@ -92,7 +93,7 @@ def test_while_it_is_watched_an_edited_file_is_in_its_service_at_once(site: Site
     before = site.containers()
 
     site.edit("api/tasks.py", "Things to do", "Things to do today")
-    eventually(lambda: _answer(site) == "Things to do today", 30)
+    eventually(lambda: _answer(site) == "Things to do today")
     assert site.containers() == before  # restarted, not made anew
 
     site.edit("web/src/App.jsx", "served by composer", "served afresh")
@@ -110,7 +111,7 @@ def test_its_page_works_in_a_browser_and_follows_the_source(site: Site) -> None:
     assert '<li class="">Bring it up</li>' in page
 
     site.edit("api/tasks.py", "Things to do", "Things to do today")
-    eventually(lambda: "<h1>Things to do today</h1>" in rendered(site.url), 60)
+    eventually(lambda: "<h1>Things to do today</h1>" in rendered(site.url))
     site.edit("web/src/App.jsx", "served by composer", "served afresh")
     eventually(lambda: "served afresh" in rendered(site.url), 90)
 

@@ -23,6 +23,7 @@ from composer.keeper.context import Context
 from composer.keeper.perform import describe, perform
 from composer.keeper.steps import Step
 from composer.kernel import clone, namespace
+from tests.patience import PATIENCE
 
 
 class Child:
@@ -35,7 +36,7 @@ class Child:
         self.closed = False
         self.netns = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
 
-    def run(self, *command: str, timeout: float = 20, check: bool = False) -> subprocess.CompletedProcess[str]:
+    def run(self, *command: str, timeout: float = PATIENCE, check: bool = False) -> subprocess.CompletedProcess[str]:
         """Run a program in its network namespace."""
         return subprocess.run(
             ["nsenter", f"--net=/proc/self/fd/{self.netns}", *command],
@@ -237,7 +238,7 @@ def link_names(where: Child) -> list[str]:
     )
 
 
-def eventually(claim: Callable[[], bool], seconds: float = 5) -> bool:
+def eventually(claim: Callable[[], bool], seconds: float = PATIENCE) -> bool:
     """Whether the claim comes true in time: namespaces die in the background."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

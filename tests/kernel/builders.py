@@ -17,6 +17,7 @@ from composer.paths import Paths
 from composer.server import wiring
 from tests.kernel.keepers import House
 from tests.make.image import import_busybox
+from tests.patience import PATIENCE
 
 
 class Yard:
@@ -64,7 +65,7 @@ class Yard:
         """Wait until a step has written `words`."""
         while words not in self.output:
             self._heard.clear()
-            await asyncio.wait_for(self._heard.wait(), 20)
+            await asyncio.wait_for(self._heard.wait(), PATIENCE)
 
     def ran(self) -> list[str]:
         """The steps of the last build that were really run, by what follows their number."""

@@ -9,11 +9,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from composer.errors import EngineError
 from composer.keeper.client import Keeper, Run, Started
 from composer.keeper.steps import (
     Credentials,
@@ -25,6 +26,7 @@ from composer.keeper.steps import (
     Propagation,
     Step,
 )
+from tests.patience import PATIENCE
 
 REPOSITORY = Path(__file__).parents[2]
 ALL = ("mnt", "pid", "uts", "ipc", "cgroup", "net")
@@ -68,13 +70,12 @@ class House:
         return self.process
 
     async def connect(self) -> Keeper:
-        for _ in range(500):
-            if self.process.poll() is not None:
-                break
+        deadline = time.monotonic() + PATIENCE
+        while self.process.poll() is None and time.monotonic() < deadline:
             if self.socket.is_socket():
                 try:
                     return await Keeper.connect(self.socket)
-                except Exception:
+                except (OSError, EngineError):  # its predecessor's socket
                     if self.process.poll() is not None:
                         raise
             await asyncio.sleep(0.01)
@@ -146,13 +147,17 @@ async def a_keeper(house: House) -> AsyncIterator[Keeper]:
     finally:
         for child in list(keeper.children.values()):
             signal.pidfd_send_signal(child.pidfd, signal.SIGKILL)
-        for _ in range(200):
-            if not keeper.children:
-                break
-            await asyncio.sleep(0.01)
+        await until(lambda: not keeper.children)
         await keeper.stop()
         keeper.close()
-        house.process.wait(5)
+        house.process.wait(PATIENCE)
+
+
+async def until(claim: Callable[[], object]) -> None:
+    """Return once the claim is true. Raises TimeoutError."""
+    async with asyncio.timeout(PATIENCE):
+        while not claim():  # noqa: ASYNC110 - what other processes do
+            await asyncio.sleep(0.01)
 
 
 async def output(keeper: Keeper, request: Run) -> str:
@@ -187,9 +192,26 @@ def close(started: Started) -> None:
         os.close(fd)
 
 
+def children_of(pid: int) -> list[int]:
+    """The children of a process."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def catches(pid: int, number: signal.Signals) -> bool:
+    """Whether a process has a handler for a signal by now."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    mask = next(line.split()[1] for line in lines if line.startswith("SigCgt:"))
+    return bool(int(mask, 16) >> number - 1 & 1)
+
+
+def touch_inside(pid: int, path: str) -> None:
+    """Make a file in the root file system of a process."""
+    Path(f"/proc/{pid}/root", path.lstrip("/")).touch()
+
+
 def wait_until_gone(pid: int) -> None:
     """Return once no process `pid` exists."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE
     while Path(f"/proc/{pid}").exists():
         assert time.monotonic() < deadline
         time.sleep(0.005)

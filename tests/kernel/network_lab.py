@@ -19,6 +19,7 @@ from composer.network import items, ports, topology
 from composer.network.driver import Networks
 from composer.network.spec import Facts, Interface, NetworkSpec
 from tests.fakes.links import Child, HeldItem, Machine, MachineJobs, MemoryStore
+from tests.patience import PATIENCE
 
 OUTSIDE = "192.0.2.9"
 HOST = "192.0.2.1"
@@ -198,7 +199,7 @@ def connect(where: Child, address: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with where.inside():
         sock = socket.socket(family, socket.SOCK_STREAM)
-    sock.settimeout(5)
+    sock.settimeout(PATIENCE)
     try:
         sock.connect((address, port))
     except OSError:
@@ -251,7 +252,7 @@ def _tell(channel: socket.socket, name: str, item: HeldItem | None) -> None:
 def _end(plane: subprocess.Popen[bytes], channel: socket.socket) -> None:
     channel.close()
     try:
-        plane.wait(5)
+        plane.wait(PATIENCE)
     except subprocess.TimeoutExpired:
         plane.kill()
         plane.wait()

@@ -19,6 +19,7 @@ from composer.errors import BuildError
 from composer.image.root import is_directory
 from tests.kernel.builders import Yard, content, run
 from tests.kernel.keepers import House
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.kernel
 
@@ -416,15 +417,18 @@ def test_what_cannot_be_built_is_told_with_its_place(yard: Yard, files: dict[str
     run(yard, scenario)
 
 
+MEET = "RUN --mount=type=cache,id=meet,target=/m touch /m/{}; until test -e /m/{}; do sleep 0.02; done\n"
+
+
 def test_stages_that_do_not_need_each_other_run_side_by_side(yard: Yard) -> None:
     async def scenario(yard: Yard) -> None:
         await yard.build(
-            "FROM busybox AS one\nRUN sleep 0.5\nFROM busybox AS other\nRUN sleep 0.6\n"
+            f"FROM busybox AS one\n{MEET.format('one', 'other')}FROM busybox AS other\n{MEET.format('other', 'one')}"
             "FROM scratch\nCOPY --from=one /etc/group /one\nCOPY --from=other /etc/group /other\n"
         )
 
-        order = [(event.status, event.name[:6]) for event in yard.events if "sleep" in event.name]
-        assert [status for status, _ in order] == [StepStatus.STARTED] * 2 + [StepStatus.DONE] * 2
+        order = [event.status for event in yard.events if "sleep" in event.name]
+        assert order == [StepStatus.STARTED] * 2 + [StepStatus.DONE] * 2
 
     run(yard, scenario)
 
@@ -437,7 +441,7 @@ def test_whoever_waits_for_builds_to_end_does_not_keep_them_from_it(yard: Yard) 
         images = yard.engine.rooms.images
         pruning = [asyncio.create_task(asyncio.to_thread(images.prune)) for _ in range(20)]
 
-        image = await asyncio.wait_for(build, 30)
+        image = await asyncio.wait_for(build, PATIENCE)
 
         assert content(image, "/hello.txt") == "hello\n"
         await asyncio.gather(*pruning)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -98,3 +99,46 @@ def test_as_root_of_a_namespace_with_a_single_id(tmp_path: Path) -> None:
         "x/new 0:0 0o100644",
         "['user.overlay.opaque']",
     ]
+
+
+@pytest.fixture(params=["xfs", "btrfs"])
+def sharing(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """A file system that can let files share their blocks."""
+    kind = str(request.param)
+    if not shutil.which(f"mkfs.{kind}"):
+        pytest.skip(f"needs mkfs.{kind}")
+    image, disk = tmp_path / "image", tmp_path / "disk"
+    with image.open("wb") as file:
+        file.truncate(320 << 20)
+    subprocess.run([f"mkfs.{kind}", "-q", image], check=True)
+    disk.mkdir()
+    subprocess.run(["mount", "-o", "loop", image, disk], check=True)
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+def test_copies_share_their_blocks_where_the_file_system_can(sharing: Path, tmp_path: Path) -> None:
+    large, upper = os.urandom(64 << 20), sharing / "upper"
+    context = make(sharing / "context", {"large": large, "small": "small"})
+    with (context / "sparse").open("wb") as file:
+        file.truncate(8 << 20)
+        file.seek(4 << 20)
+        file.write(b"in the middle")
+    upper.mkdir()
+    os.sync()
+    contents = ContentCache(tmp_path / "contents.db")
+    before = os.statvfs(sharing).f_bavail
+
+    copy([select(open_context(context, contents), ["."])], upper, [], "/", Ownership.of_this_process())
+
+    os.sync()
+    taken = (before - os.statvfs(sharing).f_bavail) * os.statvfs(sharing).f_bsize
+    assert taken < 16 << 20
+    for name in ("large", "small", "sparse"):
+        assert (upper / name).read_bytes() == (context / name).read_bytes()
+    # What is on another file system is copied as ever.
+    elsewhere = tmp_path / "upper"
+    elsewhere.mkdir()
+    copy([select(open_context(context, contents), ["large"])], elsewhere, [], "/", Ownership.of_this_process())
+    assert (elsewhere / "large").read_bytes() == large
+    contents.close()

@@ -20,10 +20,13 @@ from composer.network import items
 from composer.network.spec import NetworkSpec
 from tests.fakes.links import Child, eventually
 from tests.kernel.network_lab import Lab, Server, datagram_echo
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.kernel
 
 RESOLVER = ("127.0.0.11", 53)
+CLIENT_SECONDS = 5
+"""How long the C library waits for an answer (RES_TIMEOUT, resolv.conf(5))."""
 
 
 class Upstream:
@@ -114,7 +117,7 @@ def exchange(where: Child, data: bytes, *, stream: bool = False) -> bytes:
     with where.inside():
         sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM if stream else socket.SOCK_DGRAM)
     with sock:
-        sock.settimeout(4)
+        sock.settimeout(PATIENCE)
         sock.connect(RESOLVER)
         if not stream:
             sock.send(data)
@@ -238,24 +241,22 @@ def test_a_container_on_internal_networks_only_asks_nobody(lab: Lab) -> None:
 
 
 def test_the_next_resolver_is_asked_when_one_is_silent_or_refuses(lab: Lab, net: NetworkSpec) -> None:
-    Upstream(lab, "127.0.0.98", lambda _query: None)
+    silent = Upstream(lab, "127.0.0.98", lambda _query: None)
     Upstream(lab, "127.0.0.99")
     one = container(lab, net, upstream=("127.0.0.97", "127.0.0.98", "127.0.0.99"))
     lab.start_plane()
 
-    started = time.monotonic()
     assert addresses(ask(one, "example.com")) == ["198.51.100.7"]
-    first = time.monotonic() - started
-    started = time.monotonic()
     assert addresses(ask(one, "example.org")) == ["198.51.100.7"]
 
-    assert first < 1.5
-    assert time.monotonic() - started < 0.3, "the one that answered is asked first from then on"
+    assert "example.org." not in silent.questions, "the one that answered is asked first from then on"
 
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("silent", [False, True])
-def test_dead_resolvers_are_told_of_within_two_seconds(lab: Lab, net: NetworkSpec, stream: bool, silent: bool) -> None:
+def test_dead_resolvers_are_told_of_before_a_client_gives_up(
+    lab: Lab, net: NetworkSpec, stream: bool, silent: bool
+) -> None:
     if silent:
         Upstream(lab, "127.0.0.99", lambda _query: None)
     one = container(lab, net)
@@ -265,7 +266,7 @@ def test_dead_resolvers_are_told_of_within_two_seconds(lab: Lab, net: NetworkSpe
     reply = ask(one, "example.com", stream=stream)
 
     assert RCODE[reply.header.rcode] == "SERVFAIL"
-    assert time.monotonic() - started < (2.3 if silent else 1)
+    assert time.monotonic() - started < CLIENT_SECONDS
     assert addresses(ask(one, "web")) == ["172.30.0.2"]
 
 
@@ -333,7 +334,7 @@ def test_a_container_that_serves_port_53_itself_keeps_it(lab: Lab, net: NetworkS
     with one.inside():
         sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     with sock:
-        sock.settimeout(2)
+        sock.settimeout(PATIENCE)
         sock.sendto(b"mine", ("127.0.0.1", 53))
         assert sock.recv(10) == b"mine"
     server.close()
@@ -372,7 +373,7 @@ def test_nonsense_is_answered_briefly_or_not_at_all_and_hurts_nobody(lab: Lab, n
         except TimeoutError:
             return False
 
-    assert eventually(answered, 20)
+    assert eventually(answered)
     assert plane.poll() is None
 
 

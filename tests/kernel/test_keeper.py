@@ -9,7 +9,8 @@ import pytest
 from composer.errors import ContainerError
 from composer.keeper.client import Exit, Run
 from composer.keeper.steps import Exec, Hostname, Propagation, ReportNamespace
-from tests.kernel.keepers import ALL, House, a_keeper, close, output, wait_until_gone
+from tests.kernel.keepers import ALL, House, a_keeper, catches, children_of, close, output, until, wait_until_gone
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.kernel
 
@@ -174,7 +175,7 @@ def test_a_second_engine_replaces_the_first(house: House) -> None:
         first = await house.connect()
         first.on_lost = lost.set
         async with a_keeper(house):
-            await asyncio.wait_for(lost.wait(), 5)
+            await asyncio.wait_for(lost.wait(), PATIENCE)
         first.close()
         return lost.is_set()
 
@@ -215,7 +216,7 @@ def test_sigterm_ends_an_idle_keeper_only(house: House) -> None:
         close(started)
         await keeper.wait("one")
         house.process.terminate()
-        assert house.process.wait(5) == 0
+        assert house.process.wait(PATIENCE) == 0
         keeper.close()
 
     asyncio.run(scenario())
@@ -257,9 +258,7 @@ def test_orphans_that_come_back_to_the_keeper_are_reaped(house: House) -> None:
             steps = (*house.steps("sh", "-c", "sleep 0.1 & exit 0"),)
             close(await keeper.run(Run("one", steps, clone=("mnt",))))
             await keeper.wait("one")
-            await asyncio.sleep(0.3)
-            children = Path(f"/proc/{house.process.pid}/task/{house.process.pid}/children").read_text()
-            assert children.split() == []
+            await until(lambda: children_of(house.process.pid) == [])
 
     asyncio.run(scenario())
 
@@ -269,7 +268,7 @@ def test_a_second_keeper_leaves_the_first_alone(house: House) -> None:
         async with a_keeper(house) as keeper:
             first = house.process
             second = house.start()
-            assert second.wait(5) == 0
+            assert second.wait(PATIENCE) == 0
             house.process = first
             assert (await keeper.status())["keeper"] == first.pid
 
@@ -277,7 +276,7 @@ def test_a_second_keeper_leaves_the_first_alone(house: House) -> None:
 
 
 def test_init_reaps_orphans_and_ends_as_its_program_does(house: House) -> None:
-    script = "sleep 0.05 & (sleep 0.01 &) ; sleep 0.3; ps | grep -c ' Z ' ; exit 9"
+    script = "(sleep 0.01 &) ; sleep 0.1; while ps -o stat | busybox grep -q Z; do sleep 0.01; done; exit 9"
 
     assert asyncio.run(status_of(house, "sh", "-c", script, init=True)) == 9
 
@@ -287,7 +286,7 @@ def test_init_passes_signals_on(house: House) -> None:
         async with a_keeper(house) as keeper:
             script = "trap 'exit 5' TERM; while :; do sleep 0.02; done"
             started = await keeper.run(house.run("one", "sh", "-c", script, init=True))
-            await asyncio.sleep(0.15)
+            await until(lambda: any(catches(child, signal.SIGTERM) for child in children_of(started.pid)))
             signal.pidfd_send_signal(started.pidfd, signal.SIGTERM)
             close(started)
             return await keeper.wait("one")
@@ -319,9 +318,7 @@ def test_a_failed_start_leaves_neither_process_nor_mount(house: House) -> None:
                 with pytest.raises(ContainerError, match="set the host name: invalid argument"):
                     await keeper.run(Run("one", broken, clone=ALL))
                 assert keeper.children == {}
-            children = Path(f"/proc/{house.process.pid}/task/{house.process.pid}/children")
-            await asyncio.sleep(0.05)
-            assert children.read_text().split() == []
+            await until(lambda: children_of(house.process.pid) == [])
         assert house.mounts() == []
 
     asyncio.run(scenario())
@@ -337,7 +334,7 @@ def test_containers_outlive_a_killed_engine_connection(house: House) -> None:
         with pytest.raises(Exception, match="the keeper is gone"):
             await task
         async with a_keeper(house) as second:
-            return await asyncio.wait_for(second.wait("one"), 5)
+            return await asyncio.wait_for(second.wait("one"), PATIENCE)
 
     assert asyncio.run(scenario()) == 3
 

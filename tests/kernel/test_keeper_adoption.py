@@ -2,7 +2,6 @@ import asyncio
 import os
 import signal
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -10,8 +9,9 @@ from composer.errors import EngineError
 from composer.keeper.client import Keeper, Started
 from composer.keeper.logs import read
 from composer.keeper.steps import JoinCgroup
-from tests.kernel.keepers import House, a_keeper, close, output, wait_until_gone
+from tests.kernel.keepers import House, a_keeper, children_of, close, output, touch_inside, until, wait_until_gone
 from tests.kernel.test_keeper_exec import entering
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.kernel
 
@@ -35,13 +35,11 @@ def test_a_start_that_nobody_waits_for_any_more_does_not_come_true(house: House)
         os.mkfifo(stuck / "cgroup.procs")  # opening it for writing waits for a reader
         request = house.run("one", "sleep", "100")
         start = asyncio.create_task(keeper.run(replace(request, steps=(JoinCgroup((str(stuck),)), *request.steps))))
-        children = Path(f"/proc/{house.process.pid}/task/{house.process.pid}/children")
-        while not children.read_text().split():  # noqa: ASYNC110 - another process
-            await asyncio.sleep(0.01)
-        child = int(children.read_text().split()[-1])
+        await until(lambda: children_of(house.process.pid))
+        child = children_of(house.process.pid)[-1]
         house.process.kill()
         house.process.wait()
-        await asyncio.wait_for(lost.wait(), 5)
+        await asyncio.wait_for(lost.wait(), PATIENCE)
         with pytest.raises(EngineError):
             await start
         keeper.close()
@@ -56,7 +54,8 @@ def test_a_killed_keeper_loses_no_container_no_line_and_no_exit(house: House) ->
         old = await house.connect()
         old.on_lost = lost.set
         script = (
-            "i=0; while [ $i -lt 3000 ]; do echo line $i; i=$((i+1)); [ $((i%100)) = 0 ] && sleep 0.02; done; exit 6"
+            "i=0; while [ $i -lt 3000 ]; do echo line $i; i=$((i+1)); [ $((i%100)) = 0 ] && sleep 0.02; done; "
+            "until [ -e /tmp/go ]; do sleep 0.02; done; exit 6"
         )
         started = await old.run(house.run("one", "sh", "-c", script, log=True))
         close(started)
@@ -64,7 +63,7 @@ def test_a_killed_keeper_loses_no_container_no_line_and_no_exit(house: House) ->
         await old.put("stdin/one", {"k": 1}, [writing])
         await asyncio.sleep(0.1)
         os.kill(house.process.pid, signal.SIGKILL)
-        await asyncio.wait_for(lost.wait(), 5)
+        await asyncio.wait_for(lost.wait(), PATIENCE)
         house.process.wait()
         await asyncio.sleep(0.1)
         house.start()
@@ -77,7 +76,8 @@ def test_a_killed_keeper_loses_no_container_no_line_and_no_exit(house: House) ->
             text = await output(
                 new, entering(Started(running.pid, running.start_time, running.pidfd, {}), "echo", "hi")
             )
-            status = await asyncio.wait_for(new.wait("one"), 20)
+            touch_inside(running.pid, "/tmp/go")
+            status = await asyncio.wait_for(new.wait("one"), PATIENCE)
         os.close(reading)
         os.close(writing)
         return status, text
@@ -92,15 +92,18 @@ def test_a_killed_keeper_loses_no_container_no_line_and_no_exit(house: House) ->
 def test_a_container_that_ended_before_it_was_adopted_is_told_of(house: House) -> None:
     async def scenario() -> int:
         old = await house.connect()
-        close(await old.run(house.run("one", "sh", "-c", "echo last words; sleep 0.2; exit 6", log=True)))
+        script = "until [ -e /tmp/go ]; do sleep 0.02; done; echo last words; exit 6"
+        started = await old.run(house.run("one", "sh", "-c", script, log=True))
+        close(started)
         os.kill(house.process.pid, signal.SIGKILL)
         house.process.wait()
-        await asyncio.sleep(0.5)
+        touch_inside(started.pid, "/tmp/go")
+        await asyncio.to_thread(wait_until_gone, started.pid)
         house.start()
         async with a_keeper(house) as new:
             await hand_over(old, new, house)
             old.close()
-            return await asyncio.wait_for(new.wait("one"), 20)
+            return await asyncio.wait_for(new.wait("one"), PATIENCE)
 
     assert asyncio.run(scenario()) in (6, -1)
     assert [line.text for line in read(house.log("one"))] == [b"last words"]

@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import fcntl
 import os
 import signal
@@ -14,12 +15,13 @@ from composer.errors import ContainerError
 from composer.keeper import wire
 from composer.keeper.client import Keeper, Run, Started
 from composer.keeper.journal import Journal
-from composer.keeper.keeping import Keeping
+from composer.keeper.keeping import Keeping, Pending
 from composer.keeper.loop import Loop
 from composer.keeper.start import Request, Start
 from composer.keeper.steps import Credentials, Device, Exec, Mount, ResourceLimit, Step, Symlink, Terminal
 from composer.kernel import process
-from tests.kernel.keepers import PATH, House, a_keeper, close, output
+from tests.kernel.keepers import PATH, House, a_keeper, close, output, until
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.kernel
 
@@ -74,9 +76,9 @@ def test_nobody_is_reaped_while_a_process_enters_a_container() -> None:
 
     def scenario(child: int) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        keeping = Keeping(Loop(), Journal(Path("/dev/null")), (1024, 1024))
+        keeping = Keeping(Loop(), Journal(Path("/dev/null")), (1024, 1024), {})
         begun = Start(Request("exec", (), enter="container"), ours, 1, os.pidfd_open(1), 0)
-        keeping.starts["exec"] = begun
+        keeping.starts["exec"] = Pending(begun, None, 0)
         os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
 
         keeping.reap_orphans()
@@ -139,7 +141,7 @@ def test_killing_the_container_ends_its_execs(house: House) -> None:
             close(await keeper.run(entering(container, "sleep", "60")))
             signal.pidfd_send_signal(container.pidfd, signal.SIGKILL)
             close(container)
-            return await asyncio.wait_for(keeper.wait("exec"), 5)
+            return await asyncio.wait_for(keeper.wait("exec"), PATIENCE)
 
     assert asyncio.run(scenario()) == 137
 
@@ -189,38 +191,48 @@ def test_root_keeps_exactly_its_bounding_set(house: House) -> None:
 
 
 async def read_until(fd: int, end: bytes) -> bytes:
+    """What comes, up to `end` at least."""
     os.set_blocking(fd, False)
     data = b""
-    for _ in range(500):
-        try:
+
+    def came() -> bool:
+        nonlocal data
+        with contextlib.suppress(BlockingIOError):
             data += os.read(fd, 4096)
-        except BlockingIOError:
-            await asyncio.sleep(0.01)
-        if end in data:
-            return data
-    raise AssertionError(data)
+        return end in data
+
+    await until(came)
+    return data
+
+
+def foreground(master: int) -> str:
+    """The name of the program that has a terminal."""
+    try:
+        return Path(f"/proc/{os.tcgetpgrp(master)}/comm").read_text().strip()
+    except OSError:
+        return ""
 
 
 @pytest.mark.parametrize("init", [False, True])
 def test_a_terminal_is_the_programs_own(house: House, init: bool) -> None:
     async def scenario() -> tuple[bytes, int]:
         async with a_keeper(house) as keeper:
+            for name in ("stty", "tty"):
+                (house.layer / "bin" / name).symlink_to("busybox")
             steps = house.steps("sh", "-i", init=init)
             terminal = Terminal(rows=33, columns=77)
             run = Run("one", (*steps[:4], *DEVICES, *steps[4:-1], terminal, steps[-1]), clone=("mnt", "pid"))
             started = await keeper.run(run)
             master = started.reported["pty"]
-            (house.layer / "bin/stty").symlink_to("busybox")
-            (house.layer / "bin/tty").symlink_to("busybox")
             os.write(master, b"tty; stty size; stat -c %t:%T /dev/console\n")
             text = await read_until(master, b"88:")
             fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
             os.write(master, b"stty size; sleep 100\n")
             text += await read_until(master, b"40 100")
-            await asyncio.sleep(0.1)
+            await until(lambda: foreground(master) == "sleep")
             os.write(master, b"\x03")
             os.write(master, b"exit 3\n")
-            status = await asyncio.wait_for(keeper.wait("one"), 5)
+            status = await asyncio.wait_for(keeper.wait("one"), PATIENCE)
             close(started)
             return text, status
 
@@ -234,10 +246,10 @@ def test_a_terminal_is_the_programs_own(house: House, init: bool) -> None:
 def test_an_exec_can_have_a_terminal(house: House) -> None:
     async def scenario() -> bytes:
         async with a_keeper(house) as keeper:
+            (house.layer / "bin/tty").symlink_to("busybox")
             steps = house.steps("sleep", "60")
             run = Run("one", (*steps[:4], *DEVICES, *steps[4:]), clone=("mnt", "pid"))
             container = await keeper.run(run)
-            (house.layer / "bin/tty").symlink_to("busybox")
             started = await keeper.run(entering(container, "tty", steps=(Terminal(console=False),)))
             text = await read_until(started.reported["pty"], b"/dev/pts")
             assert await keeper.wait("exec") == 0

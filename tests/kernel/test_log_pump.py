@@ -2,7 +2,6 @@ import asyncio
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 from composer.keeper.client import Run
 from composer.keeper.logs import LogLine, read
 from composer.keeper.steps import Credentials, Terminal
-from tests.kernel.keepers import House, a_keeper, close
+from tests.kernel.keepers import House, a_keeper, children_of, close, touch_inside, until
 from tests.kernel.test_keeper_exec import DEVICES
 
 pytestmark = pytest.mark.kernel
@@ -42,11 +41,14 @@ def test_everything_is_on_disk_when_the_exit_is_told(house: House) -> None:
 
 
 def test_no_line_is_lost_or_doubled_when_the_pump_is_killed_again_and_again(house: House) -> None:
-    async def scenario() -> int:
-        kills = 0
+    async def scenario() -> None:
         async with a_keeper(house) as keeper:
-            script = f"i=0; while [ $i -lt {COUNT} ]; do echo line $i; echo err $i >&2; i=$((i+1)); done"
-            close(await keeper.run(house.run("one", "sh", "-c", script, log=True)))
+            script = (
+                f"i=0; while [ $i -lt {COUNT} ] || ! [ -e /tmp/killed ]; do echo line $i; echo err $i >&2; i=$((i+1)); done; "
+                "echo $i > /tmp/count"
+            )
+            started = await keeper.run(house.run("one", "sh", "-c", script, log=True))
+            close(started)
             exited = asyncio.ensure_future(keeper.wait("one"))
             killed: set[int] = set()
             while not exited.done():
@@ -57,19 +59,19 @@ def test_no_line_is_lost_or_doubled_when_the_pump_is_killed_again_and_again(hous
                     await asyncio.sleep(0.02)
                     if output.stat().st_size > size:
                         os.kill(pump, signal.SIGKILL)
+                        if not killed:
+                            touch_inside(started.pid, "/tmp/killed")
                         killed.add(pump)
-                        kills += 1
                 await asyncio.sleep(0.01)
             assert await exited == 0
-        return kills
 
-    kills = asyncio.run(scenario())
+    asyncio.run(scenario())
 
+    count = int((house.data / "one/upper/tmp/count").read_text())
     words = (house.log("one") / "output").read_bytes().split(b"\n")
-    expected = {f"{word} {number}".encode() for number in range(COUNT) for word in ("line", "err")} | {b""}
-    assert len(words) == 2 * COUNT + 1
+    expected = {f"{word} {number}".encode() for number in range(count) for word in ("line", "err")} | {b""}
+    assert len(words) == 2 * count + 1
     assert set(words) == expected
-    assert kills >= 1
     records = list(read(house.log("one")))
     assert sum(len(line.text) + 1 for line in records) == (house.log("one") / "output").stat().st_size
 
@@ -137,14 +139,10 @@ def test_a_full_disk_leaves_a_marked_gap_and_never_a_frozen_container(house: Hou
                 "until [ -e /tmp/go ]; do sleep 0.05; done; echo after"
             )
             started = await keeper.run(house.run("one", "sh", "-c", script, log=True))
-            deadline = time.monotonic() + 20
-            children = Path(f"/proc/{started.pid}/task/{started.pid}/children")
-            while not children.read_text():  # `echo` is the shell's own: a child is the `sleep` after them
-                assert time.monotonic() < deadline
-                await asyncio.sleep(0.1)
-            await asyncio.sleep(0.3)
+            # `echo` is the shell's own: a child is the `sleep` after them.
+            await until(lambda: children_of(started.pid))
             filler.unlink()
-            (Path(f"/proc/{started.pid}/root/tmp/go")).touch()
+            touch_inside(started.pid, "/tmp/go")
             close(started)
             assert await keeper.wait("one") == 0
 

@@ -30,6 +30,7 @@ from tests.kernel.network_lab import (
     says,
     who,
 )
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.kernel
 
@@ -64,7 +65,7 @@ def datagram(where: Child, address: str, port: int, data: bytes = b"hello") -> t
     with where.inside():
         sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
     with sock:
-        sock.settimeout(2)
+        sock.settimeout(PATIENCE)
         sock.sendto(data, (address, port))
         answer, sender = sock.recvfrom(65535)
         return answer, sender[0]

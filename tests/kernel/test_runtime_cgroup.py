@@ -16,6 +16,7 @@ from composer.runtime.cgroup import Cgroup, Cgroups
 from composer.runtime.cgroup_v1 import CgroupsV1
 from composer.runtime.cgroups import open_cgroups
 from composer.runtime.facts import probe
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.kernel
 
@@ -81,7 +82,7 @@ def test_processes_are_found_and_killed_with_all_they_started(groups: Cgroups) -
 
     groups.kill("storm")
 
-    assert process.wait(timeout=5) == -9
+    assert process.wait(timeout=PATIENCE) == -9
     process.stdout.close()
     assert groups.processes("storm") == ()
     groups.remove("storm")
@@ -114,7 +115,7 @@ def test_devices_are_shared_rules_unless_asked_for(groups: Cgroups) -> None:
     [own] = [Path(directory) for directory in fuse.directories if (Path(directory) / "devices.list").exists()]
     assert "c 10:229 rwm" in (own / "devices.list").read_text()
     process = start(plain, "cat /dev/null && head -c1 /dev/fuse; [ $? != 0 ] && echo refused")
-    assert process.communicate(timeout=5)[0].splitlines()[-1] == b"refused"
+    assert process.communicate(timeout=PATIENCE)[0].splitlines()[-1] == b"refused"
 
 
 def test_a_set_of_cpus_is_kept_to(groups: Cgroups) -> None:
@@ -122,4 +123,4 @@ def test_a_set_of_cpus_is_kept_to(groups: Cgroups) -> None:
 
     assert made.unenforced == ()
     process = start(made, "grep Cpus_allowed_list /proc/self/status")
-    assert process.communicate(timeout=5)[0].splitlines()[-1] == b"Cpus_allowed_list:\t0"
+    assert process.communicate(timeout=PATIENCE)[0].splitlines()[-1] == b"Cpus_allowed_list:\t0"

@@ -97,6 +97,7 @@ MISTAKES: dict[str, tuple[Files, ...]] = {
     "Volumes and devices": (
         _web("volumes: ['a:b:c:d']"),
         _web("volumes: ['./a:/b:r0']"),
+        _web("volumes: ['C:\\data:/data']"),
         _web("volumes: ['./a:b']"),
         _web("volumes: ['data:/d']"),
         _web("volumes: ['src/app:/d']"),
@@ -133,7 +134,6 @@ MISTAKES: dict[str, tuple[Files, ...]] = {
         _web("hostname: ${NAME"),
         _web("hostname: ${1NAME}"),
         _web("hostname: ${NAME!x}"),
-        _web("hostname: a$"),
         _web("hostname: a$NAME"),
         _web(f"hostname: '{'${A:-' * 60}{'}' * 60}'"),
         {"compose.yaml": _web("env_file: app.env"), "app.env": "A=1\n%\n"},

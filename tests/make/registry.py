@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.make.image import Made, oci_archive
-
-_START_SECONDS = 15.0
+from tests.make.ports import free_port
+from tests.patience import PATIENCE
 
 
 @dataclass(frozen=True)
@@ -94,13 +94,6 @@ def running_registry(
         process.wait()
 
 
-def free_port() -> int:
-    """A port of the loopback address that nobody uses at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def _program() -> str:
     program = shutil.which("docker-registry")
     assert program, "the tests need Debian's package docker-registry; .ci/setup installs it"
@@ -108,7 +101,7 @@ def _program() -> str:
 
 
 def _await(process: subprocess.Popen[bytes], port: int, directory: Path) -> None:
-    deadline = time.monotonic() + _START_SECONDS
+    deadline = time.monotonic() + PATIENCE
     while True:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
@@ -123,7 +116,7 @@ def _await(process: subprocess.Popen[bytes], port: int, directory: Path) -> None
 def _await_log(process: subprocess.Popen[bytes], directory: Path) -> None:
     """Wait until the registry says that it listens."""
     log = directory / "registry.log"
-    deadline = time.monotonic() + _START_SECONDS
+    deadline = time.monotonic() + PATIENCE
     while "listening on" not in log.read_text():
         assert process.poll() is None, log.read_text()
         assert time.monotonic() < deadline, log.read_text()

@@ -21,6 +21,7 @@ from composer.registry.transport import HttpTransport
 from tests.fakes.clock import FakeClock
 from tests.fakes.faulty_proxy import FaultyProxy, faulty_proxy
 from tests.make.registry import Registry, running_registry
+from tests.patience import PATIENCE
 
 
 @dataclass
@@ -31,7 +32,7 @@ class Home:
     clock: FakeClock = field(default_factory=FakeClock)
     variables: dict[str, str] = field(default_factory=dict)
     reports: list[LayerProgress] = field(default_factory=list)
-    silence: float = 5.0
+    silence: float = PATIENCE
 
     def __post_init__(self) -> None:
         self.store = Store(Paths(self.root / "data", self.root / "run"))

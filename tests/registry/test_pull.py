@@ -24,7 +24,8 @@ from composer.oci.platform import this_platform
 from composer.registry.progress import Phase
 from tests.fakes.faulty_proxy import Fault, FaultyProxy, faulty_proxy
 from tests.make.image import Made, entry, oci_layout, tar
-from tests.make.registry import Registry, free_port
+from tests.make.ports import free_port
+from tests.make.registry import Registry
 from tests.registry.conftest import Home
 
 SHARED = tar(entry("shared", b"base"))

@@ -74,9 +74,9 @@ def test_a_file_sets_these_variables(text: str, expected: dict[str, str]) -> Non
 @pytest.mark.parametrize(
     ("text", "line", "said"),
     [
-        ("A=1\nB C=2", 2, "`=` is missing after `B`"),
+        ("A=1\nB C=2", 2, "`=` is missing after the variable's name"),
         ("=x", 1, "a variable's name"),
-        ("A=1\n\nlol$wut", 3, "`=` is missing after `lol`"),
+        ("A=1\n\nlol$wut", 3, "`=` is missing after the variable's name"),
         ('A="x', 1, 'the quote " is never closed'),
         ("A=1\nB='x\ny", 2, "the quote ' is never closed"),
         ('A="x"y', 1, "only a comment may follow"),
@@ -92,10 +92,24 @@ def test_a_wrong_line_is_named(text: str, line: int, said: str) -> None:
     assert (caught.value.location.file, caught.value.location.line) == ("some.env", line)
 
 
-def test_an_error_does_not_show_the_line_because_it_may_hold_a_secret() -> None:
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ('PASSWORD="hunter2', "PASSWORD=…"),
+        ("export PASSWORD='hunter2", "export PASSWORD=…"),
+        ("PASSWORD=${hunter2", "PASSWORD=…"),
+        ("KEY=-----BEGIN\nhunter2/bg", "…"),
+        ("'A=hunter2", "…"),
+        ('A="x\nhunter2="y', "…"),
+    ],
+)
+def test_an_error_shows_a_line_without_the_value_because_that_may_be_a_secret(text: str, shown: str) -> None:
     with pytest.raises(ProjectError) as caught:
-        parse_dotenv('PASSWORD="hunter2', ".env", OUTER.get)
-    assert "hunter2" not in caught.value.message + (caught.value.location.source if caught.value.location else "")
+        parse_dotenv(text, ".env", OUTER.get)
+    place = caught.value.location
+    assert place is not None
+    assert place.source == shown
+    assert "hunter2" not in caught.value.message
 
 
 def test_raw_lines_are_taken_as_they_are() -> None:

@@ -25,6 +25,14 @@ TABLE = [
     ("$$$FOO", "$first"),
     ("$$$$", "$$"),
     ("100$$", "100$"),
+    # a dollar sign that nothing can follow from
+    ("$", "$"),
+    ("a $ b$", "a $ b$"),
+    ("$}", "$}"),
+    ("$1 $(date) $-", "$1 $(date) $-"),
+    ("$$$", "$$"),
+    ("$2y$10$FOO", "$2y$10first"),
+    ("${UNSET:-^a$}", "^a$"),
     # defaults
     ("${UNSET:-d}", "d"),
     ("${UNSET-d}", "d"),
@@ -82,7 +90,7 @@ def test_a_demand_that_is_not_met_says_what_was_demanded(template: str, said: st
 
 @pytest.mark.parametrize(
     "template",
-    ["${", "$}", "${}", "${ }", "${ FOO}", "${FOO }", "${FOO!}", "$1", "$", "a $ b", "${1A}", "${FOO", "${A:-${B}"],
+    ["${", "${}", "${ }", "${ FOO}", "${FOO }", "${FOO!}", "${1A}", "${FOO", "${A:-${B}"],
 )
 def test_a_malformed_template_is_refused(template: str) -> None:
     with pytest.raises(TemplateError):

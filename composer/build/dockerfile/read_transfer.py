@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from composer.build.dockerfile.heredoc import heredoc_of, is_heredoc
 from composer.build.dockerfile.instructions import Add, Copy, Heredoc
+from composer.build.dockerfile.ownership import problem_of
 from composer.build.dockerfile.reading import Kind, Reading
 
 _BOTH = {"chown": Kind.TEXT, "chmod": Kind.TEXT, "link": Kind.SWITCH, "exclude": Kind.TEXTS}
 COPY_FLAGS = {"from": Kind.TEXT, **_BOTH, "parents": Kind.SWITCH}
 ADD_FLAGS = {**_BOTH, "checksum": Kind.TEXT, "keep-git-dir": Kind.SWITCH, "unpack": Kind.SWITCH}
+
+_Transfer = TypeVar("_Transfer", Copy, Add)
 
 
 def read_copy(reading: Reading) -> Copy:
@@ -21,19 +24,30 @@ def read_copy(reading: Reading) -> Copy:
         hint = "name a stage: `FROM …$NAME AS alias`, then `--from=alias`"
         reading.wrong_flag(reading.flag("from"), "`--from` doesn't support variable expansion", hint=hint)
     parents = flags.get("parents", False)
-    return Copy(**reading.common, **_common(reading, flags), source_stage=source_stage, parents=parents)
+    return _checked(
+        reading, Copy(**reading.common, **_common(reading, flags), source_stage=source_stage, parents=parents)
+    )
 
 
 def read_add(reading: Reading) -> Add:
     """The ADD. Raises UnreadableError."""
     flags = reading.flags(ADD_FLAGS)
-    return Add(
+    add = Add(
         **reading.common,
         **_common(reading, flags),
         checksum=flags.get("checksum", ""),
         keep_git_dir=flags.get("keep-git-dir"),
         unpack=flags.get("unpack"),
     )
+    return _checked(reading, add)
+
+
+def _checked(reading: Reading, transfer: _Transfer) -> _Transfer:
+    """The instruction, a mode or an owner that cannot be noted at its flag."""
+    if problem := problem_of(transfer):
+        flag, message, hint = problem
+        reading.wrong_flag(reading.flag(flag), message, hint=hint)
+    return transfer
 
 
 def _common(reading: Reading, flags: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from composer.build.dockerfile.instructions import Add, Expose, Instruction, StopSignal, Volume
+from composer.build.dockerfile.instructions import Add, Copy, Expose, Instruction, StopSignal, Volume
+from composer.build.dockerfile.ownership import problem_of
 from composer.build.dockerfile.ports import read_ports
 from composer.build.dockerfile.sources import is_git, is_remote
 from composer.errors import ContainerError
@@ -38,8 +39,11 @@ def must_fit(instruction: Instruction) -> None:
                     read_ports(port)
                 except ValueError as error:
                     raise UnfitError(str(error)) from None
-        case Add() if instruction.checksum:
-            _checksum(instruction)
+        case Copy() | Add():
+            if problem := problem_of(instruction):
+                raise UnfitError(*problem[1:])
+            if isinstance(instruction, Add) and instruction.checksum:
+                _checksum(instruction)
         case _:
             return
 

@@ -20,12 +20,18 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from composer.build.files.entry import Attributes
+from composer.cachefile import open_cache
 
 Key = tuple[int, int]
 Stamp = tuple[int, int, int, int]
 Known = tuple[Stamp, bytes, Attributes]
 
 _VERSION = 1
+_TABLES = {
+    "trees": "tree BLOB PRIMARY KEY, used INTEGER",
+    "files": "tree BLOB, device INTEGER, inode INTEGER, size INTEGER, mtime INTEGER, ctime INTEGER, mode INTEGER, "
+    "content BLOB, attributes BLOB, PRIMARY KEY (tree, device, inode)",
+}
 _LARGEST = 2**63
 """SQLite's integers end here; such inodes are not remembered."""
 _FINE, _COARSE = 50_000_000, 2_000_000_000
@@ -58,18 +64,9 @@ class ContentCache:
 
     def __init__(self, path: Path) -> None:
         """`path` is the database, made if missing."""
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = threading.Lock()
         self._trees: dict[str, dict[Key, Known]] = {}
-        try:
-            self._connection = _connect(path)
-        except sqlite3.DatabaseError:
-            for suffix in ("", "-wal", "-shm"):
-                path.with_name(path.name + suffix).unlink(missing_ok=True)
-            try:
-                self._connection = _connect(path)
-            except sqlite3.OperationalError:  # a full disk: nothing is remembered then
-                self._connection = _connect(Path(":memory:"))
+        self._connection = open_cache(path, _VERSION, _TABLES, synchronous="OFF")
 
     def close(self) -> None:
         """Idempotent."""
@@ -127,29 +124,6 @@ class ContentCache:
             (device, inode): ((size, mtime, ctime, mode), content, _unpacked(attributes))
             for device, inode, size, mtime, ctime, mode, content, attributes in rows
         }
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, check_same_thread=False, timeout=10)
-    try:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=OFF")  # a cache; a power cut may cost it
-        if connection.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
-            with connection:
-                connection.execute("DROP TABLE IF EXISTS files")
-                connection.execute("DROP TABLE IF EXISTS trees")
-                connection.execute("CREATE TABLE trees (tree BLOB PRIMARY KEY, used INTEGER) WITHOUT ROWID")
-                connection.execute(
-                    "CREATE TABLE files (tree BLOB, device INTEGER, inode INTEGER, size INTEGER, mtime INTEGER, "
-                    "ctime INTEGER, mode INTEGER, content BLOB, attributes BLOB, "
-                    "PRIMARY KEY (tree, device, inode)) WITHOUT ROWID"
-                )
-                connection.execute(f"PRAGMA user_version = {_VERSION}")
-        connection.execute("SELECT count(*) FROM trees").fetchone()
-    except BaseException:
-        connection.close()
-        raise
-    return connection
 
 
 def _packed(attributes: Attributes) -> bytes | None:

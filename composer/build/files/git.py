@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from composer.build.files.failures import FilesError, Reason, shown
-from composer.build.files.git_reference import GitReference
+from composer.build.files.git_reference import GitReference, is_ssh
 from composer.image.removal import delete_tree
 from composer.image.staging import staging
 from composer.registry.transport import redacted
@@ -162,7 +162,9 @@ class _Git:
             await process.wait()
             raise
         if process.returncode:
-            raise FilesError(Reason.FETCH, f"`{self.shown}`: {_reason(complaint)}", path=self._remote)
+            refused = b"Permission denied" in complaint and is_ssh(self._remote)
+            hint = "give the build your agent: `ssh: [default]`, with the key added by `ssh-add`" if refused else ""
+            raise FilesError(Reason.FETCH, f"`{self.shown}`: {_reason(complaint)}", path=self._remote, hint=hint)
         return output.decode("utf-8", "surrogateescape")
 
 
@@ -210,7 +212,9 @@ def _settle(tree: Path, seconds: int, keep_git_dir: bool) -> None:
 
 
 def _reason(complaint: bytes) -> str:
-    """The first line in which git complains, shown safely."""
+    """The first line in which git complains, or what ssh said before that, shown safely."""
     lines = [line for line in complaint.decode(errors="replace").splitlines() if line.strip()]
     chosen = next((line for line in lines if line.startswith(("fatal:", "error:"))), lines[-1] if lines else "")
+    if chosen.startswith("fatal: Could not read from remote") and (before := lines[: lines.index(chosen)]):
+        chosen = before[-1]
     return shown(chosen.removeprefix("fatal: ").removeprefix("error: "))[:_LONGEST_REASON] or "git failed"

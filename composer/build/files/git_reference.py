@@ -130,3 +130,8 @@ def _checked(text: str, reference: GitReference) -> GitReference:
 def _wrong(text: str, why: str) -> FilesError:
     hint = "use `#REF:DIRECTORY`, or `?ref= tag= branch= subdir= checksum= keep-git-dir= submodules=`"
     return FilesError(Reason.FETCH, f"`{shown(text)}`: {why}", path=text, hint=hint)
+
+
+def is_ssh(remote: str) -> bool:
+    """Whether a repository is reached with ssh: `ssh://…`, or `user@host:path`."""
+    return remote.startswith("ssh://") or "://" not in remote

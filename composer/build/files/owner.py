@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from composer.build.dockerfile.ownership import OWNER_HINT, is_owner
 from composer.build.files.failures import FilesError, Reason
 from composer.errors import ContainerError
 from composer.image.root import read_file
@@ -39,9 +40,9 @@ def needs_base(text: str) -> bool:
 
 def resolve_owner(text: str, base: Sequence[Path]) -> Owner:
     """Who `USER`, `USER:GROUP` or numbers of them are in the layers `base`, topmost first. Raises FilesError."""
-    user, colon, group = text.partition(":")
-    if not text or (colon and not group) or group.count(":"):
-        raise FilesError(Reason.OWNER, f"`{text}`: is no owner", hint="write `USER`, `USER:GROUP`, `UID` or `UID:GID`")
+    user, _, group = text.partition(":")
+    if not is_owner(text):
+        raise FilesError(Reason.OWNER, f"`{text}`: is no owner", hint=OWNER_HINT)
     passwd = _text(base, "etc/passwd") if needs_base(text) else ""
     groups = _text(base, "etc/group") if group and not group.isdecimal() else ""
     unknown: list[str] = []

@@ -10,13 +10,12 @@ import re
 import stat
 from dataclasses import dataclass
 
+from composer.build.dockerfile.ownership import CLAUSE, MODE_HINT, is_mode
 from composer.build.files.failures import FilesError, Reason
 
-_CLAUSE = re.compile(r"([ugoa]*)((?:[-+=](?:[ugo]|[rwxXst]*))+)")
 _ACTION = re.compile(r"([-+=])([ugo](?![rwxXst])|[rwxXst]*)")
 _BITS = {"r": 0o4, "w": 0o2, "x": 0o1}
 _SHIFT = {"u": 6, "g": 3, "o": 0}
-_MOST = 0o7777
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,7 @@ class Permissions:
             return self.octal
         bits = stat.S_IMODE(mode)
         for clause in self.text.split(","):
-            found = _CLAUSE.fullmatch(clause)
+            found = CLAUSE.fullmatch(clause)
             if found is not None:
                 for operator, what in _ACTION.findall(found[2]):
                     bits = _changed(bits, mode, found[1] or "a", operator, what)
@@ -41,15 +40,9 @@ class Permissions:
 
 def parse_permissions(text: str) -> Permissions:
     """What `text` says. Raises FilesError."""
-    if re.fullmatch(r"[0-7]+", text) and int(text, 8) <= _MOST:
-        return Permissions(text, int(text, 8))
-    if text and not text[0].isdigit() and all(_CLAUSE.fullmatch(clause) for clause in text.split(",")):
-        return Permissions(text)
-    raise FilesError(
-        Reason.MODE,
-        f"`{text}`: is no mode",
-        hint="use octal digits up to 7777, such as `755`, or a symbolic mode, such as `u=rwX,go=rX`",
-    )
+    if not is_mode(text):
+        raise FilesError(Reason.MODE, f"`{text}`: is no mode", hint=MODE_HINT)
+    return Permissions(text, int(text, 8) if text.isdecimal() else None)
 
 
 def _changed(bits: int, mode: int, who: str, operator: str, what: str) -> int:

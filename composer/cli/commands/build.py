@@ -10,10 +10,10 @@ import typer
 from composer import __version__
 from composer.api.messages import BuildFlags, BuildRequest
 from composer.cli.app import command_app
-from composer.cli.follow import follow
+from composer.cli.follow import carry_out
 from composer.cli.locking import Locked, locked_content
 from composer.cli.options import DryRun, Services, variables
-from composer.cli.render.answer import say, say_plan
+from composer.cli.render.answer import say
 from composer.cli.session import Session
 from composer.errors import UsageError
 
@@ -92,10 +92,8 @@ def build(
 
     shown = session.quiet if quiet else choose_progress(progress, session.err) if progress else session.progress
     built = Built()
-    result = follow(shown, session.client.build(session.name, request), built.count)
-    if dry_run:
-        say_plan(result.plan)
-    elif shown.interval is not None:  # the others are for programs
+    carry_out(shown, session.client.build(session.name, request), built.count, dry_run=dry_run)
+    if not dry_run and shown.interval is not None:  # the others are for programs
         session.err.write(built.summary(session.err, why=why))
     return 0
 

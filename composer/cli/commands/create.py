@@ -8,11 +8,10 @@ import typer
 
 from composer.api.messages import UpOptions, UpRequest
 from composer.cli.app import command_app
-from composer.cli.follow import follow
+from composer.cli.follow import carry_out
 from composer.cli.locking import Locked, locked_content
 from composer.cli.options import DryRun, Services, scale_of
 from composer.cli.policies import build_mode, check_pull
-from composer.cli.render.answer import say_plan
 from composer.cli.session import Session
 from composer.errors import UsageError
 
@@ -59,7 +58,5 @@ def create(
     )
     lock = locked_content(session, locked=locked)
     request = UpRequest(session.wire_project, session.loaded.origins.to_wire(), options, session.surroundings, lock)
-    result = follow(session.progress, session.client.up(session.name, request))
-    if dry_run:
-        say_plan(result.plan)
+    carry_out(session.progress, session.client.up(session.name, request), dry_run=dry_run)
     return 0

@@ -8,9 +8,8 @@ import typer
 
 from composer.api.messages import DownRequest
 from composer.cli.app import command_app
-from composer.cli.follow import follow
+from composer.cli.follow import carry_out
 from composer.cli.options import DryRun, Services, Timeout
-from composer.cli.render.answer import say_plan
 from composer.cli.session import Session
 
 app = command_app()
@@ -35,10 +34,8 @@ def down(
         timeout=timeout,
         dry_run=dry_run,
     )
-    result = follow(session.progress, session.client.down(session.name, request))
-    if dry_run:
-        say_plan(result.plan)
-    elif not result.changed:
+    result = carry_out(session.progress, session.client.down(session.name, request), dry_run=dry_run)
+    if not dry_run and not result.changed:
         session.progress.notice(f"there was nothing to remove of project `{session.name}`")
         session.mention_neighbour(session.name)
     return 0

@@ -20,7 +20,7 @@ from composer.cli.options import check_format
 from composer.cli.render.answer import say, say_json, say_table
 from composer.cli.render.containers import human_duration
 from composer.cli.render.errors import show_warning
-from composer.cli.render.images import human_size, listed_reference, short_id
+from composer.cli.render.images import human_size, listed_platforms, listed_reference, short_id
 from composer.cli.session import Session
 from composer.errors import UsageError
 
@@ -81,15 +81,18 @@ def ls(
     elif format_ == "json":
         for each in images:
             repository, tag = listed_reference(each.reference)
+            platforms = {"Platforms": listed_platforms(each.platforms)} if each.platforms else {}
             say_json(
                 {"ID": each.id, "Repository": repository, "Tag": tag, "Size": each.size, "Created": int(each.created)}
+                | platforms
             )
     else:
         now = time.time()
-        rows = [
-            (*listed_reference(each.reference), short_id(each.id), _age(each.created, now), human_size(each.size))
-            for each in images
-        ]
+        rows = []
+        for each in images:
+            age = _age(each.created, now)
+            rows.append((*listed_reference(each.reference), short_id(each.id), age, human_size(each.size)))
+            rows += [(f"  {one.platform}", "", short_id(one.id), age, human_size(one.size)) for one in each.platforms]
         say_table(("REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE"), rows)
     return 0
 

@@ -8,9 +8,8 @@ import typer
 
 from composer.api.messages import ServicesRequest
 from composer.cli.app import command_app
-from composer.cli.follow import follow
+from composer.cli.follow import carry_out
 from composer.cli.options import DryRun, Services, signal_name
-from composer.cli.render.answer import say_plan
 from composer.cli.session import Session
 
 app = command_app()
@@ -32,7 +31,5 @@ def kill(
         remove_orphans=remove_orphans,
         dry_run=dry_run,
     )
-    result = follow(session.progress, session.client.act("kill", session.name, request))
-    if dry_run:
-        say_plan(result.plan)
+    carry_out(session.progress, session.client.act("kill", session.name, request), dry_run=dry_run)
     return 0

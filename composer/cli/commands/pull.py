@@ -8,10 +8,9 @@ import typer
 
 from composer.api.messages import PullRequest
 from composer.cli.app import command_app
-from composer.cli.follow import follow
+from composer.cli.follow import carry_out
 from composer.cli.locking import Locked, locked_content
 from composer.cli.options import DryRun, Services
-from composer.cli.render.answer import say_plan
 from composer.cli.session import Session
 from composer.errors import UsageError
 
@@ -50,7 +49,5 @@ def pull(
         surroundings=session.surroundings,
         lock=locked_content(session, locked=locked),
     )
-    result = follow(session.quiet if quiet else session.progress, session.client.pull(session.name, request))
-    if dry_run:
-        say_plan(result.plan)
+    carry_out(session.quiet if quiet else session.progress, session.client.pull(session.name, request), dry_run=dry_run)
     return 0

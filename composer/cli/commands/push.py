@@ -8,9 +8,8 @@ import typer
 
 from composer.api.messages import PushRequest
 from composer.cli.app import command_app
-from composer.cli.follow import follow
+from composer.cli.follow import carry_out
 from composer.cli.options import DryRun, Services
-from composer.cli.render.answer import say_plan
 from composer.cli.session import Session
 
 app = command_app()
@@ -37,7 +36,5 @@ def push(
         dry_run=dry_run,
         surroundings=session.surroundings,
     )
-    result = follow(session.quiet if quiet else session.progress, session.client.push(session.name, request))
-    if dry_run:
-        say_plan(result.plan)
+    carry_out(session.quiet if quiet else session.progress, session.client.push(session.name, request), dry_run=dry_run)
     return 0

@@ -9,9 +9,9 @@ import typer
 
 from composer.api.messages import ServicesRequest
 from composer.cli.app import command_app
-from composer.cli.follow import follow
+from composer.cli.follow import carry_out
 from composer.cli.options import DryRun, Services
-from composer.cli.render.answer import say, say_plan
+from composer.cli.render.answer import say
 from composer.cli.session import Session
 from composer.errors import UsageError
 
@@ -37,9 +37,7 @@ def rm(
         volumes=volumes,
         dry_run=dry_run,
     )
-    result = follow(session.progress, session.client.act("rm", session.name, request))
-    if dry_run:
-        say_plan(result.plan)
+    carry_out(session.progress, session.client.act("rm", session.name, request), dry_run=dry_run)
     return 0
 
 

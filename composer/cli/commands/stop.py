@@ -6,9 +6,8 @@ import typer
 
 from composer.api.messages import ServicesRequest
 from composer.cli.app import command_app
-from composer.cli.follow import follow
+from composer.cli.follow import carry_out
 from composer.cli.options import DryRun, Services, Timeout
-from composer.cli.render.answer import say_plan
 from composer.cli.session import Session
 
 app = command_app()
@@ -28,7 +27,5 @@ def stop(
         timeout=timeout,
         dry_run=dry_run,
     )
-    result = follow(session.progress, session.client.act("stop", session.name, request))
-    if dry_run:
-        say_plan(result.plan)
+    carry_out(session.progress, session.client.act("stop", session.name, request), dry_run=dry_run)
     return 0

@@ -9,11 +9,10 @@ import typer
 
 from composer.api.messages import UpOptions, UpRequest, WatchRequest
 from composer.cli.app import command_app
-from composer.cli.follow import follow
+from composer.cli.follow import carry_out, follow
 from composer.cli.locking import Locked, locked_content
 from composer.cli.options import DryRun, Services, Timeout, scale_of
 from composer.cli.policies import build_mode, check_pull
-from composer.cli.render.answer import say_plan
 from composer.cli.session import Session
 from composer.errors import UsageError
 
@@ -103,10 +102,8 @@ def up(
     lock = locked_content(session, locked=locked)
     request = UpRequest(session.wire_project, session.loaded.origins.to_wire(), options, session.surroundings, lock)
     if detach or wait or no_start or dry_run:
-        result = follow(session.progress, session.client.up(session.name, request))
-        if dry_run:
-            say_plan(result.plan)
-        elif watch and not no_start:
+        carry_out(session.progress, session.client.up(session.name, request), dry_run=dry_run)
+        if watch and not no_start and not dry_run:
             follow(
                 session.progress,
                 session.client.watch(session.name, _watch_request(session, options, lock, detach=True)),

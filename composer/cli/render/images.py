@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
+from composer.api.messages import ImagePlatform
+
 _SHORT_ID = 12
 
 
@@ -19,6 +24,13 @@ def listed_reference(reference: str) -> tuple[str, str]:
     """Repository and tag as a listing of images has them: what was pulled by its digest has no tag of its own."""
     repository, tag = split_reference(reference)
     return repository, "<none>" if "@" in reference else tag
+
+
+def listed_platforms(platforms: Iterable[ImagePlatform]) -> list[dict[str, Any]]:
+    """What an index lists, for JSON."""
+    return [
+        {"Platform": each.platform, "ID": each.id, "Digest": each.manifest, "Size": each.size} for each in platforms
+    ]
 
 
 def short_id(identity: str) -> str:

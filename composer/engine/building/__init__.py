@@ -7,7 +7,8 @@ Deciding, pure:
 
 Between Compose and the builder:
 
-* `describe`   a service's `build` in the builder's words, and what is wrong with it; `platforms` chooses one
+* `describe`   a service's `build` in the builder's words, and what is wrong with it;
+               `platforms` and `networks` say for and on which
 * `inputs`     reads what counts: the Dockerfile, the files that instructions take, base images
 * `making`     carries a build out and remembers its inputs; `telling` makes events of its steps
 * `keys`       agents for SSH keys that are files
@@ -17,6 +18,7 @@ RUN steps, with the runtime, filters, cgroups and networks that services have:
 
 * `runner`   implements `build.worker.Worker` with the keeper; `surroundings` who, what and where a step is
 * `attach`   what a step has mounted
+* `plain`    a step's root where overlay cannot be had
 * `ground`   what a step's root needs and its layer must not have: mount points, /etc/hosts and /etc/resolv.conf
 * `uplink`   the network that steps share, there while builds run
 * `agents`   the user's ssh agent, inside

@@ -19,13 +19,22 @@ def needs_directory(item: Attached) -> bool:
     return isinstance(item, Directory | Memory)
 
 
-def mount_steps(task: RunTask, place: str, agents: Mapping[str, Path], options: tuple[str, ...]) -> Iterator[Step]:
+def mount_steps(
+    task: RunTask,
+    place: str,
+    agents: Mapping[str, Path],
+    options: tuple[str, ...],
+    copies: Mapping[str, Path] | None = None,
+) -> Iterator[Step]:
     """The mounts of `task` in order; `agents` are sockets by target, `place` is an empty directory to mount at meanwhile.
 
-    Directories for what is written and lost are made below the task's own.
+    Directories for what is written and lost are made below the task's own. Where overlay cannot be had, `copies` are the
+    trees by target.
     """
     for number, item in enumerate(task.attached):
         match item:
+            case Tree(target, read_only=read_only) if copies is not None:
+                yield steps.Bind(str(copies[target]), target, read_only=read_only)
             case Tree(target, lower, path, read_only):
                 upper = work = ""
                 if not read_only:

@@ -41,9 +41,9 @@ class Buildable:
     """The buildables, by service, that it takes files from."""
     pull_policy: str = ""
 
-    def operation(self, *, if_missing: bool = False) -> BuildImage:
+    def operation(self, *, if_missing: bool = False, every_platform: bool = False) -> BuildImage:
         """The build as an operation."""
-        return BuildImage(self.service, self.references, self.build, self.platform, if_missing)
+        return BuildImage(self.service, self.references, self.build, self.platform, if_missing, every_platform)
 
 
 def buildables(project: Project, services: Iterable[Service]) -> tuple[Buildable, ...]:
@@ -112,10 +112,17 @@ def contested(wanted: Iterable[Buildable]) -> dict[str, tuple[str, ...]]:
     return {reference: tuple(services) for reference, services in claims.items() if len(services) > 1}
 
 
-def every(wanted: Sequence[Buildable], cause: str) -> Plan:
+def every(wanted: Sequence[Buildable], cause: str, *, every_platform: bool = False) -> Plan:
     """All of these builds, whatever is there."""
     nodes = needed(wanted, mode="always", found=(), pulls=Plan(), stale={}, locate=lambda _: "")
-    return Plan(tuple(replace(node, cause=cause) for node in nodes))
+    operations = {each.service: each.operation(every_platform=every_platform) for each in wanted}
+    return Plan(
+        tuple(
+            replace(node, cause=cause, operation=operations[node.operation.service])
+            for node in nodes
+            if isinstance(node.operation, BuildImage)
+        )
+    )
 
 
 def _cause(

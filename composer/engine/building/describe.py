@@ -13,11 +13,14 @@ from pathlib import Path
 
 from composer.api.messages import BuildFlags
 from composer.build.dockerfile.sources import is_remote
-from composer.build.options import HOST_NETWORK, INSECURE, BuildOptions, Limit, Secret
+from composer.build.files import FilesError
+from composer.build.files.git_reference import is_ssh, parse_git
+from composer.build.options import DEVICE, HOST_NETWORK, INSECURE, BuildOptions, Limit, Secret
 from composer.build.pinned import Pinned
+from composer.engine.building import networks
 from composer.engine.building.builds import CONTEXT_OF
 from composer.engine.building.freshness import is_local
-from composer.engine.building.platforms import choose_platform
+from composer.engine.building.platforms import choose_platform, every_platform
 from composer.engine.contents import read
 from composer.engine.labels import build_labels
 from composer.engine.plan import BuildImage
@@ -29,7 +32,6 @@ from composer.project.model import Build, Project
 from composer.project.origins import Origins
 from composer.registry.access import Access
 
-_NETWORKS = {"": "default", "default": "default", "bridge": "default", "host": "host", "none": "none"}
 _EPOCH = "SOURCE_DATE_EPOCH"
 
 
@@ -64,7 +66,7 @@ def options_of(operation: BuildImage, errand: Errand, image_of: Callable[[str], 
         args=arguments(build, errand),
         tags=(*operation.references, *build.tags),
         labels={**build.labels, **build_labels(errand.project.name, operation.service)},
-        network=_network(build, problems),
+        network=_network(build, errand.project, problems),
         extra_hosts=build.extra_hosts,
         shm_size=build.shm_size or 0,
         ulimits=tuple(Limit(name, limit.soft, limit.hard) for name, limit in sorted(build.ulimits.items())),
@@ -79,6 +81,7 @@ def options_of(operation: BuildImage, errand: Errand, image_of: Callable[[str], 
         no_cache_filter=build.no_cache_filter,
         pull=build.pull or flags.pull,
         platform=_platform(operation, errand, problems),
+        platforms=_platforms(operation),
         entitlements=_entitlements(build, problems),
         privileged=build.privileged,
         pinned=pinned,
@@ -86,16 +89,6 @@ def options_of(operation: BuildImage, errand: Errand, image_of: Callable[[str], 
     )
     problems.raise_any()
     return options
-
-
-def left_out(operation: BuildImage, errand: Errand) -> Iterator[str]:
-    """What of a build is not done here, in sentences with their places."""
-    platforms = operation.build.platforms
-    chosen = _platform(operation, errand, _Problems(operation.service, errand.origins))
-    if len(platforms) > 1 and chosen:
-        place = errand.origins.near(("services", operation.service, "build", "platforms"))
-        where = f" ({Path(place.file).name}:{place.line})" if place else ""
-        yield f"of the platforms of `{operation.service}`{where} only `{chosen}` is built here: it is what runs here"
 
 
 def arguments(build: Build, errand: Errand) -> dict[str, str]:
@@ -155,16 +148,16 @@ def _check_names(build: Build, problems: _Problems) -> None:
             problems.add("additional_contexts", f"`{value}` {what}", hint="correct the path of this context", key=name)
 
 
-def _network(build: Build, problems: _Problems) -> str:
-    network = _NETWORKS.get(build.network or "")
-    if network is None:
-        hint = "leave it out for a network that leads outside, or write `host` or `none`"
-        problems.add("network", f"steps of a build cannot be on `{build.network}`", hint=hint)
+def _network(build: Build, project: Project, problems: _Problems) -> str:
+    network = networks.network_of(build, project)
+    if not network:
+        why = f"steps of a build cannot be on `{build.network}`: there is no such network or service"
+        problems.add("network", why, hint=networks.hint(build, project))
     return network or "default"
 
 
 def _entitlements(build: Build, problems: _Problems) -> frozenset[str]:
-    known = {HOST_NETWORK, INSECURE}
+    known = {HOST_NETWORK, INSECURE, DEVICE}
     for number, each in enumerate(build.entitlements):
         if each not in known:
             hint = f"it can be {' or '.join(f'`{one}`' for one in sorted(known))}"
@@ -181,6 +174,15 @@ def _platform(operation: BuildImage, errand: Errand, problems: _Problems) -> str
     except UsageError as error:
         problems.add("platforms", error.message, hint=error.hint)
         return ""
+
+
+def _platforms(operation: BuildImage) -> tuple[str, ...]:
+    """Those that an index is made of, none where a single image is."""
+    try:
+        every = every_platform("", operation.build.platforms) if operation.every_platform else ()
+    except UsageError:
+        return ()  # told already
+    return every if len(every) > 1 else ()
 
 
 def _context(value: str, image_of: Callable[[str], str]) -> str:
@@ -225,9 +227,20 @@ def _secrets(build: Build, project: Project, problems: _Problems) -> Iterator[tu
             problems.add("secrets", why, hint="give it a `file`", index=number)
 
 
+def _behind_ssh(build: Build) -> bool:
+    contexts = [each for each in (build.context, *build.additional_contexts.values()) if not is_local(each)]
+    try:
+        repositories = [parse_git(each, context=True) for each in contexts]
+    except FilesError:
+        return False  # the build says what is wrong with it
+    return any(each is not None and is_ssh(each.remote) for each in repositories)
+
+
 def _agents(build: Build, errand: Errand, problems: _Problems) -> Iterator[tuple[str, str]]:
     """The sockets of agents, or files of keys, by id."""
     asked = {**{name: path or "" for name, path in build.ssh.items()}, **errand.flags.ssh}
+    if "default" not in asked and _behind_ssh(build) and errand.surroundings.get("SSH_AUTH_SOCK"):
+        asked["default"] = ""  # as buildx has it: nobody writes it who names such a context
     for name, written in asked.items():
         path = written or errand.surroundings.get("SSH_AUTH_SOCK", "")
         if not path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -18,16 +18,19 @@ from composer.engine.building.describe import Errand, options_of
 from composer.engine.building.freshness import Inputs, Locate, change
 from composer.engine.building.inputs import Reader, pack, unpack
 from composer.engine.building.keys import agents
+from composer.engine.building.networks import desired
 from composer.engine.building.reproduce import check_same
 from composer.engine.building.telling import Emit, StepTelling
 from composer.engine.configure import image_reference
 from composer.engine.plan import BuildImage
 from composer.engine.records import BuildRecord
 from composer.engine.store import Store
+from composer.engine.world import DesiredNetwork
 from composer.errors import StateError
 from composer.image.image import Image
 from composer.image.store import Store as Images
 from composer.image.store import missing
+from composer.oci.platform import parse_platform
 
 _APART = 1.1
 """Seconds between two builds that are compared: what writes the time down shall be found out."""
@@ -42,7 +45,17 @@ class Builder(Protocol):
 class Making:
     """The builder behind the engine's requests."""
 
-    def __init__(self, builder: Builder, images: Images, store: Store, clock: Clock, reader: Reader) -> None:
+    def __init__(
+        self,
+        builder: Builder,
+        images: Images,
+        store: Store,
+        clock: Clock,
+        reader: Reader,
+        offer: Callable[[DesiredNetwork, str], None] = lambda _network, _project: None,
+    ) -> None:
+        """`offer` is told of networks that steps may ask for, and whose they are."""
+        self._offer = offer
         self._builder = builder
         self._images = images
         self._store = store
@@ -57,6 +70,8 @@ class Making:
         # What is read before is what is remembered: a file that changes meanwhile makes the next `up` build again.
         before = await asyncio.to_thread(self._reader.read, operation, errand, salt) or Inputs()
         options = await asyncio.to_thread(options_of, operation, errand, lambda name: self._image_of(name, errand))
+        if network := desired(operation.build, errand.project):
+            self._offer(network, errand.project.name)
         image = await self._built(options, operation, emit)
         images = await asyncio.to_thread(self._reader.images, operation, errand)
         try:
@@ -73,19 +88,25 @@ class Making:
         """
         for operation in operations:
             name = operation.references[0]
-            first = await self._find(name)
-            if first is None:
-                raise missing(name)
             asked = await asyncio.to_thread(options_of, operation, errand, lambda each: self._image_of(each, errand))
-            again = replace(asked, tags=(), no_cache=True, cache_to=())
+            again = replace(asked, tags=(), no_cache=True, cache_to=(), platforms=())
             await self._clock.sleep(_APART)
-            second = await self._built(again, operation, emit)
-            try:
-                await asyncio.to_thread(check_same, name, first, second)
-            finally:
-                if second.id != first.id:
-                    await asyncio.to_thread(self._images.remove, second.id)
+            for platform in asked.platforms or (asked.platform,):
+                await self._verify(name, replace(again, platform=platform), operation, emit)
             emit(Event("image", name, "reproducible", service=operation.service))
+
+    async def _verify(self, name: str, again: BuildOptions, operation: BuildImage, emit: Emit) -> None:
+        """Build what is called `name` once more, as `again` says for one platform, and compare."""
+        platform = parse_platform(again.platform) if again.platform else None
+        first = await asyncio.to_thread(self._images.find, name, platform)
+        if first is None:
+            raise missing(name)
+        second = await self._built(again, operation, emit)
+        try:
+            await asyncio.to_thread(check_same, name, first, second)
+        finally:
+            if second.id != first.id:
+                await asyncio.to_thread(self._images.remove, second.id)
 
     async def check(self, operations: Sequence[BuildImage], errand: Errand) -> tuple[LintFinding, ...]:
         """What BuildKit's rules have to say about the Dockerfiles of these builds."""

@@ -13,21 +13,27 @@ import errno
 import logging
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from composer.build.unbroken import unbroken
 from composer.build.worker import Agent, File, RunTask
-from composer.engine.building import ground
+from composer.engine.building import ground, networks
 from composer.engine.building.agents import forwarded
 from composer.engine.building.attach import mount_steps, needs_directory
+from composer.engine.building.plain import SLOW, PlainRoot
 from composer.engine.building.surroundings import StepNetwork, etc_files, identity_of, spec_of
 from composer.engine.building.uplink import Uplink
 from composer.engine.confinement import Confinement
+from composer.engine.networking import JOINED
+from composer.engine.records import ContainerRecord
 from composer.engine.rooms import Rooms
 from composer.engine.sessions import chunks
-from composer.errors import ComposerError, ContainerError, HostError
+from composer.engine.world import State
+from composer.errors import ComposerError, ContainerError
 from composer.keeper import steps
 from composer.keeper.client import Run, Started
+from composer.keeper.steps import Step
 from composer.oci.runtime_spec import Spec
 from composer.runtime.bundle import Bundle
 from composer.runtime.cgroup import Cgroup
@@ -84,9 +90,9 @@ class Runner:
             if isinstance(item, Agent)
         }
         spec = spec_of(task, identity_of(task), network)
-        bundle = await self._bundle(task, spec, network, cgroup, agents)
-        fds = network.place.fds if network.place else {}
-        network_steps = network.place.steps if network.place else ()
+        plain = None if self._rooms.facts.overlay else PlainRoot(task)
+        bundle = await self._bundle(task, spec, network, cgroup, agents, plain)
+        fds, network_steps = self._attached(network, stack)
         reading, writing = os.pipe2(os.O_CLOEXEC)
         try:
             running = await self._start(
@@ -109,9 +115,12 @@ class Runner:
             started()
             naming = asyncio.create_task(self._announce(network, running))
             try:
-                return await self._outcome(task, running, reading, output)
+                status = await self._outcome(task, running, reading, output)
             finally:
                 await asyncio.gather(naming, return_exceptions=True)
+            if plain and not status:
+                await unbroken(plain.keep)
+            return status
         finally:
             for fd in (running.pidfd, *running.reported.values()):
                 os.close(fd)
@@ -149,7 +158,33 @@ class Runner:
             return StepNetwork(None, host=True)
         if wanted == "none":
             return StepNetwork(None, host=False)
-        return StepNetwork(await stack.enter_async_context(self._uplink.place(task.id)), host=False)
+        if (joined := networks.partner(wanted)) is not None:
+            record = self._partner(*joined)
+            return StepNetwork(None, False, record, self._rooms.networks.host_gateway(record))
+        place = await stack.enter_async_context(self._uplink.place(task.id, networks.named(wanted)))
+        return StepNetwork(place, host=False, gateway=place.gateway)
+
+    def _partner(self, project: str, service: str) -> ContainerRecord:
+        """The container whose network a step shares."""
+        for record in self._rooms.store.containers_of(project):
+            if record.service == service and record.state is State.RUNNING and not record.one_off:
+                return record
+        raise ContainerError(
+            f"cannot run a step on the network of `{service}`: it does not run",
+            hint=f"`compose up -d {service}` first, or take `network: service:{service}` away",
+        )
+
+    def _attached(
+        self, network: StepNetwork, stack: contextlib.AsyncExitStack
+    ) -> tuple[Mapping[str, int], tuple[Step, ...]]:
+        """What brings a step's process to where it is: descriptors by name, and steps."""
+        if network.place:
+            return network.place.fds, network.place.steps
+        if network.partner is None or network.partner.config.network_mode == "host":
+            return {}, ()
+        netns = os.open(f"/proc/{network.partner.pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        stack.callback(os.close, netns)
+        return {JOINED: netns}, (steps.JoinNamespace(JOINED, "net"),)
 
     async def _cgroup(self, task: RunTask, stack: contextlib.AsyncExitStack) -> Cgroup:
         cgroup = self._rooms.cgroups.create(task.id, None)  # some calls of mkdir(2): a thread would take longer
@@ -166,14 +201,15 @@ class Runner:
         self._rooms.cgroups.remove(name)
 
     async def _bundle(
-        self, task: RunTask, spec: Spec, network: StepNetwork, cgroup: Cgroup, agents: dict[str, Path]
+        self,
+        task: RunTask,
+        spec: Spec,
+        network: StepNetwork,
+        cgroup: Cgroup,
+        agents: dict[str, Path],
+        plain: PlainRoot | None,
     ) -> Bundle:
         rooms, held = self._rooms, spec.process.capabilities
-        if not rooms.facts.overlay:
-            raise HostError(
-                "cannot run a build step: overlay is missing here, or does not work in the data directory",
-                hint="move the data directory to a local disk with COMPOSER_DATA, or load the `overlay` kernel module",
-            )
         files = [item for item in task.attached if isinstance(item, File)]
         lowest = task.scratch / "ground"
         etc = etc_files(task, network)
@@ -188,14 +224,19 @@ class Runner:
         )
         work = task.scratch / "work"
         work.mkdir()
+        if plain:
+            if SLOW not in rooms.notes:
+                rooms.notes.append(SLOW)
+            await unbroken(lambda: plain.make(lowest))
         options = ("userxattr",) if rooms.facts.userxattr else ()
         return Bundle(
             rootfs=str(rooms.paths.rootfs),
+            plain=str(plain.directory) if plain else "",
             lower=(*map(str, task.lower), str(lowest)),
             upper=str(task.upper),
             work=str(work),
             etc=etc,
-            mounted=tuple(mount_steps(task, str(rooms.paths.files), agents, options)),
+            mounted=tuple(mount_steps(task, str(rooms.paths.files), agents, options, plain.trees if plain else None)),
             files=tuple((item.target, item.content, item.mode, item.uid, item.gid) for item in files),
             files_place=str(rooms.paths.files),
             cgroup=cgroup,

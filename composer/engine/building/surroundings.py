@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from composer.build.worker import RunTask
 from composer.engine.building.uplink import Place
 from composer.engine.networking import host_resolv_conf
+from composer.engine.records import ContainerRecord
 from composer.engine.translate import privileged
 from composer.image.root import read_file
 from composer.oci.runtime_spec import Rlimit, Spec, User
@@ -20,10 +21,13 @@ HOSTNAME = "buildkitsandbox"
 
 @dataclass(frozen=True, slots=True)
 class StepNetwork:
-    """Where a step is: on the network of builds, on this machine's, or nowhere."""
+    """Where a step is: on a network, on this machine's, in a container's, or nowhere."""
 
     place: Place | None
     host: bool
+    partner: ContainerRecord | None = None
+    gateway: str = ""
+    """How it reaches this machine."""
 
 
 def identity_of(task: RunTask) -> Identity:
@@ -58,15 +62,15 @@ def spec_of(task: RunTask, identity: Identity, network: StepNetwork) -> Spec:
 
 def etc_files(task: RunTask, network: StepNetwork) -> tuple[tuple[str, str], ...]:
     """(path in the step, file of ours) for /etc/hosts and /etc/resolv.conf, written for it."""
-    place = network.place
-    addresses = [one.address for one in place.record.endpoints.values()] if place else ["127.0.0.1"]
+    record = network.place.record if network.place else network.partner
+    addresses = [one.address for one in record.endpoints.values()] if record else ["127.0.0.1"]
     if network.host:
         resolv = host_resolv_conf()
-    elif place:
+    elif record and record.endpoints:
         resolv = etc.resolv_conf(etc.searched(host_resolv_conf()), ("ndots:0",))
     else:
         resolv = etc.resolv_conf(nameservers=())
-    gateway = "127.0.0.1" if network.host else place.gateway if place else ""
+    gateway = "127.0.0.1" if network.host else network.gateway
     hosts = etc.hosts(task.operation.hostname or HOSTNAME, addresses, task.operation.extra_hosts, gateway=gateway)
     for name, text in (("hosts", hosts), ("resolv.conf", resolv)):
         (task.scratch / name).write_text(text)

@@ -1,4 +1,6 @@
-"""The network of RUN steps: like a service's, with an uplink; it is there while builds run and shortly after.
+"""The networks of RUN steps: one of their own, like a service's, with an uplink; or one of the project's.
+
+Their own is there while builds run and shortly after. A project's is made if it is not there, and stays, as if `up` had made it.
 
 A step has an address of its own on it for as long as it runs. Its name answers to nobody: steps do not find each other.
 """
@@ -41,16 +43,24 @@ class Uplink:
     """Gives places; one for the whole engine."""
 
     rooms: Rooms
+    _offered: dict[str, tuple[DesiredNetwork, str]] = field(default_factory=dict)
     _users: int = 0
     _leaving: asyncio.TimerHandle | None = None
     _changing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
+    def offer(self, network: DesiredNetwork, project: str) -> None:
+        """Steps may ask for this network: what it is to be like, and whose."""
+        self._offered[network.name] = (network, project)
+
     @contextlib.asynccontextmanager
-    async def place(self, step: str) -> AsyncIterator[Place]:
-        """A place for the step with this id; given back at the end. Raises HostError where there is no network."""
+    async def place(self, step: str, network: str = "") -> AsyncIterator[Place]:
+        """A place for the step with this id on a network by name, "" for that of builds; given back at the end.
+
+        Raises HostError where there is no network, ContainerError where no such network is known.
+        """
         networks = self.rooms.networks
-        async with self._present():
-            config = ContainerConfig(image="", image_id="", arguments=(), networks=(Attachment(NAME),))
+        async with self._there(network) if network else self._present():
+            config = ContainerConfig(image="", image_id="", arguments=(), networks=(Attachment(network or NAME),))
             record = ContainerRecord(step, step, "", "build", 0, config, "", one_off=True)
             record = replace(record, endpoints=networks.lease(record))
             try:
@@ -60,6 +70,14 @@ class Uplink:
                 networks.release(record)
                 with contextlib.suppress(ComposerError):
                     await networks.withdraw(record)
+
+    @contextlib.asynccontextmanager
+    async def _there(self, name: str) -> AsyncIterator[None]:
+        if name in self._offered:
+            async with self._changing:
+                network, project = self._offered[name]
+                await self.rooms.networks.create(CreateNetwork(network), project)
+        yield
 
     @contextlib.asynccontextmanager
     async def _present(self) -> AsyncIterator[None]:

@@ -65,6 +65,16 @@ class Resolver:
         for connection in list(self._connections):
             connection.close()
 
+    def retire(self) -> None:
+        """Hear no more questions; those that are being answered are."""
+        for sock in (self._udp, self._tcp):
+            self._loop.forget(sock.fileno())
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody is connected. Questions by datagram are answered within two seconds."""
+        return not self._connections
+
     def answer(self, data: bytes, respond: Respond, *, stream: bool) -> None:
         """Call `respond` with the answer to a message, now or within two seconds; with nothing if it deserves none."""
         try:

@@ -33,12 +33,14 @@ class Inside:
         return self._take(socket.SOCK_DGRAM)
 
     def close(self) -> None:
-        """Let go of the namespace."""
+        """Let go of the namespace; a second time is fine."""
         for sockets in self._ready.values():
             for sock in sockets:
                 sock.close()
         self._ready = {}
-        os.close(self._netns)
+        if self._netns >= 0:
+            os.close(self._netns)
+            self._netns = -1
 
     def _take(self, kind: socket.SocketKind) -> socket.socket:
         if not self._ready.get(kind):

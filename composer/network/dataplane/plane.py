@@ -8,7 +8,7 @@
         {"names": {name: [address, ...]}, "reverse": {address: name}, "name": network, "internal": bool}
 
 Putting an item again replaces it: new connections follow it, those under way go on. A bad item is reported and left
-out; everything else goes on.
+out; everything else goes on. One that is told to `retire` serves what is under way, and ends with the last of it.
 """
 
 from __future__ import annotations
@@ -29,6 +29,10 @@ from composer.network.dataplane.loop import Loop
 from composer.network.dataplane.names import Zone
 from composer.network.dataplane.tcp import TcpRelay
 from composer.network.dataplane.udp import UdpRelay
+
+_ANSWERED_WITHIN = 2.5
+"""Seconds in which every question that was heard has been answered."""
+_LOOK_AGAIN = 1.0
 
 
 class Plane:
@@ -70,6 +74,22 @@ class Plane:
         if name.startswith("zone/"):
             self._zones.pop(name.removeprefix("zone/"), None)
 
+    def retire(self) -> None:
+        """Leave what is new to another data plane; end when what is under way has ended."""
+        for item in self._items:
+            item.retire()
+        self._loop.later(_ANSWERED_WITHIN, self._leave_when_idle)
+
+    @property
+    def _items(self) -> list[TcpRelay | UdpRelay | Resolver]:
+        return [*self._relays.values(), *self._resolvers.values()]
+
+    def _leave_when_idle(self) -> None:
+        if all(item.is_idle for item in self._items):
+            self._loop.stop()
+        else:
+            self._loop.later(_LOOK_AGAIN, self._leave_when_idle)
+
     def _put_resolver(self, name: str, meta: Mapping[str, Any], udp: int, tcp: int) -> None:
         sockets = (socket.socket(fileno=udp), socket.socket(fileno=tcp))
         if former := self._resolvers.pop(name, None):
@@ -104,8 +124,10 @@ class Plane:
                 self.put(str(message["name"]), message.get("meta", {}), fds)
             elif message.get("do") == "drop":
                 self.drop(str(message["name"]))
+            elif message.get("do") == "retire":
+                self.retire()
             else:
-                raise ValueError("neither put nor drop")
+                raise ValueError("neither put, drop nor retire")
         except (ValueError, KeyError, TypeError) as error:
             sys.stderr.write(f"data plane: cannot serve {message}: {error!r}\n")
             for fd in fds:

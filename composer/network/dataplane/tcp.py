@@ -50,6 +50,15 @@ class TcpRelay:
         for connection in list(self._connections):
             connection.abort()
 
+    def retire(self) -> None:
+        """Take no new connections; those that are there go on."""
+        self._stop_listening()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether there is no connection."""
+        return not self._connections
+
     def _listen(self) -> None:
         self._listener.setblocking(False)
         # Accepted sockets inherit both (tcp(7)).

@@ -56,6 +56,15 @@ class UdpRelay:
         self._stop_listening()
         self._forget_all()
 
+    def retire(self) -> None:
+        """Hear no more clients; what the container still answers to those we know is passed on."""
+        self._loop.forget(self._listener.fileno())
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether every client has been silent for a while."""
+        return not self._sessions
+
     def _listen(self, listener: socket.socket, inside: Inside, target: tuple[str, int]) -> None:
         self._listener, self._inside, self._target = listener, inside, target
         listener.setblocking(False)

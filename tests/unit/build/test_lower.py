@@ -1,10 +1,16 @@
 import pytest
 
-from composer.build.lower import Wanted
-from composer.build.operations import MountKind, Sharing
+from composer.build.dockerfile.parse import parse
+from composer.build.dockerfile.stages import link
+from composer.build.lower import Wanted, lower
+from composer.build.operations import Graph, MountKind, Sharing
+from composer.build.options import BuildOptions
 from composer.errors import BuildError
 from composer.oci.config import ImageConfig
-from tests.unit.build.lowered import image, lowered, result_of, run_of, said, show
+from composer.oci.descriptor import Platform
+from tests.unit.build.lowered import AMD64, image, lowered, result_of, run_of, said, show
+
+RISCV64 = Platform("riscv64", "linux")
 
 
 def test_each_instruction_that_changes_files_is_a_vertex_on_the_one_before() -> None:
@@ -232,3 +238,32 @@ def test_a_scratch_image_is_for_the_platform_that_is_built_for() -> None:
 
     assert (config.os, config.architecture) == ("linux", "amd64")
     assert isinstance(config, ImageConfig)
+
+
+def test_a_step_whose_programs_cannot_run_is_refused_and_copies_are_not() -> None:
+    def obstacle(platform: str) -> tuple[str, str] | None:
+        return ("no programs", "register") if platform == "linux/riscv64" else None
+
+    def asked(dockerfile: str) -> Graph | tuple[Wanted, ...]:
+        stages = link(parse(dockerfile), args={}, build=AMD64, platform=RISCV64, target="", contexts={})
+        known = {("base", ""): image(), ("base", "linux/amd64"): image()}
+        return lower(stages, BuildOptions("/context", platform="linux/riscv64"), RISCV64, known, obstacle)
+
+    copied = "FROM --platform=$BUILDPLATFORM base AS build\nRUN make\nFROM base\nCOPY --from=build /a /b\n"
+    assert isinstance(asked(copied), Graph)
+    with pytest.raises(BuildError) as caught:
+        asked(f"{copied}FROM scratch AS more\nFROM 1\nRUN one\n")
+    (told,) = caught.value.diagnostics
+    assert (told.message, told.hint, told.location and told.location.line) == ("no programs", "register", 7)
+
+
+def test_a_device_that_must_be_there_is_refused_and_another_one_done_without() -> None:
+    graph = lowered("FROM base\nRUN --device=vendor.com/gpu=all make\n")
+
+    assert run_of(graph).argv[-1] == "make"
+    assert graph.warnings == (
+        "line 2: there is no device `vendor.com/gpu=all` for steps of builds: "
+        "CDI specifications are not read here; the step goes without",
+    )
+    with pytest.raises(BuildError, match=r"there is no device `vendor.com/gpu=all`"):
+        lowered("FROM base\nRUN --device=vendor.com/gpu=all,required make\n")

@@ -18,6 +18,7 @@ from composer.watch.deliver import Delivery
 from composer.watch.rules import Action, Rule
 from composer.watch.selection import Selection
 from composer.watch.tree import Problem
+from tests.patience import PATIENCE
 
 REBUILD = Rule("web", Action.REBUILD, Selection("/p/src"))
 RESTART = Rule("web", Action.RESTART, Selection("/p/conf"))
@@ -93,7 +94,7 @@ def turns(notes: Notes, act: Callable[[ServiceWatch], Awaitable[None]]) -> list[
         notes.done.clear()
         try:
             await act(watch)
-            await asyncio.wait_for(watch.settled(), 5)
+            await asyncio.wait_for(watch.settled(), PATIENCE)
         finally:
             await watch.close()
 

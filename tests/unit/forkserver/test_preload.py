@@ -3,25 +3,9 @@ from __future__ import annotations
 import os
 import resource
 import subprocess
-from pathlib import Path
 
 from composer.cli.app import build_all, root_command
 from composer.forkserver.identity import identify, manners
-from composer.forkserver.preload import is_current, stamp
-
-
-def test_an_edited_or_removed_file_is_noticed(tmp_path: Path) -> None:
-    file = tmp_path / "module.py"
-    file.write_text("a = 1\n")
-    known = {str(file): stamp(str(file))}
-    assert is_current(known)
-
-    file.write_text("a = 12\n")
-    assert not is_current(known)
-
-    known = {str(file): stamp(str(file))}
-    file.unlink()
-    assert not is_current(known)
 
 
 def test_every_command_can_be_built_beforehand() -> None:

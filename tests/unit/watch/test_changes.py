@@ -11,6 +11,7 @@ from composer.watch.changes import Listening, filesystem_of, open_changes
 from composer.watch.checkout import locks_of
 from composer.watch.selection import Selection
 from composer.watch.settle import Batch
+from tests.patience import PATIENCE
 
 
 def told(root: Path, act: Callable[[], object], selection: Selection | None = None, batches: int = 1) -> list[Batch]:
@@ -21,7 +22,7 @@ def told(root: Path, act: Callable[[], object], selection: Selection | None = No
         await changes.begin()
         try:
             act()
-            return [await asyncio.wait_for(changes.next(), 5) for _ in range(batches)]
+            return [await asyncio.wait_for(changes.next(), PATIENCE) for _ in range(batches)]
         finally:
             changes.close()
 
@@ -50,9 +51,9 @@ def test_a_new_directory_is_listened_to(tmp_path: Path) -> None:
         await changes.begin()
         try:
             (tmp_path / "d").mkdir()
-            await asyncio.wait_for(changes.next(), 5)
+            await asyncio.wait_for(changes.next(), PATIENCE)
             (tmp_path / "d/x").write_text("x")
-            return await asyncio.wait_for(changes.next(), 5)
+            return await asyncio.wait_for(changes.next(), PATIENCE)
         finally:
             changes.close()
 
@@ -218,7 +219,7 @@ def test_a_burst_under_gits_lock_is_one_batch_however_long_it_takes(tmp_path: Pa
                 (tmp_path / f"src/{number}").write_text("a")
                 await asyncio.sleep(0.02)
             lock.unlink()
-            return await asyncio.wait_for(changes.next(), 5)
+            return await asyncio.wait_for(changes.next(), PATIENCE)
         finally:
             changes.close()
 
@@ -243,9 +244,9 @@ def test_an_overflow_of_the_kernels_queue_means_everything(tmp_path: Path) -> No
         await changes.begin()
         try:
             changes.take(Event(-1, IN_Q_OVERFLOW, ""))
-            first = await asyncio.wait_for(changes.next(), 5)
+            first = await asyncio.wait_for(changes.next(), PATIENCE)
             (tmp_path / "a").write_text("a")
-            return first, await asyncio.wait_for(changes.next(), 5)
+            return first, await asyncio.wait_for(changes.next(), PATIENCE)
         finally:
             changes.close()
 

@@ -326,3 +326,39 @@ def test_what_nobody_uses_is_forgotten(lab: Lab, site: Web, tmp_path: Path) -> N
     assert left < 100_000
     assert look(lab.copied(lab.add(kept)))["out/kept"] == "-rw------- kept"
     assert look(lab.copied(lab.add(old)))["out/old"] == "-rw------- " + "old" * 100_000
+
+
+SSH = """#!/bin/sh
+# Plays ssh: notes what it is asked and with which agent, and runs the command here.
+printf '%s\\n' "agent $SSH_AUTH_SOCK" "$@" >> "{log}"
+for last; do :; done
+exec sh -c "$last"
+"""
+
+
+def test_a_repository_behind_ssh_is_reached_with_the_user_s_agent_alone(lab: Lab, daemon: str, tmp_path: Path) -> None:
+    log, programs = tmp_path / "log", tmp_path / "programs"
+    programs.mkdir()
+    (programs / "ssh").write_text(SSH.format(log=log))
+    (programs / "ssh").chmod(0o755)
+    lab.git = GitAccess({"PATH": f"{programs}:{os.environ['PATH']}"}, ssh_socket="/the/agent")
+    place = str(tmp_path / "git/web")
+
+    for address in (f"git@example.com:{place}", f"ssh://git@example.com:2222{place}"):
+        context = lab.context(f"{address}#main:sub")
+        assert (context.directory / "b.txt").read_text() == "b"
+
+    asked = log.read_text().splitlines()
+    assert {line for line in asked if line.startswith("agent")} == {"agent /the/agent"}
+    assert {"-F", "/dev/null", "BatchMode=yes", "git@example.com", "2222"} <= set(asked)
+    assert f"UserKnownHostsFile={tmp_path}" in "\n".join(asked)
+
+
+def test_what_ssh_says_is_passed_on(lab: Lab, tmp_path: Path) -> None:
+    (tmp_path / "ssh").write_text("#!/bin/sh\necho 'git@example.com: Permission denied (publickey).' >&2\nexit 255\n")
+    (tmp_path / "ssh").chmod(0o755)
+    lab.git = GitAccess({"PATH": f"{tmp_path}:{os.environ['PATH']}"})
+
+    with pytest.raises(FilesError, match="Permission denied") as failure:
+        lab.context("git@example.com:owner/repo.git")
+    assert "`ssh: [default]`" in failure.value.hint

@@ -13,7 +13,7 @@ from composer.engine.building.inputs import Reader
 from composer.engine.plan import BuildImage
 from composer.image.store import Store
 from composer.paths import Paths
-from composer.project.model import Build, File, Project, Service
+from composer.project.model import Build, File, Network, Project, Service
 from composer.project.origins import Origins
 
 
@@ -51,6 +51,7 @@ class Bench:
             name="shop",
             working_dir=str(self.root),
             services=services,
+            networks={"back": Network(key="back", name="shop_back")},
             secrets=secrets or {},
             environment_used={"TOKEN": "hunter2"},
         )

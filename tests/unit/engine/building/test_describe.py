@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +9,15 @@ import pytest
 
 from composer import __version__
 from composer.build.options import BuildOptions, Limit
-from composer.engine.building.describe import left_out, options_of
+from composer.engine.building.describe import options_of
 from composer.engine.building.platforms import choose_platform
 from composer.errors import ProjectError, UsageError
 from composer.oci.platform import this_platform
 from composer.project.model import File, Grant, Ulimit
 from tests.unit.engine.building.making import Bench
+
+EMULATED = "enabled\nflags: F\noffset 0\nmagic 7f454c460201010000000000000000000200f300\n"
+"""An interpreter for riscv64, as the kernel tells of it."""
 
 
 @pytest.fixture
@@ -116,11 +120,11 @@ def test_agents_and_keys_are_found_and_missing_ones_told(bench: Bench) -> None:
 
 
 def test_what_cannot_be_is_refused_all_at_once(bench: Bench) -> None:
-    text = refused(bench, network="shop_default", entitlements=("network.host", "device"), platforms=("linux/mips",))
+    text = refused(bench, network="shop_default", entitlements=("network.host", "devices"), platforms=("linux/!",))
 
     assert "services.web.build.network: steps of a build cannot be on `shop_default`" in text
-    assert "services.web.build.entitlements[1]: there is no entitlement `device`" in text
-    assert "services.web.build.platforms: this machine is linux/" in text
+    assert "services.web.build.entitlements[1]: there is no entitlement `devices`" in text
+    assert "services.web.build.platforms: cannot use `linux/!` as a platform" in text
 
 
 def test_names_and_contexts_that_cannot_be_are_told_with_their_places(bench: Bench) -> None:
@@ -143,24 +147,42 @@ def test_the_platform_is_this_machine_s_where_it_is_offered(tmp_path: Path) -> N
 
     assert choose_platform("", ("linux/s390x", here), tmp_path) == here
     assert choose_platform("", (), tmp_path) == ""
-    with pytest.raises(UsageError, match="runs no programs for `linux/s390x`"):
-        choose_platform("", ("linux/s390x",), tmp_path)
+    assert choose_platform("", ("linux/s390x", "linux/riscv64"), tmp_path) == "linux/s390x"
+    (tmp_path / "riscv").write_text(EMULATED)
+    assert choose_platform("", ("linux/s390x", "linux/riscv64"), tmp_path) == "linux/riscv64"
     with pytest.raises(UsageError, match="is not among `linux/s390x`"):
         choose_platform(here, ("linux/s390x",), tmp_path)
+    with pytest.raises(UsageError, match="as a platform"):
+        choose_platform("", ("linux/!",), tmp_path)
 
 
-def test_platforms_that_are_not_built_are_told(bench: Bench) -> None:
-    here = f"linux/{this_platform().architecture}"
+def test_an_image_is_built_for_every_platform_where_that_is_asked_for(bench: Bench) -> None:
+    operation, errand = bench.errand(platforms=("linux/s390x", "linux/arm64", "linux/aarch64"))
 
-    (told,) = left_out(*bench.errand(platforms=("linux/s390x", here)))
-    assert told == f"of the platforms of `web` only `{here}` is built here: it is what runs here"
-    assert list(left_out(*bench.errand(platforms=(here,)))) == []
+    assert options_of(operation, errand, str).platforms == ()
+    every = replace(operation, every_platform=True)
+    assert options_of(every, errand, str).platforms == ("linux/s390x", "linux/arm64")
 
 
-def test_another_platform_needs_an_interpreter_that_is_switched_on(tmp_path: Path) -> None:
-    (tmp_path / "qemu-s390x").write_text("disabled\n")
-    with pytest.raises(UsageError):
-        choose_platform("linux/s390x", (), tmp_path)
-    (tmp_path / "qemu-s390x").write_text("enabled\ninterpreter /usr/bin/qemu-s390x\n")
+def test_steps_may_be_on_a_network_of_the_project_or_of_a_service(bench: Bench) -> None:
+    assert describe(bench, network="back").network == "network:shop_back"
+    assert describe(bench, network="shop_back").network == "network:shop_back"
+    assert describe(bench, network="service:base").network == "service:shop/base"
+    assert "did you mean `back`?" in hinted(bench, network="bakc")
+    assert "did you mean `service:base`?" in hinted(bench, network="service:bas")
 
-    assert choose_platform("", ("linux/s390x",), tmp_path) == "linux/s390x"
+
+def hinted(bench: Bench, **build: Any) -> str:
+    with pytest.raises(ProjectError) as caught:
+        describe(bench, **build)
+    return "\n".join(diagnostic.hint for diagnostic in caught.value.diagnostics)
+
+
+def test_a_context_behind_ssh_has_the_user_s_agent(bench: Bench) -> None:
+    (bench.root / "agent").write_text("")
+    around = {"SSH_AUTH_SOCK": str(bench.root / "agent")}
+
+    for context in ("git@example.com:owner/app.git", "ssh://git@example.com/owner/app.git#main"):
+        assert describe(bench, context=context, surroundings=around).ssh == {"default": around["SSH_AUTH_SOCK"]}
+        assert describe(bench, context=context).ssh == {}
+    assert describe(bench, context="https://example.com/app.git", surroundings=around).ssh == {}

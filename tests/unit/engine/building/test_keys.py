@@ -9,6 +9,7 @@ import pytest
 
 from composer.engine.building.keys import agents, is_socket
 from composer.errors import UsageError
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.skipif(shutil.which("ssh-agent") is None, reason="OpenSSH's client is not installed")
 
@@ -66,4 +67,4 @@ def test_a_passphrase_is_not_asked_for(tmp_path: Path) -> None:
             pass
 
     with pytest.raises(UsageError, match="cannot use the SSH key"):
-        asyncio.run(asyncio.wait_for(use(), 20))
+        asyncio.run(asyncio.wait_for(use(), PATIENCE))
