@@ -19,7 +19,6 @@ Timeout = Annotated[
     float | None, typer.Option("--timeout", "-t", metavar="SECONDS", help="Grace before containers are killed")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing")]
-Format = Annotated[str, typer.Option(help="table or json")]
 Environment = Annotated[list[str] | None, typer.Option("--env", "-e", metavar="KEY[=VALUE]", help="Set a variable")]
 
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001, "us": 1e-6, "µs": 1e-6, "ns": 1e-9, "d": 86400.0}

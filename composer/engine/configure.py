@@ -265,15 +265,3 @@ def _limits(service: Service) -> world.Limits:
         cpuset=service.cpuset or "",
         pids=service.pids_limit or 0,
     )
-
-
-def used_volumes(configs: Iterable[world.ContainerConfig]) -> frozenset[str]:
-    """The full names of the named volumes that these containers mount."""
-    return frozenset(
-        mount.source for config in configs for mount in config.mounts if mount.kind == "volume" and mount.source
-    )
-
-
-def used_networks(configs: Iterable[world.ContainerConfig]) -> frozenset[str]:
-    """The full names of the networks that these containers are on."""
-    return frozenset(attachment.network for config in configs for attachment in config.networks)

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -37,11 +36,6 @@ def config_hash(config: ContainerConfig) -> str:
 
 
 def config_to_json(config: ContainerConfig) -> dict[str, Any]:
-    """The configuration as JSON-able data; `config_from_json` reads it back."""
+    """The configuration as JSON-able data."""
     data: dict[str, Any] = _CONFIG.dump_python(config, mode="json")
     return data
-
-
-def config_from_json(data: Mapping[str, Any]) -> ContainerConfig:
-    """The configuration that `config_to_json` wrote. Raises ValueError for anything else."""
-    return _CONFIG.validate_python(data)

@@ -156,12 +156,6 @@ class Networking:
         """Give back the addresses of a one-off."""
         self._store.drop_leases([lease for lease in self._store.leases if lease.one_off == record.id])
 
-    def release_place(self, project: str, service: str, number: int) -> None:
-        """Give back the addresses of a replica that is gone for good."""
-        place = (project, service, number, "")
-        leases = [one for one in self._store.leases if (one.project, one.service, one.number, one.one_off) == place]
-        self._store.drop_leases(leases)
-
     async def publish(self, record: ContainerRecord) -> tuple[Published, ...]:
         """Open every port of a container, or none.
 

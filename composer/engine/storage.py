@@ -28,7 +28,6 @@ class Storage:
 
     def __init__(self, rooms: Rooms) -> None:
         self._rooms = rooms
-        self._seeding: dict[str, asyncio.Lock] = {}
 
     async def prepare(self, record: ContainerRecord) -> Sources:
         """The sources of every bind and volume of `record`.

@@ -11,9 +11,6 @@ import socket
 import struct
 from collections.abc import Collection, Iterator, Sequence
 
-NETLINK_ROUTE = 0
-NETLINK_NETFILTER = 12
-NLM_F_ACK = 0x04
 NLMSG_ERROR = 2
 SOL_NETLINK = 270
 NETLINK_CAP_ACK = 10

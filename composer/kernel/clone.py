@@ -12,7 +12,6 @@ from ctypes import c_int, c_uint64
 
 from composer.kernel import libc
 
-CLONE_NEWTIME = 0x00000080
 CLONE_PIDFD = 0x00001000
 CLONE_PARENT = 0x00008000
 CLONE_NEWNS = 0x00020000

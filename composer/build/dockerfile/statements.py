@@ -19,7 +19,6 @@ from composer.build.dockerfile.spaces import SPACES
 from composer.build.dockerfile.words import json_strings
 from composer.errors import Location
 
-MAX_STATEMENT = 1 << 20
 _TAKE_HEREDOCS = {"ADD", "COPY", "RUN"}
 _KEYWORD = re.compile(r"([^\t\v\f\r ]+)[\t\v\f\r ]*")
 _CONTINUED = {escape: re.compile(rf"(?:(?<!{re.escape(escape)})|^){re.escape(escape)}[ \t]*$") for escape in "\\`"}

@@ -15,7 +15,6 @@ import stat
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC
-from email.message import Message
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from posixpath import basename
@@ -50,8 +49,6 @@ class Download:
     """From the address; `__unnamed__` where that has none."""
     mtime: int = 0
     """Seconds since the epoch."""
-    suggested: str = ""
-    """The name that the server suggests (`Content-Disposition`)."""
     etag: str = ""
     last_modified: str = ""
 
@@ -173,7 +170,6 @@ class Downloads:
             size,
             _name(url),
             _seconds(last_modified),
-            _suggested(answer.headers.get("Content-Disposition", "")),
             answer.headers.get("ETag", ""),
             last_modified,
         )
@@ -208,13 +204,6 @@ def _without(message: str, url: str) -> str:
 def _name(url: str) -> str:
     name = basename(unquote(urlsplit(url).path, errors="surrogateescape"))
     return name if name not in ("", ".", "..") and "\0" not in name and "/" not in name else _UNNAMED
-
-
-def _suggested(header: str) -> str:
-    message = Message()
-    message["Content-Disposition"] = header
-    name = basename((message.get_filename() or "") if header else "")
-    return "" if name in (".", "..") or "\0" in name else name
 
 
 def _seconds(date: str) -> int:
