@@ -177,7 +177,7 @@ class Builder:
             inputs = Inputs(
                 sources.options,
                 stages.dockerfile.source,
-                await sources.trees(),
+                await sources.trees(anew=attempts < _ATTEMPTS - 1),
                 sources.contents,
                 self._unpack,
                 sources.fetch,

@@ -106,21 +106,22 @@ class BuildSources:
             reason = (error.strerror or str(error)).lower()
             raise UsageError(f"cannot read the Dockerfile `{path}`: {reason}") from error
 
-    async def trees(self) -> Mapping[str, Tree]:
-        """The contexts by name in small letters; "" is the build's own. Raises FilesError."""
+    async def trees(self, *, anew: bool = False) -> Mapping[str, Tree]:
+        """The contexts by name in small letters; "" is the build's own. `anew`, whoever has seen them. Raises FilesError."""
         named = {
             name: await opened(place, self.remotes, self.reach)
             for name, place in self.options.contexts.items()
             if not place.startswith(IMAGE_CONTEXTS)
         }
-        return await asyncio.to_thread(self._trees, named)
+        return await asyncio.to_thread(self._trees, named, {} if anew else self.options.trees)
 
-    def _trees(self, named: Mapping[str, RemoteContext]) -> Mapping[str, Tree]:
+    def _trees(self, named: Mapping[str, RemoteContext], seen: Mapping[str, Tree]) -> Mapping[str, Tree]:
         options, directory = self.options, self.context.directory
         dockerfile = None if options.dockerfile_text is not None else directory / options.dockerfile
-        trees = {"": open_context(directory, self.contents, dockerfile=dockerfile)}
+        trees = {"": seen.get("") or open_context(directory, self.contents, dockerfile=dockerfile)}
         for name, found in named.items():
-            trees[context_name(name)] = open_context(found.directory, self.contents, name=f"the context `{name}`")
+            key = context_name(name)
+            trees[key] = seen.get(key) or open_context(found.directory, self.contents, name=f"the context `{name}`")
         return trees
 
     async def fetch(self, part: Part, excludes: tuple[str, ...]) -> Selection:

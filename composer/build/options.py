@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from composer.build.files import Tree
 from composer.build.pinned import Pinned
 
 Secret = Callable[[], bytes]
@@ -68,5 +69,7 @@ class BuildOptions:
     """Every RUN is `--security=insecure`."""
     pinned: Pinned = field(default_factory=Pinned)
     """What names have to mean."""
+    trees: Mapping[str, Tree] = field(default_factory=dict, repr=False)
+    """Contexts by name in small letters that were looked at a moment ago: the build begins with what was seen then."""
     surroundings: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Of the user's environment what concerns registries and git."""

@@ -19,7 +19,8 @@ from composer.build.dockerfile.parse import parse
 from composer.build.dockerfile.references import references
 from composer.build.dockerfile.sources import is_remote
 from composer.build.dockerfile.stages import Stages, context_name, link
-from composer.build.files import ContentCache, FilesError, open_context, select
+from composer.build.files import ContentCache, FilesError, Tree, open_context, select
+from composer.build.files.context import CONTEXT
 from composer.build.files.entry import Entry, walk
 from composer.engine.building.builds import CONTEXT_OF
 from composer.engine.building.describe import Errand, arguments
@@ -34,6 +35,8 @@ from composer.oci.platform import parse_platform, this_platform
 
 _IMAGE = "docker-image://"
 _LAYOUT = "oci-layout://"
+
+Trees = dict[str, Tree]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +58,13 @@ class Reader:
         self._contents = contents
         self._images = images
 
-    def read(self, operation: BuildImage, errand: Errand, salt: str, *, files: bool = True) -> Inputs | None:
-        """What there is now; None where the build's own directory is not here any more. Without `files` none are read."""
+    def read(
+        self, operation: BuildImage, errand: Errand, salt: str, *, files: bool = True, trees: Trees | None = None
+    ) -> Inputs | None:
+        """What there is now; None where the build's own directory is not here any more. Without `files` none are read.
+
+        `trees` gets the contexts that were looked at, by name.
+        """
         build = operation.build
         if is_local(build.context) and not Path(build.context).is_dir():
             return None
@@ -68,7 +76,9 @@ class Reader:
             if value.startswith(_LAYOUT):
                 settings[f"additional_contexts.{key}"] = _digest_of_layout(value)
         stages = self._stages(operation, errand)
-        found = dict(self._files(operation, stages)) if files and stages is not None else {}
+        found = (
+            dict(self._files(operation, stages, {} if trees is None else trees)) if files and stages is not None else {}
+        )
         return Inputs(settings, self._base_images(operation, errand, stages), found)
 
     def images(self, operation: BuildImage, errand: Errand) -> dict[str, str]:
@@ -107,11 +117,10 @@ class Reader:
         except (BuildError, UsageError):
             return None
 
-    def _files(self, operation: BuildImage, stages: Stages) -> Iterator[tuple[str, str]]:
+    def _files(self, operation: BuildImage, stages: Stages, opened: Trees) -> Iterator[tuple[str, str]]:
         build = operation.build
         places = {"": build.context, **{context_name(name): value for name, value in build.additional_contexts.items()}}
         beside = Path(build.context, build.dockerfile) if build.dockerfile else None
-        opened = {}
         for wanted in _wanted(stages, build.target or ""):
             place = places.get(wanted.context, "")
             if not is_local(place):
@@ -120,7 +129,8 @@ class Reader:
             try:
                 if wanted.context not in opened:
                     own = beside if not wanted.context else None
-                    opened[wanted.context] = open_context(Path(place), self._contents(), dockerfile=own)
+                    name = f"the context `{wanted.context}`" if wanted.context else CONTEXT
+                    opened[wanted.context] = open_context(Path(place), self._contents(), dockerfile=own, name=name)
                 tree = opened[wanted.context]
                 chosen = select(tree, wanted.sources, parents=wanted.parents, excludes=wanted.excludes)
             except FilesError as error:

@@ -14,9 +14,9 @@ from composer.build.options import BuildOptions
 from composer.clock import Clock
 from composer.engine.building.builds import Buildable
 from composer.engine.building.checking import findings
-from composer.engine.building.describe import Errand, options_of
+from composer.engine.building.describe import Errand, Look, options_of
 from composer.engine.building.freshness import Inputs, Locate, change
-from composer.engine.building.inputs import Reader, pack, unpack
+from composer.engine.building.inputs import Reader, Trees, pack, unpack
 from composer.engine.building.keys import agents
 from composer.engine.building.networks import desired
 from composer.engine.building.reproduce import check_same
@@ -31,6 +31,9 @@ from composer.image.image import Image
 from composer.image.store import Store as Images
 from composer.image.store import missing
 from composer.oci.platform import parse_platform
+
+_SOON = 1.0
+"""Seconds for which what was seen of contexts counts as what is there."""
 
 _APART = 1.1
 """Seconds between two builds that are compared: what writes the time down shall be found out."""
@@ -66,16 +69,18 @@ class Making:
         """Build one image, unless it only had to be there and is. Raises BuildError, ProjectError, RegistryError."""
         if operation.if_missing and all([await self._find(reference) for reference in operation.references]):
             return
-        salt = secrets.token_hex(8)
         # What is read before is what is remembered: a file that changes meanwhile makes the next `up` build again.
-        before = await asyncio.to_thread(self._reader.read, operation, errand, salt) or Inputs()
+        look = errand.looked.pop(operation.service, None)
+        if look is None or self._clock.monotonic() - look.time > _SOON:
+            look = await asyncio.to_thread(self._look, operation, errand)
+        before = look.inputs
         options = await asyncio.to_thread(options_of, operation, errand, lambda name: self._image_of(name, errand))
         if network := desired(operation.build, errand.project):
             self._offer(network, errand.project.name)
-        image = await self._built(options, operation, emit)
+        image = await self._built(replace(options, trees=look.trees), operation, emit)
         images = await asyncio.to_thread(self._reader.images, operation, errand)
         try:
-            self._remember(operation, image, salt, Inputs(before.settings, images, before.files))
+            self._remember(operation, image, look.salt, Inputs(before.settings, images, before.files))
         except StateError as error:
             detail = f"cannot remember what `{operation.service}` was built from: {error.message}"
             emit(Event("project", errand.project.name, "warning", detail=detail, hint=error.hint))
@@ -136,11 +141,19 @@ class Making:
         self, each: Buildable, record: BuildRecord, errand: Errand, locate: Locate, definition_only: bool
     ) -> str:
         operation = each.operation()
-        now = self._reader.read(operation, errand, record.salt, files=not definition_only)
+        trees: Trees = {}
+        now = self._reader.read(operation, errand, record.salt, files=not definition_only, trees=trees)
         if now is None:
             return ""
+        if not definition_only:
+            errand.looked[each.service] = Look(record.salt, now, trees, self._clock.monotonic())
         files: Mapping[str, str] = now.files if definition_only else unpack(record.files)
         return change(Inputs(record.settings, record.images, files), now, each.service, locate)
+
+    def _look(self, operation: BuildImage, errand: Errand) -> Look:
+        salt, trees = secrets.token_hex(8), Trees()
+        inputs = self._reader.read(operation, errand, salt, trees=trees) or Inputs()
+        return Look(salt, inputs, trees, self._clock.monotonic())
 
     async def _built(self, options: BuildOptions, operation: BuildImage, emit: Emit) -> Image:
         async with agents(options.ssh) as sockets:
