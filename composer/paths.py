@@ -21,6 +21,7 @@ own (`COMPOSER_CONFIG`, else `/etc/composer` for root and `$XDG_CONFIG_HOME/comp
     run/engine.sock                 the API, 0600
     run/keeper.sock                 engine -> keeper, SEQPACKET, 0600
     run/fork.sock                   client -> forkserver, 0600
+    run/plane.sock                  keeper -> the data plane of one that died, SEQPACKET, 0600
     run/start.lock                  held by whoever starts the processes
     run/keeper.pid  run/engine.pid  pid and start time of each
     run/engine.log  run/keeper.log  what the processes say of themselves
@@ -109,6 +110,10 @@ class Paths:
     @property
     def fork_socket(self) -> Path:
         return self.run / "fork.sock"
+
+    @property
+    def plane_socket(self) -> Path:
+        return self.run / "plane.sock"
 
     @property
     def start_lock(self) -> Path:

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from composer.errors import HostError
-from composer.keeper import launch
+from composer.keeper import launch, orphan
 from composer.keeper.house import House
 from composer.keeper.luggage import claim, open_luggage
 from composer.keeper.notes import note
@@ -40,7 +40,7 @@ def main() -> int:
     if options[:1] == ["--resume"]:
         return _resume(paths, int(options[1]), options[2:])
     if os.geteuid() != 0:
-        return _become_root()
+        return _become_root(paths)
     paths.run.mkdir(mode=0o700, parents=True, exist_ok=True)
     if (lock := _take(paths.run / "keeper.pid")) is None:
         return 0
@@ -68,13 +68,13 @@ def _live(paths: Paths, house: House, lock: int) -> int:
     return 0
 
 
-def _become_root() -> int:
+def _become_root(paths: Paths) -> int:
     """Execute ourselves as root of new namespaces; comes back with an exit status only if that cannot be."""
     # Imported here: a keeper that is root is smaller without it, and the smaller the faster it clones.
     from composer.keeper.rootless import enter_namespaces
 
     try:
-        enter_namespaces(launch.command("composer.keeper", *sys.argv[1:]), os.environ)
+        enter_namespaces(launch.command("composer.keeper", *sys.argv[1:]), os.environ, orphan.find(paths.plane_socket))
     except HostError as error:
         note(f"{error.message}; {error.hint}")
         return error.exit_code

@@ -41,6 +41,7 @@ class Auxiliary:
         module: str,
         known: Sources,
         *,
+        arguments: tuple[str, ...] = (),
         talks: bool = True,
         survives: bool = False,
         log: Path | None = None,
@@ -51,6 +52,7 @@ class Auxiliary:
         self._loop = loop
         self._module = module
         self._known = known
+        self._arguments = arguments
         self._talks = talks
         self._survives = survives
         self._log = log
@@ -168,7 +170,7 @@ class Auxiliary:
                 os.dup2(log, 1, inheritable=True)
                 os.dup2(log, 2, inheritable=True)
             keep = [sock.fileno()] if self._talks else []
-            arguments = [str(fd) for fd in keep]
+            arguments = [*(str(fd) for fd in keep), *self._arguments]
             if not self._command and is_current(self._known):
                 launch.become(self._module, *arguments, keep=keep, packages=not self._talks)
             sock.set_inheritable(self._talks)

@@ -38,7 +38,7 @@ class House:
         self._loop = Loop()
         nofile = (state["nofile"][0], state["nofile"][1]) if state else start.raise_descriptor_limit()
         known = sources()
-        self._keeping = Keeping(self._loop, Journal(paths.journal), nofile, known)
+        self._keeping = Keeping(self._loop, Journal(paths.journal), nofile, known, paths.plane_socket)
         self._engine = Auxiliary(
             self._loop,
             "composer.server",
@@ -68,6 +68,8 @@ class House:
         if self._state:
             self._unpack(self._state)
             self._state = None
+        else:
+            self._keeping.inherit(self._paths.plane_socket)
         if self._engine_lives or self._keeping.engine is not None:
             self._loop.later(_ENGINE_RETURNS_SECONDS, self._ensure_engine)
         else:
@@ -187,7 +189,8 @@ class House:
         self._leaving = True
         self._engine.wanted = False
         self._keeping.end()
-        self._paths.keeper_socket.unlink(missing_ok=True)
+        for socket_ in (self._paths.keeper_socket, self._paths.plane_socket):
+            socket_.unlink(missing_ok=True)
         if not self._keeping.journal.exits:
             self._paths.journal.unlink(missing_ok=True)
         self._loop.later(0, self._loop.stop)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from composer.edition import KEEPER_PARTS, PACKAGE, checksum
-from composer.keeper import fifos, start
+from composer.keeper import fifos, orphan, start
 from composer.keeper.auxiliary import Auxiliary
 from composer.keeper.connection import Connection
 from composer.keeper.journal import Journal
@@ -75,7 +75,10 @@ class Pending:
 class Keeping:
     """The books: starts under way, children, the store, the journal; and the processes beside them."""
 
-    def __init__(self, loop: Loop, journal: Journal, nofile: tuple[int, int], known: Sources) -> None:
+    def __init__(
+        self, loop: Loop, journal: Journal, nofile: tuple[int, int], known: Sources, plane: Path | None = None
+    ) -> None:
+        """`plane` is where the data plane waits for another keeper, if we die."""
         self._loop = loop
         self._nofile = nofile
         self.journal = journal
@@ -89,7 +92,14 @@ class Keeping:
         self.pump = Auxiliary(
             loop, "composer.keeper.pump", known, on_start=self._tell_pump_everything, on_message=self._on_pump
         )
-        self.dataplane = Auxiliary(loop, "composer.network.dataplane", known, on_start=self._tell_dataplane_everything)
+        self.dataplane = Auxiliary(
+            loop,
+            "composer.network.dataplane",
+            known,
+            arguments=(str(plane),) if plane else (),
+            survives=True,
+            on_start=self._tell_dataplane_everything,
+        )
         self.former_planes: list[Auxiliary] = []
         """Data planes of older code that still serve what was under way."""
         self.auxiliaries = [self.pump, self.dataplane]
@@ -119,16 +129,37 @@ class Keeping:
         self.store.put(name, meta, fds)
         if _is_for_dataplane(name):
             self.dataplane.want()
-            self.dataplane.send({"do": "put", "name": name, "meta": meta}, fds)
+        self.dataplane.send({"do": "put", "name": name, "meta": meta}, fds)
 
     def drop(self, name: str, asking: Connection) -> None:
         """Let go of what is held as `name`; an engine that did not ask for it lets go too."""
         self.store.drop(name)
         if self.engine is not None and self.engine is not asking:
             self.engine.send({"is": "dropped", "name": name})
-        if _is_for_dataplane(name):
-            for plane in (self.dataplane, *self.former_planes):
-                plane.send({"do": "drop", "name": name})
+        self._drop_from_planes(name)
+
+    def _drop_from_planes(self, name: str) -> None:
+        for plane in (self.dataplane, *self.former_planes):
+            plane.send({"do": "drop", "name": name})
+
+    def inherit(self, socket: Path) -> None:
+        """Take over what the data plane of a keeper that died has held meanwhile; none there is fine."""
+        if (found := orphan.claim(socket)) is None:
+            return
+        for name, meta, fds in found.items:
+            self.store.put(name, meta, fds)
+        self._retire(found.process)
+        note(f"took over {len(found.items)} things from data plane [{found.process['pid']}]")
+
+    def _retire(self, packed: dict[str, Any]) -> None:
+        """Have a data plane that was not started by this program end with what is under way there, and another started."""
+        plane = Auxiliary(self._loop, "composer.network.dataplane", {})
+        plane.unpack(packed)
+        plane.retire()
+        self.former_planes.append(plane)
+        self.auxiliaries.append(plane)
+        if any(_is_for_dataplane(name) for name in self.store):
+            self.dataplane.want()
 
     def greet(self, engine: Connection) -> None:
         """Tell a new engine everything: containers that run, what is held, exits not yet acknowledged."""
@@ -193,13 +224,7 @@ class Keeping:
         for name, meta, fds in state["store"]:
             self.store.put(name, meta, fds)
         for packed in state["planes"]:
-            plane = Auxiliary(self._loop, "composer.network.dataplane", {})
-            plane.unpack(packed)
-            plane.retire()
-            self.former_planes.append(plane)
-            self.auxiliaries.append(plane)
-        if any(_is_for_dataplane(name) for name in self.store):
-            self.dataplane.want()
+            self._retire(packed)
         self.pump.unpack(state["pump"])
         self.pump.restart()
         for packed in state["children"]:
@@ -272,6 +297,7 @@ class Keeping:
 
     def _watch(self, child: Child) -> None:
         self.children[child.id] = child
+        self._tell_dataplane(child)
         if child.log:
             self.pump.want()
             self._tell_pump(child)
@@ -294,6 +320,7 @@ class Keeping:
             status = -1
         self._loop.unwatch(child.pidfd)
         child.exit = {"id": child.id, "pid": child.pid, "status": status, "time": time.time()}
+        self._drop_from_planes(f"child/{child.id}")
         if child.journal:
             self.journal.record(child.exit)
         self._drain(child)
@@ -363,8 +390,15 @@ class Keeping:
 
     def _tell_dataplane_everything(self) -> None:
         for name, held in self.store.items():
-            if _is_for_dataplane(name):
-                self.dataplane.send({"do": "put", "name": name, "meta": held.meta}, held.fds)
+            self.dataplane.send({"do": "put", "name": name, "meta": held.meta}, held.fds)
+        for child in self.children.values():
+            if child.exit is None:
+                self._tell_dataplane(child)
+
+    def _tell_dataplane(self, child: Child) -> None:
+        """A container lives: should we die, the data plane goes on as long as it does."""
+        if child.journal:
+            self.dataplane.send({"do": "put", "name": f"child/{child.id}", "meta": {}}, [child.pidfd])
 
 
 def _is_for_dataplane(name: str) -> bool:

@@ -1,6 +1,7 @@
 """Becoming root in a user namespace of our own, for a keeper that is started by an ordinary user.
 
-`user_namespaces(7)`. With `newuidmap(1)` and a range in `/etc/subuid` all its ids are mapped, else only the user's own
+`user_namespaces(7)`. If one of our processes lives in such a namespace still, it is joined: what runs there can be entered from
+nowhere else. With `newuidmap(1)` and a range in `/etc/subuid` all its ids are mapped, else only the user's own
 to root. The process then executes itself again: only so does the kernel take its memory, and with it
 `/proc/self`, to belong to the new namespace.
 """
@@ -16,12 +17,18 @@ from pathlib import Path
 from typing import NoReturn
 
 from composer.errors import HostError
+from composer.keeper.notes import note
 from composer.kernel.clone import CLONE_NEWNS, CLONE_NEWUSER
-from composer.kernel.namespace import unshare
+from composer.kernel.namespace import setns, unshare
 
 
-def enter_namespaces(command: list[str], environment: Mapping[str, str]) -> NoReturn:
-    """Execute `command` as root of new user and mount namespaces. Raises HostError where those are not allowed."""
+def enter_namespaces(command: list[str], environment: Mapping[str, str], former: int) -> NoReturn:
+    """Execute `command` as root of new user and mount namespaces. Raises HostError where those are not allowed.
+
+    The user namespace is that of the process `former`, if there is one: we own it, and so may do everything in it.
+    """
+    if former and _join(former):
+        os.execve(command[0], command, dict(environment))  # noqa: S606 - ourselves
     uid, gid = os.geteuid(), os.getegid()
     ranges = _ranges(uid)
     helper = _mapper(uid, gid, ranges) if ranges else None
@@ -40,6 +47,23 @@ def enter_namespaces(command: list[str], environment: Mapping[str, str]) -> NoRe
         os.setresgid(0, 0, 0)
         os.setresuid(0, 0, 0)
     os.execve(command[0], command, dict(environment))  # noqa: S606 - ourselves
+
+
+def _join(pid: int) -> bool:
+    """Join the user namespace of `pid`, with a mount namespace of our own; whether that was possible."""
+    try:
+        fd = os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            setns(fd, CLONE_NEWUSER)
+        finally:
+            os.close(fd)
+        unshare(CLONE_NEWNS)
+        os.setresgid(0, 0, 0)
+        os.setresuid(0, 0, 0)
+    except OSError as error:
+        note(f"cannot join the user namespace of [{pid}]: {(error.strerror or '').lower()}")
+        return False
+    return True
 
 
 def _map_own_id(uid: int, gid: int) -> None:

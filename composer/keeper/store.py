@@ -24,6 +24,11 @@ class Store(dict[str, Held]):
         self.drop(name)
         self[name] = Held(meta, tuple(fds))
 
+    def clear_all(self) -> None:
+        """Let go of everything."""
+        for name in list(self):
+            self.drop(name)
+
     def drop(self, name: str) -> None:
         """Close and forget an entry; none of that name is fine."""
         if held := self.pop(name, None):

@@ -4,11 +4,16 @@
         {"proto": "tcp" | "udp", "target": [address, port]}
     dns/<container id>                                      fds: UDP socket, listening TCP socket
         {"networks": [network id, ...], "search": [domain, ...], "upstream": [address, ...]}
+    child/<container id>                                    fd: pidfd of a container that lives
     zone/<network id>                                       no fds
         {"names": {name: [address, ...]}, "reverse": {address: name}, "name": network, "internal": bool}
 
 Putting an item again replaces it: new connections follow it, those under way go on. A bad item is reported and left
 out; everything else goes on. One that is told to `retire` serves what is under way, and ends with the last of it.
+
+Of other items (network namespaces, terminals) the descriptors are held, and nothing else: like the keeper and the engine, so that
+both of them may die at once. Then the data plane goes on for as long as a container lives; the next keeper connects to its
+socket, says `hand over`, and has it all again.
 """
 
 from __future__ import annotations
@@ -20,6 +25,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from composer.keeper import wire
+from composer.keeper.store import Store
 from composer.network import resolv
 from composer.network.dataplane.dns import Resolver
 from composer.network.dataplane.flow import Pipes
@@ -46,16 +52,27 @@ class Plane:
         self._zones: dict[str, Zone] = {}
         self._relays: dict[str, TcpRelay | UdpRelay] = {}
         self._resolvers: dict[str, Resolver] = {}
+        self._store = Store()
+        self._channel: socket.socket | None = None
+        self._listener: socket.socket | None = None
+        self._retired = False
 
-    def serve(self, channel: socket.socket) -> None:
-        """Follow the keeper's messages until it closes the channel."""
-        channel.setblocking(False)
-        self._loop.watch(channel.fileno(), lambda _mask: self._on_message(channel))
+    def serve(self, channel: socket.socket, listener: socket.socket | None = None) -> bool:
+        """Follow the keeper's messages until it closes the channel, and then those of the next that comes to `listener`.
+
+        Returns whether that is still ours at the end, rather than a successor's.
+        """
+        self._follow(channel)
+        if listener is not None:
+            self._listener = listener
+            self._loop.watch(listener.fileno(), lambda _mask: self._on_keeper(listener))
         self._loop.run()
+        return not self._retired
 
     def put(self, name: str, meta: Mapping[str, Any], fds: Sequence[int]) -> None:
         """Serve an item from now on. Raises ValueError, KeyError or TypeError for a bad one, whose fds stay the caller's."""
         kind, _, key = name.partition("/")
+        self._store.put(name, dict(meta), [os.dup(fd) for fd in fds])
         if kind == "zone":
             self._zones[key] = Zone(meta)
         elif kind == "dns":
@@ -63,10 +80,12 @@ class Plane:
         elif kind == "port":
             self._put_port(name, meta, *_pair(fds))
         else:
-            raise ValueError(f"`{name}` is nothing the data plane knows")
+            for fd in fds:
+                os.close(fd)
 
     def drop(self, name: str) -> None:
         """Stop serving an item; one that is not there is fine."""
+        self._store.drop(name)
         if relay := self._relays.pop(name, None):
             relay.close()
         if resolver := self._resolvers.pop(name, None):
@@ -76,6 +95,11 @@ class Plane:
 
     def retire(self) -> None:
         """Leave what is new to another data plane; end when what is under way has ended."""
+        self._retired = True
+        if self._listener is not None:
+            self._loop.forget(self._listener.fileno())
+            self._listener.close()
+        self._store.clear_all()
         for item in self._items:
             item.retire()
         self._loop.later(_ANSWERED_WITHIN, self._leave_when_idle)
@@ -110,13 +134,63 @@ class Plane:
         else:
             self._relays[name] = TcpRelay(self._loop, self._pipes, listener, inside, target)
 
+    def _follow(self, channel: socket.socket) -> None:
+        channel.setblocking(False)
+        self._channel = channel
+        self._loop.watch(channel.fileno(), lambda _mask: self._on_message(channel))
+
+    def _on_keeper(self, listener: socket.socket) -> None:
+        """Somebody connects: a keeper, or who wants to know whether we are here."""
+        try:
+            channel, _address = listener.accept()
+        except OSError:
+            return
+        self._loop.watch(channel.fileno(), lambda _mask: self._on_message(channel))
+
+    def _on_lost(self, channel: socket.socket) -> None:
+        """The keeper has died: live on as long as a container does. Whoever only looked is let go of."""
+        self._loop.forget(channel.fileno())
+        channel.close()
+        if channel is not self._channel or self._retired:
+            return
+        self._channel = None
+        children = [name for name in self._store if name.startswith("child/")]
+        if not children or self._listener is None:
+            self._loop.stop()
+        for name in children:
+            self._await_end(name, self._store[name].fds[0])
+
+    def _await_end(self, name: str, pidfd: int) -> None:
+        def ended(_mask: int) -> None:
+            self._loop.forget(pidfd)
+            if name in self._store and self._store[name].fds[0] == pidfd:
+                self._store.drop(name)
+            if self._channel is None and not any(name.startswith("child/") for name in self._store):
+                self._loop.stop()
+
+        self._loop.watch(pidfd, ended)
+
+    def _hand_over(self, channel: socket.socket) -> None:
+        """Give everything to a keeper that has taken the place of one that died, and follow it from now on."""
+        channel.setblocking(True)
+        for name, held in self._store.items():
+            if name.startswith("child/"):
+                self._loop.forget(held.fds[0])
+            else:
+                wire.send(channel, {"name": name, "meta": held.meta}, held.fds)
+        wire.send(channel, {"end": True})
+        channel.setblocking(False)
+        self._channel = channel
+
     def _on_message(self, channel: socket.socket) -> None:
         try:
             received = wire.receive(channel)
         except BlockingIOError:
             return
+        except OSError:
+            received = None
         if received is None:
-            self._loop.stop()
+            self._on_lost(channel)
             return
         message, fds = received
         try:
@@ -126,8 +200,10 @@ class Plane:
                 self.drop(str(message["name"]))
             elif message.get("do") == "retire":
                 self.retire()
+            elif message.get("do") == "hand over":
+                self._hand_over(channel)
             else:
-                raise ValueError("neither put, drop nor retire")
+                raise ValueError("nothing that a data plane does")
         except (ValueError, KeyError, TypeError) as error:
             sys.stderr.write(f"data plane: cannot serve {message}: {error!r}\n")
             for fd in fds:
