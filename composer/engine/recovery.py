@@ -87,6 +87,9 @@ async def _found(rooms: Rooms, loop: Loop, record: ContainerRecord) -> None:
         await rooms.networks.restore(record)
     except (ComposerError, OSError) as error:
         log.warning("%s lives, but not all of its network does: %s", record.name, error)
+        rooms.notes.append(
+            f"`{record.name}` lost its network when everything that held it died; `compose up` restarts it"
+        )
     loop.found(record)
 
 

@@ -9,6 +9,7 @@
 * `journal`    exits that were reaped and that the engine has not acknowledged yet
 * `store`      descriptors that must outlive a process, held by name: keeper, engine and data plane all have them
 * `pump`       a process beside it that moves output from FIFOs to `logfile`; `logs` reads and follows what it wrote
+* `orphan`     the data plane of a keeper that died, which has everything
 * `auxiliary`  processes that the keeper forks, and forks again: pump, data plane, engine; `sources` says when that may not be
 
 It knows nothing of Compose, images or networks: it gets steps and descriptors, and reports pids, descriptors and exit

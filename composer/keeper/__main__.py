@@ -74,7 +74,8 @@ def _become_root(paths: Paths) -> int:
     from composer.keeper.rootless import enter_namespaces
 
     try:
-        enter_namespaces(launch.command("composer.keeper", *sys.argv[1:]), os.environ, orphan.find(paths.plane_socket))
+        former = orphan.find(paths.plane_socket) or orphan.survivor(paths.run / "fifo")
+        enter_namespaces(launch.command("composer.keeper", *sys.argv[1:]), os.environ, former)
     except HostError as error:
         note(f"{error.message}; {error.hint}")
         return error.exit_code

@@ -6,6 +6,7 @@ namespace cannot be pinned; and it is the one process that is still in the user 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import sys
@@ -34,6 +35,19 @@ def find(path: Path) -> int:
         return 0
     with sock:
         return _peer(sock)
+
+
+def survivor(fifos: Path) -> int:
+    """The pid of a process that writes into one of the FIFOs below a directory: a container's, 0 for none.
+
+    Where the data plane has died as well, it tells what user namespace everything belonged to.
+    """
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            with contextlib.suppress(OSError):
+                if (process / "fd/1").readlink().is_relative_to(fifos) and int(process.name) != os.getpid():
+                    return int(process.name)
+    return 0
 
 
 def claim(path: Path) -> Orphan | None:

@@ -171,8 +171,11 @@ class Networks:
     ) -> None:
         """Serve an opened port from now on; the store has its sockets then, and `opened` is closed.
 
-        As root, connections from this host are led there by the kernel itself.
+        Raises ContainerError where the network is gone. As root, connections from this host are led there by the kernel itself.
         """
+        if not self.alive(network_id):
+            opened.close()
+            raise ContainerError("its network is gone", hint="`compose up` makes it again")
         netns = self._store.store[items.netns_name(network_id)].fds[0]
         for host_ip, sock in opened.sockets:
             port = items.Port(container_id, protocol, host_ip, opened.port, network_id, target, target_port)

@@ -73,3 +73,23 @@ def test_the_data_plane_ends_with_the_last_container(engine: Engine) -> None:
 
     eventually(lambda: is_gone(status["data_plane"]))
     assert not (engine.run / "plane.sock").exists()
+
+
+def test_after_the_death_of_everybody_up_makes_the_network_again(ordinary: Engine) -> None:
+    port = free_port()
+    shop = ordinary.project(f"""
+        services:
+          web: {{image: host, command: {HTTP}, ports: ["{port}:8000"]}}
+          client: {{image: host, command: {IDLE}, depends_on: [web]}}
+    """)
+    shop.up()
+    pids = {name: entry["Pid"] for name, entry in shop.ps().items()}
+
+    kill(ordinary, "keeper", "engine", "data_plane", "pump")
+
+    assert {name: entry["Pid"] for name, entry in shop.ps().items()} == pids
+    assert shop.exec("client", "echo", "still here").stdout == "still here\n"
+    assert any("lost its network" in note for note in ordinary.status()["notes"])
+    shop.up()
+    fetched(f"http://127.0.0.1:{port}/")
+    assert "hello" in shop.exec("client", "python3", "-c", ASK).stdout
