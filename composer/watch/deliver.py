@@ -13,7 +13,7 @@ import errno
 import os
 import secrets
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import assert_never
 
@@ -84,14 +84,13 @@ class Root:
                     break
         return delivery
 
-    def observe(self, targets: Iterable[str]) -> dict[str, os.stat_result]:
-        """The status of those of `targets` that exist."""
-        found = {}
-        for target in targets:
-            with contextlib.suppress(OSError):
-                parent, name = self._parent(target, make=False)
-                found[target] = os.stat(name, dir_fd=parent, follow_symlinks=False)
-        return found
+    def status(self, target: str) -> os.stat_result | None:
+        """The status of what is at `target`, None for nothing."""
+        try:
+            parent, name = self._parent(target, make=False)
+            return os.stat(name, dir_fd=parent, follow_symlinks=False)
+        except OSError:
+            return None
 
     def entry(self, target: str, status: os.stat_result) -> Entry | None:
         """What a reader finds at `target`, its content hashed; None for what is no file, directory or link, or unreadable."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from composer.cachefile import open_cache
@@ -36,8 +36,8 @@ class Ledger:
         with self._lock:
             rows = self._connection.execute(
                 "SELECT target, kind, mode, digest, stamp FROM entries WHERE owner = ? ORDER BY target", (owner,)
-            ).fetchall()
-        return {os.fsdecode(target): Entry(kind, mode, digest, stamp) for target, kind, mode, digest, stamp in rows}
+            )
+            return {os.fsdecode(target): Entry(*entry) for target, *entry in rows}
 
     def of(self, owner: str, targets: Iterable[str]) -> dict[str, Entry]:
         """The entries of `targets`."""
@@ -54,21 +54,22 @@ class Ledger:
 
     def doubt(self, owner: str, targets: Iterable[str]) -> None:
         """Note that `targets` are about to change."""
-        rows = [(owner, os.fsencode(target), DOUBT, 0, b"", 0) for target in targets]
+        rows = ((owner, os.fsencode(target), DOUBT, 0, b"", 0) for target in targets)
         self._write("INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, ?)", rows)
 
     def enter(self, owner: str, entries: Mapping[str, Entry | None]) -> None:
         """Note what is there now; None and all below it is gone."""
-        kept = [
+        kept = (
             (owner, os.fsencode(target), entry.kind, entry.mode, entry.digest, entry.stamp)
             for target, entry in entries.items()
             if entry is not None
-        ]
-        gone = [os.fsencode(target) for target, entry in entries.items() if entry is None]
-        self._write(
-            "DELETE FROM entries WHERE owner = ? AND (target = ? OR (target > ? AND target < ?))",
-            [(owner, target, target + b"/", target + b"0") for target in gone],
         )
+        gone = [os.fsencode(target) for target, entry in entries.items() if entry is None]
+        if gone:
+            self._write(
+                "DELETE FROM entries WHERE owner = ? AND (target = ? OR (target > ? AND target < ?))",
+                ((owner, target, target + b"/", target + b"0") for target in gone),
+            )
         self._write("INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, ?)", kept)
 
     def forget(self, owner: str) -> None:
@@ -85,9 +86,7 @@ class Ledger:
         with self._lock:
             self._connection.close()
 
-    def _write(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
-        if not rows:
-            return
+    def _write(self, statement: str, rows: Iterable[tuple[object, ...]]) -> None:
         try:
             with self._lock, self._connection:
                 self._connection.executemany(statement, rows)

@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import os
 import stat
+import struct
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -20,22 +21,42 @@ _CHUNK = 1 << 20
 _TICK = 50_000_000
 """Nanoseconds within which a file may change again and keep its times: such a stamp proves nothing."""
 
-_MODES: dict[int, int] = {}
-"""One object for each mode: there are a hundred thousand entries and three modes."""
-
 FILE, DIRECTORY, LINK, DOUBT = "file", "directory", "link", "doubt"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One file, directory or symbolic link."""
+_KINDS = (FILE, DIRECTORY, LINK, DOUBT)
+_HEAD = struct.Struct("<BHq")
+_STAMP = slice(3, _HEAD.size)
 
-    kind: str
-    mode: int = 0
-    digest: bytes = b""
-    """A hash of the content, or the text of a link."""
-    stamp: int = 0
-    """What changes when the content may have; 0 for unknown."""
+
+class Entry(bytes):
+    """One file, directory or symbolic link; packed into one object, for there may be a hundred thousand."""
+
+    __slots__ = ()
+
+    def __new__(cls, kind: str, mode: int = 0, digest: bytes = b"", stamp: int = 0) -> Entry:
+        """`digest` is a hash of the content, or the text of a link; `stamp` what changes when it may have, 0 for unknown."""
+        return super().__new__(cls, _HEAD.pack(_KINDS.index(kind), mode, stamp) + digest)
+
+    @property
+    def kind(self) -> str:
+        """FILE, DIRECTORY, LINK, or DOUBT."""
+        return _KINDS[self[0]]
+
+    @property
+    def mode(self) -> int:
+        """The permissions."""
+        return self[1] | self[2] << 8
+
+    @property
+    def digest(self) -> bytes:
+        """A hash of the content, or the text of a link."""
+        return self[_HEAD.size :]
+
+    @property
+    def stamp(self) -> int:
+        """What changes when the content may have; 0 for unknown."""
+        return int.from_bytes(self[_STAMP], "little", signed=True)
 
     @property
     def in_doubt(self) -> bool:
@@ -44,7 +65,11 @@ class Entry:
 
     def same(self, other: Entry | None) -> bool:
         """Whether a reader could not tell them apart."""
-        return other is not None and (self.kind, self.mode, self.digest) == (other.kind, other.mode, other.digest)
+        size = _HEAD.size
+        return other is not None and (self == other or (self[:3] == other[:3] and self[size:] == other[size:]))
+
+    def __repr__(self) -> str:
+        return f"Entry({self.kind!r}, {self.mode:#o}, {self.digest!r}, {self.stamp})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +218,6 @@ class Tree:
     def _entry(self, path: str, status: os.stat_result, former: Entry | None) -> Entry | None:
         """The entry of what is at `path`; the former one where it cannot be read, None where it does not count."""
         mode = stat.S_IMODE(status.st_mode)
-        mode = _MODES.setdefault(mode, mode)
         try:
             if stat.S_ISREG(status.st_mode):
                 stamp = stamp_of(status)

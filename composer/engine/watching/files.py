@@ -119,21 +119,34 @@ class Files:
     # -- in threads ----------------------------------------------------------------------------------------------------
 
     def _plan_all(self, record: ContainerRecord) -> SyncFiles:
-        want, given = self._everything(), self._ledger.entries(record.id)
+        given = self._ledger.entries(record.id)
         # What is about to be looked at again may be in the container as it is on disk, and not as it was seen.
-        doubted = {rule.inside(path) for rule, tree in self._watched for path in list(tree.doubts)}
-        touched = sorted((want.keys() | given.keys()) - doubted)
+        done = {rule.inside(path) for rule, tree in self._watched for path in list(tree.doubts)}
+        want: dict[str, Wanted] = {}
+        have: dict[str, Entry] = {}
+        found: dict[str, Entry] = {}
         with self._root(record) as root:
-            have = _have(root, given, touched)
-        self._ledger.enter(record.id, {t: e for t, e in have.items() if t in want and not e.same(given.get(t))})
-        return plan(touched, want, have)
+            for target, rule, relative, entry in self._everything():
+                if target in done:
+                    continue
+                done.add(target)
+                there = _look(root, target, given.get(target))
+                if there is not None and not there.same(given.get(target)):
+                    found[target] = there
+                if not entry.same(there):
+                    want[target] = _from(rule, relative, entry)
+                    have |= {target: there} if there is not None else {}
+            gone = given.keys() - done
+            have |= {target: there for target in gone if (there := _look(root, target, given[target])) is not None}
+        self._ledger.enter(record.id, found)
+        return plan(want.keys() | gone, want, have)
 
     def _plan_some(self, record: ContainerRecord, touched: Sequence[str], want: Mapping[str, Wanted]) -> SyncFiles:
         given = self._ledger.of(record.id, touched)
         have = {target: entry for target, entry in given.items() if not entry.in_doubt}
         if doubtful := [target for target in given if target not in have]:
             with self._root(record) as root:
-                have |= _have(root, {}, doubtful)
+                have |= {t: there for t in doubtful if (there := _look(root, t, None)) is not None}
         return plan(touched, want, have)
 
     def _deliver(self, work: Work, owner: tuple[int, int]) -> Delivery:
@@ -144,14 +157,15 @@ class Files:
         return delivery
 
     def _compare(self, record: ContainerRecord) -> list[Problem]:
-        want = self._everything()
+        left = dict.fromkeys(self._ledger.entries(record.id))
+        differences: dict[str, str] = {}
         with self._root(record) as root:
-            have = _have(root, {}, sorted(want.keys() | self._ledger.entries(record.id).keys()))
-        return [
-            Problem(f"{record.name}:{target}", difference)
-            for target in sorted(want.keys() | have.keys())
-            if (difference := _difference(want.get(target), have.get(target)))
-        ]
+            for target, _, _, entry in self._everything():
+                left.pop(target, None)
+                differences.setdefault(target, _difference(entry, _look(root, target, None)))
+            for target in left.keys() - differences.keys():
+                differences[target] = _difference(None, _look(root, target, None))
+        return [Problem(f"{record.name}:{target}", how) for target, how in sorted(differences.items()) if how]
 
     @contextlib.contextmanager
     def _root(self, record: ContainerRecord, owner: tuple[int, int] = (0, 0)) -> Iterator[Root]:
@@ -176,15 +190,13 @@ class Files:
                 return _from(rule, relative, entry)
         return None
 
-    def _everything(self) -> dict[str, Wanted]:
-        """All that a container should have."""
-        want: dict[str, Wanted] = {}
+    def _everything(self) -> Iterator[tuple[str, Rule, str, Entry]]:
+        """All that a container should have: targets, of rules in their order, with what comes there."""
         for rule, tree in self._watched:
             for relative, entry in list(tree.entries.items()):
                 target = rule.inside(relative)
                 if (relative or entry.kind != DIRECTORY) and (not rule.covered or rule.reaches(target)):
-                    want.setdefault(target, _from(rule, relative, entry))
-        return want
+                    yield target, rule, relative, entry
 
 
 def _from(rule: Rule, relative: str, entry: Entry) -> Wanted:
@@ -199,29 +211,24 @@ async def _unless_gone(function: Callable[P, R], *arguments: P.args, **options: 
         return None
 
 
-def _have(root: Root, given: Mapping[str, Entry], targets: Sequence[str]) -> dict[str, Entry]:
-    """What is at `targets`; files whose stamp is as in `given` are not read."""
-    found: dict[str, Entry] = {}
-    for target, status in root.observe(targets).items():
-        former = given.get(target)
-        if former is not None and _is_as(former, status):
-            found[target] = former
-        elif (entry := root.entry(target, status)) is not None:
-            found[target] = entry
-    return found
+def _look(root: Root, target: str, former: Entry | None) -> Entry | None:
+    """What is at `target`; a file whose stamp is as `former` says is not read."""
+    status = root.status(target)
+    if status is None:
+        return None
+    return former if former is not None and _is_as(former, status) else root.entry(target, status)
 
 
 def _is_as(former: Entry, status: os.stat_result) -> bool:
     return former.kind == FILE and stat.S_ISREG(status.st_mode) and former.stamp == stamp_of(status)
 
 
-def _difference(wanted: Wanted | None, there: Entry | None) -> str:
+def _difference(wanted: Entry | None, there: Entry | None) -> str:
     """How what is there differs from what is wanted, "" if it does not."""
     if wanted is None:
         return "is there and should not be" if there is not None else ""
     if there is None:
         return "is missing"
-    if wanted.entry.same(there):
+    if wanted.same(there):
         return ""
-    alike = (wanted.entry.kind, wanted.entry.digest) == (there.kind, there.digest)
-    return f"differs in {'mode' if alike else 'content'}"
+    return f"differs in {'mode' if (wanted.kind, wanted.digest) == (there.kind, there.digest) else 'content'}"
