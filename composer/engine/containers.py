@@ -22,7 +22,7 @@ from composer.engine.rooms import Rooms
 from composer.engine.world import ContainerConfig, DesiredContainer, Health, State
 from composer.errors import ContainerError
 from composer.keeper.logs import LIMIT
-from composer.project.quantities import parse_size
+from composer.project.quantities import parse_limit
 from composer.runtime import signals
 
 log = logging.getLogger("composer.engine")
@@ -195,7 +195,7 @@ def log_limit(options: Mapping[str, str]) -> int:
         ContainerError: they are no sizes or numbers.
     """
     try:
-        size = parse_size(options.get("max-size", "-1"))
+        size = parse_limit(options.get("max-size", "-1"))
         files = int(options.get("max-file", "1"))
     except ValueError as error:
         wrong = f"max-size {options.get('max-size', '')}, max-file {options.get('max-file', '')}".strip()

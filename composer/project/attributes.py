@@ -20,6 +20,7 @@ from composer.project.rows import (
     ADDRESS,
     DURATION,
     LABELS,
+    LIMIT,
     ONE_OR_MORE,
     PAIRS,
     SCALARS,
@@ -31,13 +32,19 @@ from composer.project.rows import (
 )
 from composer.project.shapes import Anything, Flag, Parsed, Real, Text, Whole
 
-CONTAINER_NAME = Parsed("a name", forms.parse_container_name, numbers=False)
+CONTAINER_NAME = Parsed("a name", forms.parse_container_name, numbers=False, blank=True)
 NETWORK_MODE = Parsed(
-    "a network mode", forms.parse_network_mode, ("service:vpn",), numbers=False, words=("none", "host", "bridge")
+    "a network mode",
+    forms.parse_network_mode,
+    ("service:vpn",),
+    numbers=False,
+    words=("none", "host", "bridge"),
+    blank=True,
 )
 RESTART = Parsed(
     "a restart policy",
     forms.parse_restart,
+    blank=True,
     words=("no", "always", "on-failure", "unless-stopped"),
     examples=("on-failure:3",),
     numbers=False,
@@ -198,6 +205,7 @@ _SERVICE: dict[str, Attribute] = {
         Parsed(
             "a signal",
             forms.parse_signal,
+            blank=True,
             words=("SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGKILL"),
         ),
         "The signal that asks it to stop.",
@@ -229,12 +237,12 @@ _SERVICE: dict[str, Attribute] = {
     "security_opt": of(
         STRINGS, "Such as `no-new-privileges:true`.", examples=(["no-new-privileges:true", "seccomp:./profile.json"],)
     ),
-    "sysctls": of(PAIRS, "Kernel parameters of its namespaces.", examples=({"net.core.somaxconn": 1024},)),
+    "sysctls": of(forms.Labels(), "Kernel parameters of its namespaces.", examples=({"net.core.somaxconn": 1024},)),
     "ulimits": of(
         MapOf(forms.UlimitForm()), ULIMITS_DOC, examples=({"nofile": {"soft": 1024, "hard": 4096}, "nproc": 512},)
     ),
     "devices": of(ListOf(Device()), "Devices: `HOST[:CONTAINER[:PERMISSIONS]]`."),
-    "dns": of(ONE_OR_MORE, "Name servers.", examples=("1.1.1.1", ["1.1.1.1", "9.9.9.9"])),
+    "dns": of(ListOf(Text(blank=True), alone=True), "Name servers.", examples=("1.1.1.1", ["1.1.1.1", "9.9.9.9"])),
     "dns_search": of(ONE_OR_MORE, "Search domains.", examples=("corp.example",)),
     "dns_opt": of(STRINGS, "Resolver options.", examples=(["ndots:2"],)),
     "ipc": of(Text(), "The IPC namespace.", examples=("private", "host", "shareable")),
@@ -242,9 +250,9 @@ _SERVICE: dict[str, Attribute] = {
     "uts": of(Text(), "The UTS namespace.", examples=("host",)),
     "cgroup_parent": unheard(Text(), "The parent cgroup."),
     "shm_size": of(SIZE, "The size of /dev/shm."),
-    "mem_limit": of(SIZE, "The most memory."),
+    "mem_limit": of(LIMIT, "The most memory."),
     "mem_reservation": of(SIZE, "Memory to keep for it under pressure."),
-    "memswap_limit": of(SIZE, "The most memory and swap together."),
+    "memswap_limit": of(LIMIT, "The most memory and swap together."),
     "cpus": of(Real(), "How many CPUs' worth of time.", examples=(0.5, 2)),
     "cpu_shares": of(Whole(0), "Its share of CPU time against others.", default=1024),
     "cpuset": of(Text(), "The CPUs it may run on.", examples=("0-3", "0,1")),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from composer.project import forms
-from composer.project.document import Mapping, Node, Path
+from composer.project.document import Mapping, Node, Path, say
 from composer.project.records import Attribute, ListOf, Record
 from composer.project.report import Report
 from composer.project.rows import DURATION, LABELS, PAIRS, SIZE, STRINGS, of, unheard
@@ -28,12 +28,15 @@ class _DeviceRequest(Record):
 
     def read(self, node: Node, path: Path, report: Report) -> Node | None:
         read = super().read(node, path, report)
+        if isinstance(read, Mapping) and {"count", "device_ids"} <= read.keys.keys():
+            hint = "keep `device_ids`: it says how many as well"
+            report.error(f"{say(path)} has both `count` and `device_ids`", read.key("count"), hint=hint)
         if isinstance(read, Mapping) and not {"count", "device_ids"} & read.keys.keys():
             return replace(read, entries={**read.entries, "count": derived(-1, read.mark)})
         return read
 
 
-DEVICE_REQUESTS = ListOf(_DeviceRequest(_DEVICE_REQUEST))
+DEVICE_REQUESTS = ListOf(_DeviceRequest(_DEVICE_REQUEST, needs=("capabilities",)))
 
 _LIMITS = Record(
     {
@@ -93,7 +96,9 @@ _PLACEMENT = Record(
 _RESTART = Record(
     {
         "condition": of(
-            Text(choices=("none", "on-failure", "any")), "When to start it again; `any` if left out.", default="any"
+            Text(choices=("none", "on-failure", "any"), blank=True),
+            "When to start it again; `any` if left out.",
+            default="any",
         ),
         "delay": unheard(DURATION, "The time before it; here it grows by itself from 100 ms to a minute."),
         "max_attempts": of(Whole(0), "How often at most.", always=True),

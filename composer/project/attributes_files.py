@@ -50,7 +50,7 @@ _SOURCES = {
     "external": of(EXTERNAL, "It is kept elsewhere: there is no such place here."),
     "labels": LABELS,
     "template_driver": of(
-        Text(choices=("jinja2", "golang")),
+        Text(),
         "How the content is rendered: `jinja2`; see docs/templates.md.",
         examples=("jinja2",),
     ),

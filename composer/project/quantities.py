@@ -61,14 +61,21 @@ def _decimal(count: int, size: int) -> str:
     return f"{whole}.{part:0{len(str(size)) - 1}d}".rstrip("0").rstrip(".")
 
 
+def parse_limit(text: str) -> int:
+    """Bytes, or -1: no limit.
+
+    Raises:
+        FormError: `text` is neither.
+    """
+    return -1 if text.strip() == "-1" else parse_size(text)
+
+
 def parse_size(text: str) -> int:
-    """Bytes; -1 is kept, it means unlimited.
+    """Bytes.
 
     Raises:
         FormError: `text` is not a size.
     """
-    if text.strip() == "-1":
-        return -1
     found = _SIZE.fullmatch(text.strip())
     if not found:
         hint = "write it like `64m` or `1.5gb`; units are b k m g t"

@@ -28,12 +28,12 @@ class ListOf:
     def read(self, node: Node, path: Path, report: Report) -> Node | None:
         if self.alone and not isinstance(node, Sequence):
             item = self.item.read(node, path, report)
-            return None if item is None else Sequence((item,), node.mark, node.tag)
+            return None if item is None else Sequence(() if is_null(item) else (item,), node.mark, node.tag)
         if not isinstance(node, Sequence):
             mismatch("a list", node, path, report)
             return None
         read = [_read(self.item, item, (*path, index), report) for index, item in enumerate(node.items)]
-        return replace(node, items=tuple(item for item in read if item is not None))
+        return replace(node, items=tuple(item for item in read if item is not None and not is_null(item)))
 
     def show(self, node: Node) -> Any:
         return [self.item.show(item) for item in node.items] if isinstance(node, Sequence) else plain(node)

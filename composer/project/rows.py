@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from composer.project import forms
-from composer.project.quantities import format_duration, parse_duration, parse_size
+from composer.project.quantities import format_duration, parse_duration, parse_limit, parse_size
 from composer.project.records import Attribute, ListOf, Status
 from composer.project.shapes import Parsed, Shape, Text
 
@@ -41,7 +41,8 @@ SCALARS = ListOf(Text(numbers=True))
 ONE_OR_MORE = ListOf(Text(), alone=True)
 DURATION = Parsed("a duration", parse_duration, ("30s", "1m30s"), format=format_duration)
 SIZE = Parsed("a size", parse_size, ("64m", "1gb"), format=str)
-ADDRESS = Parsed("an address", forms.parse_address)
+LIMIT = Parsed("a size", parse_limit, ("64m", "1gb"), format=str)
+ADDRESS = Parsed("an address", forms.parse_address, blank=True)
 NUMBERED = Text(numbers=True)
 PAIRS = forms.Pairs()
 LABELS = of(forms.Labels(), "Metadata: a mapping, or a list of `NAME=VALUE`.")

@@ -103,6 +103,8 @@ class Text(Plain):
     numbers: bool = False
     choices: tuple[str, ...] = ()
     pattern: str = ""
+    blank: bool = False
+    """Whether an empty string says nothing although it is no choice."""
 
     def read(self, node: Node, path: Path, report: Report) -> Node | None:
         if isinstance(node, Scalar) and self.numbers and node.value is not None:
@@ -112,6 +114,8 @@ class Text(Plain):
         if not isinstance(node, Scalar) or not isinstance(node.value, str):
             mismatch("a string", node, path, report, "put it in quotes" if isinstance(node, Scalar) else "")
             return None
+        if self.blank and not node.value:
+            return replace(node, value=None)
         if self.choices and node.value not in self.choices:
             message = f"{say(path)}: `{node.value}` is not one of {', '.join(f'`{word}`' for word in self.choices)}"
             report.error(message, node.mark, hint=did_you_mean(node.value, self.choices))
@@ -137,8 +141,12 @@ class Parsed:
     """How `config` writes a value that `parse` made, where it is not the value itself."""
     words: tuple[str, ...] = ()
     """The usual values, for editors to complete."""
+    blank: bool = False
+    """Whether an empty string, which an unset variable leaves, says nothing; elsewhere it is a mistake."""
 
     def read(self, node: Node, path: Path, report: Report) -> Node | None:
+        if self.blank and isinstance(node, Scalar) and node.value == "":
+            return replace(node, value=None)
         usable = isinstance(node, Scalar) and node.value is not None and not isinstance(node.value, bool)
         if not isinstance(node, Scalar) or not usable or not (self.numbers or isinstance(node.value, str)):
             hint = f"such as `{self.examples[0]}`" if self.examples else ""

@@ -97,6 +97,9 @@ MISTAKES: dict[str, tuple[Files, ...]] = {
     "Volumes and devices": (
         _web("volumes: ['a:b:c:d']"),
         _web("volumes: ['./a:/b:r0']"),
+        _web(
+            "deploy:\n  resources:\n    reservations:\n      devices: [{capabilities: [gpu], count: 1, device_ids: ['0']}]"
+        ),
         _web("volumes: ['C:\\data:/data']"),
         _web("volumes: ['./a:b']"),
         _web("volumes: ['data:/d']"),

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from composer.project.quantities import format_duration, parse_duration, parse_size
+from composer.project.quantities import format_duration, parse_duration, parse_limit, parse_size
 from composer.project.shapes import FormError
 
 
@@ -36,13 +36,17 @@ def test_a_duration_prints_as_go_prints_it_and_reads_back(seconds: float, text: 
 @pytest.mark.parametrize(
     ("text", "count"),
     [("0", 0), ("512", 512), ("1b", 1), ("1k", 1024), ("1kb", 1024), ("2M", 2 << 20), ("1.5gb", 3 << 29), ("1GiB", 1 << 30),
-     ("1t", 1 << 40), ("-1", -1), ("10 mb", 10 << 20)],
+     ("1t", 1 << 40), ("10 mb", 10 << 20)],
 )  # fmt: skip
 def test_a_size_is_bytes(text: str, count: int) -> None:
-    assert parse_size(text) == count
+    assert parse_size(text) == parse_limit(text) == count
 
 
-@pytest.mark.parametrize("text", ["", "m", "5q", "-5m", "1.2.3m", "1e3"])
+def test_a_limit_may_be_none() -> None:
+    assert parse_limit("-1") == -1
+
+
+@pytest.mark.parametrize("text", ["", "m", "5q", "-5m", "-1", "1.2.3m", "1e3"])
 def test_what_is_no_size_is_refused(text: str) -> None:
     with pytest.raises(FormError):
         parse_size(text)
