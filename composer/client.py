@@ -33,11 +33,19 @@ CAUGHT = (
     _signal.SIGTSTP,
 )
 _KILLED = 137
+_INTERRUPTED = 130
 _TRIES = 10
 
 
 def main() -> int:
     """Run the command line of this process; its exit code."""
+    try:
+        return _main()
+    except KeyboardInterrupt:  # where nobody has made anything of it yet
+        return _INTERRUPTED
+
+
+def _main() -> int:
     try:
         answer = _hand_over()
     except OSError:

@@ -83,10 +83,10 @@ class Foreground:
 
     def run(self, request: UpRequest) -> int:
         """Bring the project up and stay; the exit code."""
-        # Asked before signals are ours: until the engine has started, Ctrl-C may simply end this.
-        self._request = self._session.client.up(self._session.name, request)
+        # Before the engine is asked: what it starts at once must be stopped by a Ctrl-C that comes at once.
         with Signals(signal.SIGINT, signal.SIGTERM) as signals:
             try:
+                self._request = self._session.client.up(self._session.name, request)
                 while self._phase is not Phase.DONE:
                     self._turn(signals)
                 self._tell_the_rest()

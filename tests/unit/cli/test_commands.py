@@ -1,11 +1,15 @@
 import json
+import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from composer.__main__ import main
-from composer.api.messages import DownRequest, ServicesRequest
+from composer.api.client import Client
+from composer.api.messages import DownRequest, ServicesRequest, UpRequest
+from composer.api.streams import EventStream
 from tests.fakes.engine import FakeEngine, Server
 
 FILE = """
@@ -62,6 +66,25 @@ def test_attached_up_shows_logs_and_ends_with_the_last_container(run: Run, engin
     assert code == 0
     assert "web-1  | hello from web" in lines
     assert lines[-2:] == ["web-1 exited with code 0", "db-1 exited with code 3"]
+
+
+def test_a_ctrl_c_at_the_very_beginning_stops_what_has_been_asked_for(
+    run: Run, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = Client.up
+
+    def asked_and_interrupted(client: Client, project: str, request: UpRequest) -> EventStream:
+        stream = asked(client, project, request)
+        os.kill(os.getpid(), signal.SIGINT)
+        return stream
+
+    monkeypatch.setattr(Client, "up", asked_and_interrupted)
+
+    code, _, err = run("up")
+
+    assert code == 130
+    assert "Gracefully stopping" in err
+    assert "/projects/shop/stop" in [path for path, _ in engine.requests]
 
 
 def test_the_first_end_stops_the_rest_where_that_was_asked(run: Run, engine: FakeEngine) -> None:
