@@ -61,13 +61,13 @@ class Processes:
             self._exited(started),
             stdin=stdin,
             terminal=request.tty,
-            signal=lambda name: _send(started.pidfd, name),
+            signal=started.send,
         )
 
     async def detached(self, record: ContainerRecord, request: ExecRequest) -> None:
         """Start a process and let it be. Raises as `exec` does."""
         started = await self._start(record, self._process(record, request), {})
-        os.close(started.pidfd)
+        started.close()
         for fd in started.reported.values():
             os.close(fd)
 
@@ -92,7 +92,7 @@ class Processes:
             os.close(writing)
         return await self._outcome(started, reading, timeout)
 
-    async def _outcome(self, started: _Running, reading: int, timeout: float) -> Probe:
+    async def _outcome(self, started: Running, reading: int, timeout: float) -> Probe:
         output = bytearray()
 
         async def read() -> None:
@@ -105,9 +105,9 @@ class Processes:
                 status = await self._rooms.keeping.keeper.wait(started.id)
         except TimeoutError:
             status = -1
-            _send(started.pidfd, "SIGKILL")
+            started.send("SIGKILL")
         finally:
-            os.close(started.pidfd)
+            started.close()
             await asyncio.wait([reader], timeout=0.05)  # what is left in the pipe; a daemon may keep it open
             reader.cancel()
             await asyncio.gather(reader, return_exceptions=True)
@@ -130,7 +130,7 @@ class Processes:
         size = Box(request.rows, request.columns) if request.tty and request.rows and request.columns else None
         return replace(process, console_size=size)
 
-    async def _start(self, record: ContainerRecord, process: Process, streams: Mapping[str, int]) -> _Running:
+    async def _start(self, record: ContainerRecord, process: Process, streams: Mapping[str, int]) -> Running:
         child = self._rooms.keeping.children.get(record.id)
         if child is None:
             raise ContainerError(f"cannot run a command in `{record.name}`: it does not run")
@@ -154,9 +154,9 @@ class Processes:
                 journal=False,
             )
         )
-        return _Running(name, started.pidfd, started.reported)
+        return Running(name, started.pidfd, started.reported)
 
-    async def _exited(self, started: _Running) -> int:
+    async def _exited(self, started: Running) -> int:
         try:
             return await self._rooms.keeping.keeper.wait(started.id)
         except EngineError:
@@ -164,16 +164,28 @@ class Processes:
             await _ended(started.pidfd)
             return 255
         finally:
-            os.close(started.pidfd)
+            started.close()
 
 
-@dataclass(frozen=True, slots=True)
-class _Running:
+@dataclass(slots=True)
+class Running:
     """A started process; its descriptors are ours to close."""
 
     id: str
     pidfd: int
     reported: Mapping[str, int]
+
+    def send(self, name: str) -> None:
+        """Send a signal, to nobody once the process has ended: by then its descriptor may be another one's."""
+        if self.pidfd >= 0:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self.pidfd, signals.number(name))
+
+    def close(self) -> None:
+        """Let go of the process; idempotent."""
+        if self.pidfd >= 0:
+            os.close(self.pidfd)
+            self.pidfd = -1
 
 
 class _Terminal:
@@ -211,11 +223,6 @@ class _Pipes:
         """Close the process's ends, so that ours end with it."""
         for fd in self.theirs.values():
             os.close(fd)
-
-
-def _send(pidfd: int, name: str) -> None:
-    with contextlib.suppress(ProcessLookupError, OSError):
-        signal.pidfd_send_signal(pidfd, signals.number(name))
 
 
 async def _ended(pidfd: int) -> None:
