@@ -170,15 +170,12 @@ class Networking:
             for port in record.config.ports:
                 opened = open_published(port.host_ip, _host_ports(port), port.protocol, self._holder)
                 self._opening[port.protocol, opened.port] = record
-                try:
-                    published += [
-                        Published(host_ip, opened.port, port.target, port.protocol) for host_ip, _sock in opened.sockets
-                    ]
-                    await self._driver.publish(
-                        record.id, endpoint.network, IPv4Address(endpoint.address), port.target, port.protocol, opened
-                    )
-                finally:
-                    opened.close()
+                published += [
+                    Published(host_ip, opened.port, port.target, port.protocol) for host_ip, _sock in opened.sockets
+                ]
+                await self._driver.publish(
+                    record.id, endpoint.network, IPv4Address(endpoint.address), port.target, port.protocol, opened
+                )
         except BaseException:
             self.opened(record)
             await self._driver.withdraw(record.id)
@@ -228,7 +225,12 @@ class Networking:
                 address = IPv4Address(endpoint.address)
                 await self._driver.publish(record.id, endpoint.network, address, one.target, one.protocol, opened)
         if record.endpoints and not self._driver.serves_names(record.id):
-            await self.announce(record, await self._driver.reopen_resolver(record.id, record.pid))
+            reported = await self._driver.reopen_resolver(record.id, record.pid)
+            try:
+                await self.announce(record, reported)
+            finally:
+                for fd in reported.values():
+                    os.close(fd)
 
     async def withdraw(self, record: ContainerRecord) -> None:
         """The container has ended: close its ports and take its names back."""

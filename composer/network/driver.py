@@ -169,22 +169,21 @@ class Networks:
         protocol: str,
         opened: ports.Listening,
     ) -> None:
-        """Serve an opened port from now on; the store has its sockets then, and `opened` is closed.
+        """Serve an opened port from now on; the store has its sockets then. `opened` is closed, whatever happens.
 
         Raises ContainerError where the network is gone. As root, connections from this host are led there by the kernel itself.
         """
-        if not self.alive(network_id):
-            opened.close()
-            raise ContainerError("its network is gone", hint="`compose up` makes it again")
-        netns = self._store.store[items.netns_name(network_id)].fds[0]
-        for host_ip, sock in opened.sockets:
-            port = items.Port(container_id, protocol, host_ip, opened.port, network_id, target, target_port)
-            port = replace(port, via=self._free_via(port))
-            await self._store.put(port.name, port.meta, (sock.fileno(), netns))
-            if forward := self._forward(port):
-                fds = {items.netns_name(network_id): netns}
-                await self._jobs.run(host.publish_steps(self._facts, forward, network_id), fds=fds)
-        opened.close()
+        with contextlib.closing(opened):
+            if not self.alive(network_id):
+                raise ContainerError("its network is gone", hint="`compose up` makes it again")
+            netns = self._store.store[items.netns_name(network_id)].fds[0]
+            for host_ip, sock in opened.sockets:
+                port = items.Port(container_id, protocol, host_ip, opened.port, network_id, target, target_port)
+                port = replace(port, via=self._free_via(port))
+                await self._store.put(port.name, port.meta, (sock.fileno(), netns))
+                if forward := self._forward(port):
+                    fds = {items.netns_name(network_id): netns}
+                    await self._jobs.run(host.publish_steps(self._facts, forward, network_id), fds=fds)
 
     async def withdraw(self, container_id: str) -> None:
         """Close every published port of a container; none is fine."""
