@@ -24,29 +24,35 @@ class EngineLost(Exception):  # noqa: N818  not a failure yet: the client may se
 
 
 class Reader:
-    """An answer taking shape: `status` and `headers` once the head is there, then body bytes by `feed`."""
+    """An answer taking shape: `status` and `headers` once the head is there (`begun`), then body bytes by `feed`."""
 
     def __init__(self) -> None:
         self.status = 0
+        self.begun = False
         self.headers: dict[str, str] = {}
         self.complete = False
         self._buffer = bytearray()
-        self._chunked = False
+        self._chunked = self._in_trailer = False
         self._left = -1
         """Bytes that the body (or the current chunk) still has; -1 is unknown."""
 
     def feed(self, data: bytes) -> bytes:
         """Body bytes that became readable. Raises ValueError for what is not HTTP."""
         self._buffer += data
-        if not self.status and not self._read_head():
+        if not self.begun and not self._read_head():
             return b""
         if self.status == 101:
             return b""
         return self._read_chunks() if self._chunked else self._read_plain()
 
+    @property
+    def length(self) -> int:
+        """How many bytes of the body (or of a piece of it) are still to come, as far as that is known."""
+        return self._left
+
     def end(self) -> None:
         """The peer has closed. Raises EngineLost where something is missing."""
-        if self.status and not self._chunked and self._left < 0:
+        if self.begun and not self._chunked and self._left < 0:
             self.complete = True
         if not self.complete and self.status != 101:
             raise EngineLost
@@ -64,19 +70,25 @@ class Reader:
             return False
         first, *lines = bytes(self._buffer[:end]).decode("latin-1").split("\r\n")
         del self._buffer[: end + 4]
-        version, _, rest = first.partition(" ")
-        if not version.startswith("HTTP/1."):
-            raise ValueError(f"not HTTP: {first[:40]!r}")
+        unknown = self._read_first(first)
         for line in lines:
             name, _, value = line.partition(":")
             self.headers[name.strip().lower()] = value.strip()
-        self.status = int(rest[:3])
         self._chunked = self.headers.get("transfer-encoding", "").lower() == "chunked"
         if self._chunked or self.status == 204:
             self._left = 0
         else:
-            self._left = int(self.headers.get("content-length", -1))
+            self._left = int(self.headers.get("content-length", unknown))
+        self.begun = True
         return True
+
+    def _read_first(self, line: str) -> int:
+        """Take the first line in; how long a body is whose length is not told, -1 for until the end."""
+        version, _, rest = line.partition(" ")
+        if not version.startswith("HTTP/1."):
+            raise ValueError(f"not HTTP: {line[:40]!r}")
+        self.status = int(rest[:3])
+        return -1
 
     def _read_plain(self) -> bytes:
         body, self._buffer = bytes(self._buffer), bytearray()
@@ -103,9 +115,15 @@ class Reader:
             end = self._buffer.find(b"\r\n")
             if end < 0:
                 break
-            size = int(bytes(self._buffer[:end]).partition(b";")[0], 16)
+            line = bytes(self._buffer[:end])
             del self._buffer[: end + 2]
-            self.complete = size == 0
+            if self._in_trailer:
+                self.complete = not line
+                continue
+            size = int(line.partition(b";")[0], 16)
+            if size < 0:
+                raise ValueError("a chunk of less than nothing")
+            self._in_trailer = size == 0
             self._left = size + 2 if size else 0
         return bytes(body)
 

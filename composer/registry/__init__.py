@@ -5,7 +5,7 @@
 * `client.Client`               the endpoints of an image's registry, its mirrors first
 * `repository.Repository`       manifests and blobs of one repository, at one endpoint
 * `connection`                  one endpoint: scheme, authorisation (`challenge`, `authorize`), redirects
-* `transport`                   HTTP itself, the only module that knows aiohttp
+* `transport` `session`         HTTP itself; `session`, imported when something is asked, is the only module that knows aiohttp
 * `failures` `retry`            what a registry's refusal means, and which are worth another attempt
 
 A registry is hostile: no digest, size, type or redirect of its is believed, no body is read further than it may be long,

@@ -14,11 +14,10 @@ import signal
 import sys
 from pathlib import Path
 
-from aiohttp import web
-
 from composer.errors import ComposerError
 from composer.paths import Paths
-from composer.server.app import make_app
+from composer.server.app import make_handler
+from composer.server.http import Server
 from composer.server.lifetime import Lifetime
 from composer.server.succession import Succession
 from composer.server.wiring import Engine, build
@@ -37,7 +36,6 @@ def main() -> int:
     logging.basicConfig(
         filename=paths.engine_log, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
     lock_file = paths.run / "engine.lock"
     lock = _take_lock(lock_file)
     if lock < 0:
@@ -74,31 +72,16 @@ async def _serve(paths: Paths, lock: int) -> bool:
     await engine.recover()
     lifetime = Lifetime(engine.busy, float(os.environ.get("COMPOSER_IDLE_SECONDS", IDLE_SECONDS)))
     succession = Succession(lifetime, lambda: engine.requests.beginning > 0)
-    app = make_app(engine.requests, lifetime.end, succession)
-    app.middlewares.insert(0, lifetime.middleware)
-    runner = web.AppRunner(
-        app,
-        access_log=None,
-        handle_signals=False,
-        handler_cancellation=True,  # a client that hangs up gives its request up
-        shutdown_timeout=_FAREWELL_SECONDS,
-    )
-    await runner.setup()
-    paths.engine_socket.unlink(missing_ok=True)
-    previous = os.umask(0o177)  # the socket is born 0600: whoever connects may start containers as us
-    try:
-        site = web.UnixSite(runner, str(paths.engine_socket))
-        await site.start()
-    finally:
-        os.umask(previous)
+    server = Server(make_handler(engine.requests, lifetime.end, succession, lifetime.middleware))
+    await server.listen(paths.engine_socket)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, lifetime.leave)
     log.info("serving on %s", paths.engine_socket)
     ending = await lifetime.over()
     if ending.successor:
-        await _make_way(engine, site, succession, lock, ending.successor)
-        await runner.cleanup()
+        await _make_way(engine, server, succession, lock, ending.successor)
+        await server.close(_FAREWELL_SECONDS)
         return False
     end_all = ending.everything
     log.info("leaving%s", "" if end_all else "; containers go on")
@@ -106,17 +89,17 @@ async def _serve(paths: Paths, lock: int) -> bool:
         # Whoever connects from here on must start a new engine rather than reach a dying one.
         paths.engine_socket.unlink(missing_ok=True)
     engine.rooms.bus.close()  # ends the streams of those who listen
-    await runner.cleanup()
+    await server.close(_FAREWELL_SECONDS)
     await engine.close(everything=end_all)
     return end_all
 
 
 async def _make_way(
-    engine: Engine, site: web.BaseSite, succession: Succession, lock: int, successor: tuple[str, ...]
+    engine: Engine, server: Server, succession: Succession, lock: int, successor: tuple[str, ...]
 ) -> None:
     """Have a successor started, with nothing of ours in its way; return when nobody is attached to us any more."""
     log.info("making way for another engine")
-    await site.stop()
+    server.stop()
     await engine.retire()
     succession.break_off()
     fcntl.flock(lock, fcntl.LOCK_UN)

@@ -9,64 +9,47 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, suppress
 from typing import Any, TypeVar
 
-from aiohttp import web
-
 from composer.api.codec import decode, encode
 from composer.api.messages import Event, Result
 from composer.engine.requests import Requests
 from composer.errors import ComposerError, EngineError
+from composer.server import http
+from composer.server.http import Answer, Request
 
 log = logging.getLogger("composer.server")
 
-REQUESTS: web.AppKey[Requests] = web.AppKey("requests", Requests)
-"""Who answers, of an application."""
+EngineHandler = Callable[[Requests, Request], Awaitable[Answer | None]]
+"""Answers a request by what the engine says."""
 
 T = TypeVar("T")
 
 
-def engine(request: web.Request) -> Requests:
-    """Who answers a request."""
-    return request.app[REQUESTS]
-
-
-def project(request: web.Request) -> str:
+def project(request: Request) -> str:
     """The project that a request names in its path."""
-    return request.match_info["project"]
+    return request.places["project"]
 
 
-async def body(request: web.Request) -> dict[str, Any]:
-    """A request's JSON object; none is an empty one. Raises ValueError for what is neither."""
-    found = await request.json() if request.can_read_body else {}
-    if not isinstance(found, dict):
-        raise ValueError("a request is a JSON object")
-    return found
-
-
-async def message(kind: type[T], request: web.Request) -> T:
+def message(kind: type[T], request: Request) -> T:
     """A request's body as one of `api.messages`. Raises ValueError, KeyError or TypeError for what is none."""
-    return decode(kind, await body(request))
+    return decode(kind, request.json())
 
 
-def answer(value: Any) -> web.Response:
+def answer(value: Any) -> Answer:
     """A message, or a container of some, as JSON."""
-    return web.json_response(encode(value))
+    return http.answer(encode(value))
 
 
-async def lines(request: web.Request, items: AsyncIterator[Any]) -> web.StreamResponse:
+async def lines(request: Request, items: AsyncIterator[Any]) -> None:
     """One JSON object a line for as long as `items` has any and the client listens."""
-    response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
-    await response.prepare(request)
+    request.connection.begin("application/x-ndjson")
     async with aclosing(items) as source:  # type: ignore[type-var]
         with suppress(ConnectionResetError):  # the client has left
             async for item in source:
-                await response.write(json.dumps(encode(item)).encode() + b"\n")
-            await response.write_eof()
-    return response
+                await request.connection.send(json.dumps(encode(item)).encode() + b"\n")
+            request.connection.finish()
 
 
-async def events(
-    request: web.Request, work: Callable[[Callable[[Event], None]], Awaitable[Result]]
-) -> web.StreamResponse:
+async def events(request: Request, work: Callable[[Callable[[Event], None]], Awaitable[Result]]) -> None:
     """Run `work` and stream the events it emits, then its result. A client that leaves cancels it."""
     queue: asyncio.Queue[Event | Result] = asyncio.Queue()
 
@@ -88,7 +71,7 @@ async def events(
 
     task = asyncio.create_task(run())
     try:
-        return await lines(request, items())
+        await lines(request, items())
     finally:
         if not task.done():
             task.cancel()

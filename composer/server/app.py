@@ -1,4 +1,4 @@
-"""The engine's HTTP application: the routes of `server.routes`, and what becomes of errors.
+"""What answers the engine's requests: the routes of `server.routes`, and what becomes of errors.
 
 Every `ComposerError` becomes an answer; anything else is a bug, is logged with its traceback, and answers with a sentence
 that says so.
@@ -8,45 +8,45 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-
-from aiohttp import web
+from collections.abc import Callable
 
 from composer.engine.requests import Requests
 from composer.errors import ComposerError, EngineError
-from composer.server.answers import REQUESTS, mistake
+from composer.server.answers import EngineHandler, mistake
+from composer.server.http import Answer, Handler, Request, answer
 from composer.server.routes import containers, engine, images, projects, watches
 from composer.server.succession import Succession
+from composer.server.table import Middleware, Table, with_middleware
 
 log = logging.getLogger("composer.server")
 
-LARGEST_REQUEST = 64 << 20
+
+def make_handler(requests: Requests, stop: Callable[[], None], succession: Succession, *around: Middleware) -> Handler:
+    """All routes, inside of `around`; `stop` is called once the engine was asked to end and has answered."""
+
+    def by_engine(handler: EngineHandler) -> Handler:
+        return lambda request: handler(requests, request)
+
+    table = {
+        name: by_engine(handler)
+        for part in (engine, projects, containers, images, watches)
+        for name, handler in part.ROUTES.items()
+    }
+    table["POST /engine/stop"] = lambda request: engine.stop(requests, request, stop)
+    table["POST /engine/replace"] = succession.replace
+    return with_middleware(Table(table), *around, succession.middleware, _errors)
 
 
-def make_app(requests: Requests, stop: Callable[[], None], succession: Succession) -> web.Application:
-    """The application; `stop` is called once the engine was asked to end and has answered."""
-    app = web.Application(client_max_size=LARGEST_REQUEST, middlewares=[succession.middleware, _errors])
-    app[REQUESTS] = requests
-    app[engine.STOP] = stop
-    for part in (engine, projects, containers, images, watches):
-        app.add_routes(part.ROUTES)
-    app.router.add_post("/engine/replace", succession.replace)
-    return app
-
-
-@web.middleware
-async def _errors(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
+async def _errors(request: Request, handler: Handler) -> Answer | None:
     try:
         return await handler(request)
     except ComposerError as error:
-        return web.json_response({"error": error.to_wire()}, status=409)
-    except (web.HTTPException, asyncio.CancelledError):
+        return answer({"error": error.to_wire()}, 409)
+    except (ConnectionResetError, asyncio.CancelledError):
         raise
     except (KeyError, TypeError, ValueError) as error:
         log.exception("%s %s", request.method, request.path)
         refused = EngineError(f"the engine cannot read this request: {error!r}", hint="do client and engine match?")
-        return web.json_response({"error": refused.to_wire()}, status=400)
+        return answer({"error": refused.to_wire()}, 400)
     except Exception as error:
-        return web.json_response({"error": mistake(error, request.path).to_wire()}, status=500)
+        return answer({"error": mistake(error, request.path).to_wire()}, 500)

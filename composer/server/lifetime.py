@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from aiohttp import web
+from composer.server.http import Answer, Handler, Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,22 +30,14 @@ class Lifetime:
         self._end = asyncio.Event()
         self._how = Ending()
 
-    @property
-    def middleware(self) -> Callable[..., Awaitable[web.StreamResponse]]:
+    async def middleware(self, request: Request, handler: Handler) -> Answer | None:
         """Counts the requests that are open."""
-
-        @web.middleware
-        async def count(
-            request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-        ) -> web.StreamResponse:
-            self._requests += 1
-            try:
-                return await handler(request)
-            finally:
-                self._requests -= 1
-                self._last = asyncio.get_running_loop().time()
-
-        return count
+        self._requests += 1
+        try:
+            return await handler(request)
+        finally:
+            self._requests -= 1
+            self._last = asyncio.get_running_loop().time()
 
     def end(self) -> None:
         """End the engine and all that belongs to it: nothing runs any more."""

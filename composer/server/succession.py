@@ -13,13 +13,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
-
-from aiohttp import web
+from collections.abc import Callable
 
 from composer.api.messages import API_VERSION, EDITION_HEADER, MAKES_WAY, OTHER_EDITION
 from composer.edition import ANY, Edition, edition
 from composer.errors import EngineError
+from composer.server.http import Answer, Handler, Request, answer
 from composer.server.lifetime import Lifetime
 
 _ALWAYS = frozenset({"/version", "/engine", "/engine/stop", "/engine/replace"})
@@ -39,16 +38,13 @@ class Succession:
         self._is_starting = is_starting
         self._ourselves = edition(API_VERSION)
         self._work: Counter[str] = Counter()
-        self._streams: list[web.Request] = []
+        self._streams: list[Request] = []
         self._sessions: set[asyncio.Event] = set()
         self._drained = asyncio.Event()
         self._successor: tuple[str, ...] = ()
         self._draining: asyncio.Task[None] | None = None
 
-    @web.middleware
-    async def middleware(
-        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-    ) -> web.StreamResponse:
+    async def middleware(self, request: Request, handler: Handler) -> Answer | None:
         """Serve those whom we can serve; count them by how they end."""
         if request.path in _ALWAYS:
             return await handler(request)
@@ -75,31 +71,30 @@ class Succession:
         finally:
             self._work[what] -= 1
 
-    async def replace(self, request: web.Request) -> web.Response:
+    async def replace(self, request: Request) -> Answer:
         """`POST /engine/replace`: make way; answers, a second later at most, what is still waited for."""
-        command = (await request.json()).get("command", ())
+        command = request.json().get("command", ())
         if command and self._draining is None:
             self._successor = tuple(str(word) for word in command)
             self._draining = asyncio.create_task(self._drain())
         if self._draining is not None:
             await asyncio.wait([self._draining], timeout=_ANSWER_WITHIN)
-        return web.json_response({"making_way": self._draining is not None, "waiting_for": self._under_way()})
+        return answer({"making_way": self._draining is not None, "waiting_for": self._under_way()})
 
     def break_off(self) -> None:
         """Cut the streams: an orderly end would tell their clients that there is nothing more."""
         for request in self._streams:
-            if request.transport is not None:
-                request.transport.abort()
+            request.connection.abort()
 
     async def sessions_over(self) -> None:
         """Return when nobody is attached any more."""
         while self._sessions:
             await next(iter(self._sessions)).wait()
 
-    def _refusal(self, request: web.Request) -> web.Response | None:
+    def _refusal(self, request: Request) -> Answer | None:
         if self._draining is not None:
             return _refuse(MAKES_WAY, EngineError("the engine is making way for another", hint="try again"))
-        theirs = Edition.parse(request.headers.get(EDITION_HEADER, ""))
+        theirs = Edition.parse(request.headers.get(EDITION_HEADER.lower(), ""))
         if theirs is None or theirs == self._ourselves:
             return None
         if theirs.api == API_VERSION and (theirs.checksum == ANY or theirs.precedes(self._ourselves)):
@@ -119,18 +114,18 @@ class Succession:
         return sorted(what for what, count in self._work.items() if count)
 
 
-def _refuse(status: int, error: EngineError, **more: bool) -> web.Response:
-    return web.json_response({"error": error.to_wire(), **more}, status=status)
+def _refuse(status: int, error: EngineError, **more: bool) -> Answer:
+    return answer({"error": error.to_wire(), **more}, status)
 
 
-def _is_stream(request: web.Request) -> bool:
+def _is_stream(request: Request) -> bool:
     """Whether it goes on for as long as its client likes, and may be broken off at any point."""
     path = request.path
-    follows = path.endswith("/logs") and request.query.get("follow") == "1"
+    follows = path.endswith("/logs") and request.last("follow") == "1"
     return follows or path.endswith(_STREAMS) or (path.startswith("/containers/") and path.endswith("/wait"))
 
 
-def _describe(request: web.Request) -> str:
+def _describe(request: Request) -> str:
     """What a request does, in two words: `up of shop`."""
     first, *rest = request.path.strip("/").split("/")
     if first == "projects" and len(rest) > 1:

@@ -1,7 +1,6 @@
 """Connections that stop being HTTP: after `101 UPGRADED` both sides speak the frames of `api.stream`.
 
-aiohttp has no notion of such a connection, so its transport gets a protocol of ours. The session at the other end is
-`engine.sessions.Session`: bytes in, frames out, no sockets.
+The session at the other end is `engine.sessions.Session`: bytes in, frames out, no sockets.
 """
 
 from __future__ import annotations
@@ -10,9 +9,8 @@ import asyncio
 import json
 from typing import Protocol
 
-from aiohttp import web
-
 from composer.api.stream import CONTROL, STDIN, Decoder
+from composer.server.http import Request
 
 _HIGH_WATER = 1 << 20
 
@@ -97,15 +95,15 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
 
 
-async def serve(request: web.Request, session: Session) -> web.StreamResponse:
+async def serve(request: Request, session: Session) -> None:
     """Answer 101, hand the connection to `session`, and return when it is over."""
-    transport = request.transport
-    if transport is None:
-        session.closed()
-        raise web.HTTPBadRequest
-    transport.write(b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: composer\r\n\r\n")
     connection = Connection(session)
-    transport.set_protocol(connection)
-    connection.connection_made(transport)
-    await connection.finished.wait()
-    return web.Response()
+    try:
+        request.connection.give_to(connection)
+    except ConnectionResetError:
+        session.closed()
+        raise
+    try:
+        await connection.finished.wait()
+    finally:
+        connection.close()

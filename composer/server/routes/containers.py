@@ -2,69 +2,69 @@
 
 from __future__ import annotations
 
-from aiohttp import web
-
 from composer.api.messages import ExecRequest
+from composer.engine.requests import Requests
 from composer.server import upgrade
-from composer.server.answers import answer, body, engine, lines, message, project
+from composer.server.answers import EngineHandler, answer, lines, message, project
+from composer.server.http import Answer, Request
 
 
-async def _containers(request: web.Request) -> web.Response:
-    every = request.query.get("all") == "1"
-    return answer(engine(request).looking.containers(project(request), every))
+async def _containers(engine: Requests, request: Request) -> Answer:
+    every = request.last("all") == "1"
+    return answer(engine.looking.containers(project(request), every))
 
 
-async def _logs(request: web.Request) -> web.StreamResponse:
-    query = request.query
-    entries = engine(request).looking.logs(
+async def _logs(engine: Requests, request: Request) -> None:
+    tail, until = request.last("tail"), request.last("until")
+    entries = engine.looking.logs(
         project(request),
-        services=tuple(query.getall("service", [])),
-        tail=int(query["tail"]) if "tail" in query else None,
-        since=float(query.get("since", 0)),
-        until=float(query["until"]) if "until" in query else None,
-        follow=query.get("follow") == "1",
+        services=tuple(request.query.get("service", ())),
+        tail=int(tail) if tail else None,
+        since=float(request.last("since", "0")),
+        until=float(until) if until else None,
+        follow=request.last("follow") == "1",
     )
-    return await lines(request, entries)
+    await lines(request, entries)
 
 
-async def _events(request: web.Request) -> web.StreamResponse:
-    return await lines(request, engine(request).looking.events(project(request)))
+async def _events(engine: Requests, request: Request) -> None:
+    await lines(request, engine.looking.events(project(request)))
 
 
-async def _exec(request: web.Request) -> web.StreamResponse:
-    session = await engine(request).exec(project(request), await message(ExecRequest, request))
-    return await upgrade.serve(request, session)
+async def _exec(engine: Requests, request: Request) -> None:
+    session = await engine.exec(project(request), message(ExecRequest, request))
+    await upgrade.serve(request, session)
 
 
-async def _attach(request: web.Request) -> web.StreamResponse:
-    asked = await body(request)
-    session = await engine(request).attach(
-        request.match_info["container"],
+async def _attach(engine: Requests, request: Request) -> None:
+    asked = request.json()
+    session = await engine.attach(
+        request.places["container"],
         start=bool(asked.get("start")),
         stdin=bool(asked.get("stdin")),
         logs=bool(asked.get("logs", True)),
     )
-    return await upgrade.serve(request, session)
+    await upgrade.serve(request, session)
 
 
-async def _remove(request: web.Request) -> web.Response:
-    asked = await body(request)
-    result = await engine(request).remove_container(
-        request.match_info["container"], force=bool(asked.get("force")), volumes=bool(asked.get("volumes"))
+async def _remove(engine: Requests, request: Request) -> Answer:
+    asked = request.json()
+    result = await engine.remove_container(
+        request.places["container"], force=bool(asked.get("force")), volumes=bool(asked.get("volumes"))
     )
     return answer(result)
 
 
-async def _wait(request: web.Request) -> web.Response:
-    return answer({"exit_code": await engine(request).looking.wait(request.match_info["container"])})
+async def _wait(engine: Requests, request: Request) -> Answer:
+    return answer({"exit_code": await engine.looking.wait(request.places["container"])})
 
 
-ROUTES = (
-    web.get("/projects/{project}/containers", _containers),
-    web.get("/projects/{project}/logs", _logs),
-    web.get("/projects/{project}/events", _events),
-    web.post("/projects/{project}/exec", _exec),
-    web.post("/containers/{container}/attach", _attach),
-    web.post("/containers/{container}/remove", _remove),
-    web.get("/containers/{container}/wait", _wait),
-)
+ROUTES: dict[str, EngineHandler] = {
+    "GET /projects/{project}/containers": _containers,
+    "GET /projects/{project}/logs": _logs,
+    "GET /projects/{project}/events": _events,
+    "POST /projects/{project}/exec": _exec,
+    "POST /containers/{container}/attach": _attach,
+    "POST /containers/{container}/remove": _remove,
+    "GET /containers/{container}/wait": _wait,
+}

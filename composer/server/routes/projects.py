@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from aiohttp import web
-
 from composer.api.messages import (
     BuildRequest,
     DownRequest,
@@ -14,66 +12,72 @@ from composer.api.messages import (
     ToolchainRequest,
     UpRequest,
 )
-from composer.server.answers import answer, engine, events, message, project
+from composer.engine.requests import Requests
+from composer.server.answers import EngineHandler, answer, events, message, project
+from composer.server.http import Answer, Request
 
 
-async def _projects(request: web.Request) -> web.Response:
-    return answer(engine(request).looking.projects())
+async def _projects(engine: Requests, request: Request) -> Answer:
+    return answer(engine.looking.projects())
 
 
-async def _up(request: web.Request) -> web.StreamResponse:
-    asked = await message(UpRequest, request)
-    return await events(request, lambda emit: engine(request).up(project(request), asked, emit))
+async def _up(engine: Requests, request: Request) -> None:
+    asked = message(UpRequest, request)
+    await events(request, lambda emit: engine.up(project(request), asked, emit))
 
 
-async def _down(request: web.Request) -> web.StreamResponse:
-    asked = await message(DownRequest, request)
-    return await events(request, lambda emit: engine(request).down(project(request), asked, emit))
+async def _down(engine: Requests, request: Request) -> None:
+    asked = message(DownRequest, request)
+    await events(request, lambda emit: engine.down(project(request), asked, emit))
 
 
-async def _services(request: web.Request) -> web.StreamResponse:
-    asked, verb = await message(ServicesRequest, request), request.match_info["verb"]
-    return await events(request, lambda emit: engine(request).services(verb, project(request), asked, emit))
+async def _services(engine: Requests, request: Request) -> None:
+    asked, verb = message(ServicesRequest, request), request.path.rpartition("/")[2]
+    await events(request, lambda emit: engine.services(verb, project(request), asked, emit))
 
 
-async def _run(request: web.Request) -> web.StreamResponse:
-    asked = await message(RunRequest, request)
-    return await events(request, lambda emit: engine(request).run(project(request), asked, emit))
+async def _run(engine: Requests, request: Request) -> None:
+    asked = message(RunRequest, request)
+    await events(request, lambda emit: engine.run(project(request), asked, emit))
 
 
-async def _build(request: web.Request) -> web.StreamResponse:
-    asked = await message(BuildRequest, request)
-    return await events(request, lambda emit: engine(request).images.build(project(request), asked, emit))
+async def _build(engine: Requests, request: Request) -> None:
+    asked = message(BuildRequest, request)
+    await events(request, lambda emit: engine.images.build(project(request), asked, emit))
 
 
-async def _check(request: web.Request) -> web.Response:
-    return answer({"findings": await engine(request).images.check(await message(BuildRequest, request))})
+async def _check(engine: Requests, request: Request) -> Answer:
+    return answer({"findings": await engine.images.check(message(BuildRequest, request))})
 
 
-async def _pull(request: web.Request) -> web.StreamResponse:
-    asked = await message(PullRequest, request)
-    return await events(request, lambda emit: engine(request).images.pull(project(request), asked, emit))
+async def _pull(engine: Requests, request: Request) -> None:
+    asked = message(PullRequest, request)
+    await events(request, lambda emit: engine.images.pull(project(request), asked, emit))
 
 
-async def _push(request: web.Request) -> web.StreamResponse:
-    asked = await message(PushRequest, request)
-    return await events(request, lambda emit: engine(request).images.push(project(request), asked, emit))
+async def _push(engine: Requests, request: Request) -> None:
+    asked = message(PushRequest, request)
+    await events(request, lambda emit: engine.images.push(project(request), asked, emit))
 
 
-async def _toolchain(request: web.Request) -> web.Response:
-    asked = await message(ToolchainRequest, request)
-    return answer({"containers": await engine(request).images.software.of_project(project(request), asked)})
+async def _toolchain(engine: Requests, request: Request) -> Answer:
+    asked = message(ToolchainRequest, request)
+    return answer({"containers": await engine.images.software.of_project(project(request), asked)})
 
 
-ROUTES = (
-    web.get("/projects", _projects),
-    web.post("/projects/{project}/up", _up),
-    web.post("/projects/{project}/down", _down),
-    web.post("/projects/{project}/{verb:stop|start|restart|kill|rm}", _services),
-    web.post("/projects/{project}/run", _run),
-    web.post("/projects/{project}/build", _build),
-    web.post("/projects/{project}/check", _check),
-    web.post("/projects/{project}/pull", _pull),
-    web.post("/projects/{project}/push", _push),
-    web.post("/projects/{project}/toolchain", _toolchain),
-)
+ROUTES: dict[str, EngineHandler] = {
+    "GET /projects": _projects,
+    "POST /projects/{project}/up": _up,
+    "POST /projects/{project}/down": _down,
+    "POST /projects/{project}/stop": _services,
+    "POST /projects/{project}/start": _services,
+    "POST /projects/{project}/restart": _services,
+    "POST /projects/{project}/kill": _services,
+    "POST /projects/{project}/rm": _services,
+    "POST /projects/{project}/run": _run,
+    "POST /projects/{project}/build": _build,
+    "POST /projects/{project}/check": _check,
+    "POST /projects/{project}/pull": _pull,
+    "POST /projects/{project}/push": _push,
+    "POST /projects/{project}/toolchain": _toolchain,
+}

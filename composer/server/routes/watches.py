@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-from aiohttp import web
-
 from composer.api.messages import WatchRequest
-from composer.server.answers import answer, engine, events, message, project
+from composer.engine.requests import Requests
+from composer.server.answers import EngineHandler, answer, events, message, project
+from composer.server.http import Answer, Request
 
 
-async def _watch(request: web.Request) -> web.StreamResponse:
-    asked = await message(WatchRequest, request)
-    return await events(request, lambda emit: engine(request).watching.watch(project(request), asked, emit))
+async def _watch(engine: Requests, request: Request) -> None:
+    asked = message(WatchRequest, request)
+    await events(request, lambda emit: engine.watching.watch(project(request), asked, emit))
 
 
-async def _status(request: web.Request) -> web.Response:
-    return answer(engine(request).watching.status(project(request)))
+async def _status(engine: Requests, request: Request) -> Answer:
+    return answer(engine.watching.status(project(request)))
 
 
-async def _stop(request: web.Request) -> web.Response:
-    return answer(await engine(request).watching.stop(project(request)))
+async def _stop(engine: Requests, request: Request) -> Answer:
+    return answer(await engine.watching.stop(project(request)))
 
 
-async def _verify(request: web.Request) -> web.Response:
-    return answer({"differences": await engine(request).watching.verify(project(request))})
+async def _verify(engine: Requests, request: Request) -> Answer:
+    return answer({"differences": await engine.watching.verify(project(request))})
 
 
-ROUTES = (
-    web.post("/projects/{project}/watch", _watch),
-    web.get("/projects/{project}/watch", _status),
-    web.post("/projects/{project}/watch/stop", _stop),
-    web.post("/projects/{project}/watch/verify", _verify),
-)
+ROUTES: dict[str, EngineHandler] = {
+    "POST /projects/{project}/watch": _watch,
+    "GET /projects/{project}/watch": _status,
+    "POST /projects/{project}/watch/stop": _stop,
+    "POST /projects/{project}/watch/verify": _verify,
+}
