@@ -36,6 +36,8 @@ class Location:
     length: int = 1
     source: str = ""
     """The source line itself, without its line end; empty when it is not at hand."""
+    lines: int = 1
+    """How many lines are meant, from `line` on; of several, all in `source`, no part is marked."""
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}"

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from composer.build.dockerfile.source import Source
+from composer.build.dockerfile.problems import did_you_mean
+from composer.build.dockerfile.stages import Stages
 from composer.build.events import Report, StepEvent, StepStatus
 from composer.build.lower import Wanted
 from composer.build.options import BuildOptions
@@ -38,9 +39,16 @@ class Bases:
         self._puller = puller
 
     async def resolve(
-        self, wanted: Wanted, number: int, options: BuildOptions, platform: Platform, source: Source, report: Report
+        self,
+        wanted: Wanted,
+        number: int,
+        options: BuildOptions,
+        platform: Platform,
+        stages: Stages,
+        report: Report,
     ) -> Image:
         """The image, in the store. Raises BuildError with the place of the instruction that asks for it."""
+        source = stages.dockerfile.source
         try:
             return await self._resolve(wanted, number, options, platform, report)
         except ComposerError as error:
@@ -48,7 +56,19 @@ class Bases:
                 raise
             line = source.excerpt(wanted.span)[0]
             place = source.location(wanted.span.first, len(line) - len(line.lstrip()) + 1, len(line.strip()))
-            raise BuildError([Diagnostic(Severity.ERROR, error.message, place, hint=error.hint)]) from error
+            near = await asyncio.to_thread(self._near, wanted.reference, stages)
+            hint = f"{near}\n{error.hint}".strip()
+            raise BuildError([Diagnostic(Severity.ERROR, error.message, place, hint=hint)]) from error
+
+    def _near(self, reference: str, stages: Stages) -> str:
+        """A stage, or an image that is here, that may have been meant."""
+        named = {stage.name for stage in stages.dockerfile.stages if stage.name}
+        if near := did_you_mean(reference, named):
+            return near.replace("mean ", "mean the stage ")
+        here = {record.reference.familiar() for record in self._store.list() if record.reference}
+        return did_you_mean(reference, {name for name in here if "@" not in name} - {reference}).replace(
+            "`?", "`, which is here?"
+        )
 
     async def _resolve(
         self, wanted: Wanted, number: int, options: BuildOptions, platform: Platform, report: Report

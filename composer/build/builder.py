@@ -231,7 +231,7 @@ class Builder:
                 async with asyncio.TaskGroup() as group:
                     tasks = {
                         (wanted.reference, wanted.platform): group.create_task(
-                            self._bases.resolve(wanted, first - number, options, platform, source, report)
+                            self._bases.resolve(wanted, first - number, options, platform, stages, report)
                         )
                         for number, wanted in enumerate(result)
                     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 
 from composer.build.dockerfile.source import Source
 from composer.build.operations import RunOperation, Vertex
@@ -54,6 +55,8 @@ def explained(error: ComposerError, vertex: Vertex, source: Source) -> BuildErro
     message, hint = f"{instruction} {error.message}", error.hint
     if isinstance(error, RunFailed):
         message = f"`{vertex.name}` {signals.meaning(error.status)}"
+        meant = source.excerpt(vertex.span)
+        place = replace(place, lines=len(meant), source="\n".join(meant))
         hint = (
             "its last lines:\n" + "\n".join(f"  {line}" for line in error.lines) if error.lines else "it wrote nothing"
         )

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from composer.build.cachemounts import CacheMounts
 from composer.build.failure import RunFailed, Tail
-from composer.build.files import CopyOptions, Owner, copy, make_directory, parse_permissions, resolve_owner
+from composer.build.files import CopyOptions, Owner, copy, is_bare, make_directory, parse_permissions, resolve_owner
 from composer.build.inputs import Inputs, Reading
 from composer.build.layers import Layer, hold, paths
 from composer.build.operations import (
@@ -23,6 +23,7 @@ from composer.build.operations import (
     Part,
     RunMount,
     RunOperation,
+    SourceKind,
     WorkdirOperation,
 )
 from composer.build.unbroken import unbroken
@@ -114,8 +115,13 @@ class Performer:
         warn: Output,
     ) -> None:
         selections = [await inputs.select(operation, part, sources.get(part)) for part in operation.parts]
-        for pattern in (pattern for selection in selections for pattern in selection.unmatched):
-            warn(f"`{pattern}` matches nothing")
+        for part, selection in zip(operation.parts, selections, strict=True):
+            for pattern in selection.unmatched:
+                warn(f"`{pattern}` matches nothing")
+            if part.source.kind is SourceKind.CONTEXT and is_bare(selection):
+                warn(
+                    f"there is nothing in `{'`, `'.join(part.patterns)}` to copy; what .dockerignore names does not count"
+                )
         base = paths(below)
         owner = await asyncio.to_thread(resolve_owner, operation.owner, base) if operation.owner else None
         for name in owner.unknown if owner else ():

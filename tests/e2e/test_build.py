@@ -185,12 +185,13 @@ def test_why_names_the_file_that_invalidated_a_step(shop: Project) -> None:
 
 
 def test_a_failing_step_shows_its_line_and_what_it_wrote(shop: Project) -> None:
-    write(shop, "Dockerfile", "FROM busybox\nRUN echo before; echo oh no >&2; exit 3\n")
+    write(shop, "Dockerfile", "FROM busybox\nRUN echo before; \\\n    echo oh no >&2; \\\n    exit 3\n")
 
     failed = shop.compose("build")
 
     assert failed.code == 17
     assert "Dockerfile:2" in failed.stderr
+    assert " 2│ RUN echo before; \\\n 3│     echo oh no >&2; \\\n 4│     exit 3\n" in failed.stderr
     assert "RUN echo before" in failed.stderr
     assert "oh no" in failed.stderr
     assert shop.compose("up", "-d").code == 17
@@ -211,6 +212,17 @@ def test_what_is_wrong_with_a_build_is_told_with_its_place(shop: Project) -> Non
     assert "does not exist" in failed("build: .", "build: ./nowhere").stderr
     assert "cannot be on `front`" in failed("build: .", "build: {context: ., network: front}").stderr
     assert "target stage `prod` could not be found" in failed("build: .", "build: {context: ., target: prod}").stderr
+
+
+def test_what_a_slip_of_the_hand_makes_of_a_dockerfile_is_told(shop: Project) -> None:
+    write(shop, "Dockerfile", "FROM busybox AS builder\nFROM busybox\nCOPY --from=bulider /bin /b\n")
+    assert "hint: did you mean the stage `builder`?" in shop.compose("build").stderr
+    write(shop, "Dockerfile", "FROM bussybox\n")
+    assert "did you mean `busybox`, which is here?" in shop.compose("build").stderr
+    write(shop, "Dockerfile", "FROM busybox\nCOPY . /app\n")
+    write(shop, ".dockerignore", "*\n")
+    empty = shop.compose("build", check=True).stderr
+    assert "Dockerfile:2: there is nothing in `.` to copy; what .dockerignore names does not count" in empty
 
 
 def test_an_image_may_be_built_from_another_service(shop: Project) -> None:

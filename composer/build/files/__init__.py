@@ -27,7 +27,7 @@ from composer.build.files.owner import Owner, needs_base, resolve_owner
 from composer.build.files.permissions import Permissions, parse_permissions
 from composer.build.files.remote import RemoteContext, Remotes
 from composer.build.files.select import select
-from composer.build.files.selection import Item, Selection, inline
+from composer.build.files.selection import Item, Selection, inline, is_bare
 from composer.build.files.tree import Tree
 from composer.build.files.workdir import make_directory
 
@@ -50,6 +50,7 @@ __all__ = [
     "differing",
     "inline",
     "inventory",
+    "is_bare",
     "make_directory",
     "needs_base",
     "open_chain",

@@ -48,6 +48,13 @@ class Selection:
     """Sources with wildcards that nothing matches, which is no error."""
 
 
+def is_bare(selection: Selection) -> bool:
+    """Whether there are sources, all of them directories with nothing in them."""
+    return bool(selection.items) and all(
+        item.entry.is_directory and not item.entry.children for item in selection.items
+    )
+
+
 def inline(name: str, data: bytes, *, mode: int = 0o644, mtime: int | None = None) -> Selection:
     """A file with content that is nowhere on a disk, such as a heredoc's; `mtime` in nanoseconds, else now."""
     time = now() if mtime is None else mtime

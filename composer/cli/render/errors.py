@@ -23,6 +23,8 @@ from composer.errors import ComposerError, Diagnostic, Location, ProjectError, S
 REPORT_AT = "this is a bug in composer; report it with the lines above and what you ran"
 _WIDEST = 160
 """Characters of a source line that are shown."""
+_MOST_LINES = 12
+"""Of an instruction."""
 _COLOURS = {Severity.ERROR: RED, Severity.WARNING: YELLOW, Severity.NOTE: CYAN}
 
 
@@ -75,7 +77,8 @@ def _with_source(location: Location) -> Location:
         lines = Path(location.file).read_text(errors="replace").splitlines()
     except OSError:
         return location
-    return replace(location, source=lines[location.line - 1]) if location.line <= len(lines) else location
+    meant = lines[location.line - 1 : location.line - 1 + location.lines]
+    return replace(location, source="\n".join(meant)) if meant else location
 
 
 def _excerpt(screen: Screen, location: errors.Location, label: str, colour: str) -> list[str]:
@@ -86,6 +89,15 @@ def _excerpt(screen: Screen, location: errors.Location, label: str, colour: str)
         return screen.paint(sign, BLUE)
 
     lines = [f"{margin}{bar('┌')} {clean(_shown_path(location))}"]
+    if "\n" in location.source:
+        meant = location.source.split("\n")
+        margin = " " * max(len(str(location.line + len(meant))), 2)
+        lines += [f"{margin}{bar('│')}"]
+        lines += [
+            f"{screen.paint(str(each).rjust(len(margin)), BLUE)}{bar('│')} {_spaced(text[:_WIDEST]).rstrip()}"
+            for each, text in enumerate(meant[:_MOST_LINES], location.line)
+        ]
+        return lines + ([f"{margin}{bar('│')} …"] if len(meant) > _MOST_LINES else [])
     location = _window(location)
     if location.source:
         before = location.source[: location.column - 1]

@@ -17,7 +17,12 @@ def test_a_failed_command_shows_its_line_and_its_last_words() -> None:
     (problem,) = explained(RunFailed(2, tail), vertex, TEXT).diagnostics
 
     assert problem.message == "`[2/3] RUN make all` exited with 2"
-    assert (str(problem.location), problem.location and problem.location.source) == ("Dockerfile:2:3", "  RUN make \\")
+    assert (str(problem.location), problem.location and problem.location.source) == (
+        "Dockerfile:2:3",
+        "  RUN make \\\n    all",
+    )
+    assert problem.location is not None
+    assert problem.location.lines == 2
     assert problem.hint.splitlines()[0] == "its last lines:"
     assert problem.hint.splitlines()[-2:] == ["  line 99", "  the last, without an end"]
     assert len(problem.hint.splitlines()) == 21

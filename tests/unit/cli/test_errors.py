@@ -32,6 +32,16 @@ def test_an_error_shows_where_what_and_what_to_try() -> None:
     )
 
 
+def test_an_instruction_of_several_lines_is_shown_as_far_as_anybody_reads() -> None:
+    lines = [f"RUN {number} \\" for number in range(20)]
+    place = Location("Dockerfile", 9, 1, 5, "\n".join(lines), lines=20)
+
+    text = shown(Diagnostic(Severity.ERROR, "it failed", place, hint="look"))
+
+    assert text.startswith("error: it failed\n  ┌ Dockerfile:9:1\n  │\n 9│ RUN 0 \\\n10│ RUN 1 \\\n")
+    assert text.endswith("20│ RUN 11 \\\n  │ …\n\nhint: look\n")
+
+
 def test_an_error_without_a_place_is_two_lines() -> None:
     screen = Screen(io.StringIO(), tty=False, colour=False)
     show_error(screen, HostError("cannot start `db`: no such device", hint="load the module"))
