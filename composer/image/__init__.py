@@ -12,7 +12,7 @@
 * `plain` `upper`        a root that is a copy, where overlay cannot be had, and what was changed in it
 * `snapshot`             unpacked layers by ChainID; `root` looks into a chain of them without mounting it
 * `beside`               images of a name for other platforms than this machine's
-* `blobs` `index` `entries` `collect` `verify`   the parts of the store
+* `blobs` `index` `entries` `collect` `verify` `disk`   the parts of the store
 
 Everything that comes from outside is hostile: names, links, sizes, digests, documents. Content is verified before it is
 named, made beside its place and renamed (`staging`), and deleted by way of descriptors (`removal`). What this process may

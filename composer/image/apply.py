@@ -72,7 +72,7 @@ class LayerWriter:
 
     def _entry(self, tree: Tree, header: Header, reader: TarReader) -> None:
         parts = split(header.name)
-        if parts[-1:] != (_OPAQUE,) and any(part.startswith(_AUFS) for part in parts):
+        if _AUFS in header.name and parts[-1:] != (_OPAQUE,) and any(part.startswith(_AUFS) for part in parts):
             return
         if header.kind is Kind.DIRECTORY:
             self._directory(tree, parts, header)

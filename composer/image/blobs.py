@@ -1,7 +1,8 @@
 """Content by digest: `blobs/<algorithm>/<hex>` of an OCI image layout.
 
 A blob is written beside its place, synchronised, and renamed: under its name there is the whole content or nothing,
-whatever crashes. Storing what is stored is fine and changes nothing.
+whatever crashes. Of many that come at once the disk is waited for once, before a name leads to them (`disk`). Storing
+what is stored is fine and changes nothing.
 <https://github.com/opencontainers/image-spec/blob/main/image-layout.md>
 """
 
@@ -40,14 +41,14 @@ class Blobs:
         """Whether the content is there in full length."""
         return self.size(descriptor.digest) == descriptor.size
 
-    def put(self, data: bytes) -> Digest:
-        """Store `data`; a damaged blob in its place is replaced."""
+    def put(self, data: bytes, *, settled: bool = True) -> Digest:
+        """Store `data`, as `adopt` does; a damaged blob in its place is replaced."""
         digest = Digest.of(data)
         if not self._holds(digest, data):
             with staging(self._layout) as directory:
                 path = directory / digest.hex
                 path.write_bytes(data)
-                self.adopt(path, digest)
+                self.adopt(path, digest, settled=settled)
         return digest
 
     def _holds(self, digest: Digest, data: bytes) -> bool:
@@ -56,13 +57,18 @@ class Blobs:
         except OSError:
             return False
 
-    def adopt(self, path: Path, digest: Digest) -> None:
-        """Move a complete file, whose content was found to be `digest`, to its place."""
+    def adopt(self, path: Path, digest: Digest, *, settled: bool = True) -> None:
+        """Move a complete file, whose content was found to be `digest`, to its place.
+
+        Without `settled` the caller sees to it that it comes to the disk.
+        """
         target = self.path(digest)
         target.parent.mkdir(parents=True, exist_ok=True)
-        synchronise(path)
+        if settled:
+            synchronise(path)
         path.replace(target)
-        synchronise(target.parent)
+        if settled:
+            synchronise(target.parent)
 
     def open(self, descriptor: Descriptor) -> BinaryIO:
         """The content as a file. Raises ImageError where it is missing."""

@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 from composer.errors import ImageError
 from composer.image.compression import Readable
+from composer.image.disk import boot_id
 from composer.image.layer import DEFAULT_LIMITS, Unpacked, unpack
 from composer.image.ownership import Ownership
 from composer.image.removal import discard
@@ -64,11 +65,14 @@ class Snapshots:
         copy: BinaryIO | None = None,
         expected: Digest | None = None,
         accept: Callable[[Unpacked], None] = lambda unpacked: None,
+        *,
+        settled: bool = True,
     ) -> Unpacked:
         """Unpack a layer upon the chain `below` and write its blob to `copy`; one that is there already stays.
 
         With `expected`, a layer with another DiffID is refused; `accept` may refuse it, too, once all of it has come and
-        before the snapshot is seen. Raises ImageError, and what `accept` raises, and leaves nothing then.
+        before the snapshot is seen. Without `settled` the caller sees to it that it comes to the disk (`disk`). Raises
+        ImageError, and what `accept` raises, and leaves nothing then.
         """
         with staging(self._root) as directory:
             made = directory / "layer"
@@ -78,7 +82,8 @@ class Snapshots:
             if expected and diff_id != expected:
                 raise ImageError(f"cannot use the layer: its content is {diff_id}, the image's config says {expected}")
             accept(unpacked)
-            self._show(made, chain_id(below, diff_id), unpacked.content.uncompressed)
+            (made / "size").write_text(str(unpacked.content.uncompressed))
+            self._show(made, chain_id(below, diff_id), settled=settled)
         return unpacked
 
     def measure(self, tree: Path) -> tuple[Digest, int]:
@@ -91,7 +96,7 @@ class Snapshots:
         One rename, and nothing is synchronised: `settle` does that later. Raises OSError.
         """
         (made / "size").write_text(str(size))
-        (made / _KEPT).write_text(_boot())
+        (made / _KEPT).write_text(boot_id())
         try:
             made.rename(self._root / chain.hex)
         except OSError:
@@ -125,7 +130,7 @@ class Snapshots:
 
     def unsettled(self) -> list[Digest]:
         """The kept snapshots that may not be on the disk yet; those for which it is too late are deleted."""
-        found, boot = [], _boot()
+        found, boot = [], boot_id()
         for chain in self.all():
             try:
                 since = (self._root / chain.hex / _KEPT).read_text()
@@ -149,16 +154,16 @@ class Snapshots:
         """Reads as the uncompressed layer of a snapshot; that of an adopted one has its very DiffID."""
         return TreeArchive(self.path(chain), self._ownership.overlay_attributes)
 
-    def _show(self, made: Path, chain: Digest, size: int) -> None:
-        """Put a complete snapshot in its place, once it is on the disk: what is there is whole, whatever crashes."""
-        (made / "size").write_text(str(size))
+    def _show(self, made: Path, chain: Digest, *, settled: bool) -> None:
+        """Put a complete snapshot in its place, if `settled` once it is on the disk: what is there is whole."""
         if self.has(chain):
             return
-        descriptor = os.open(made, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            synchronise(descriptor)  # one call for thousands of files
-        finally:
-            os.close(descriptor)
+        if settled:
+            descriptor = os.open(made, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                synchronise(descriptor)  # one call for thousands of files
+            finally:
+                os.close(descriptor)
         try:
             made.rename(self._root / chain.hex)
         except OSError:
@@ -180,10 +185,6 @@ class Snapshots:
     def sweep(self) -> None:
         """Delete what interrupted work left."""
         sweep(self._root)
-
-
-def _boot() -> str:
-    return Path("/proc/sys/kernel/random/boot_id").read_text()
 
 
 def _measure(archive: TreeArchive) -> tuple[Digest, int]:

@@ -2,7 +2,8 @@
 
 Other tools read the layout in place: `skopeo inspect oci:<directory>:docker.io/library/redis:7`. Several processes may
 use it at once: whoever adds content shares a lock that whoever deletes content holds alone, so that nothing vanishes
-between being written and being named.
+between being written and being named. What a name leads to is on the disk; what none leads to need not be, and is not
+trusted any more once the machine was started anew.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from pathlib import Path
 
 from composer.errors import ComposerError, ImageError
 from composer.image import host
-from composer.image.blobs import Blobs
+from composer.image.blobs import Blobs, write_atomically
 from composer.image.collect import collect, needed
+from composer.image.disk import Disk, boot_id
 from composer.image.entries import find_entry, manifest_of, manifests_of, means, platform_of
 from composer.image.image import Image, ImageRecord, Origin, PlatformRecord
 from composer.image.index import IndexFile, origin_of, reference_of
@@ -48,6 +50,7 @@ class Store:
         self.layout = paths.images
         self.blobs = Blobs(paths.images)
         self.snapshots = Snapshots(paths.snapshots, ownership or Ownership.of_this_process())
+        self.disk = Disk((paths.images, paths.snapshots))
         self._host_image = paths.host_image
         self._index = IndexFile(paths.images)
 
@@ -96,6 +99,7 @@ class Store:
             refuse_reserved(str(reference))
         entry = Descriptor.of(Manifest.parse(manifest).media_type, manifest)
         image = self._image(replace(entry, digest=self.blobs.put(manifest)), reference)
+        self._settle()
         if reference:
             self._index.name(entry, reference, origin)
         elif not any(self._leads_to(index, image) for index in self._indexes()):
@@ -116,6 +120,7 @@ class Store:
         data = Index(tuple(manifests)).to_bytes()
         self.blobs.put(data)
         entry = Descriptor.of(media_types.OCI_INDEX, data)
+        self._settle()
         for reference in references:
             refuse_reserved(str(reference))
             self._index.name(entry, reference)
@@ -133,6 +138,7 @@ class Store:
             if entry is None:
                 raise missing(source)
             target = parse(reference)
+            self._settle()
             self._index.name(entry, target)
         return self._image(entry, target)
 
@@ -280,6 +286,7 @@ class Store:
 
         What was stored and is not named when an error ends it is deleted then, or by the next removal.
         """
+        self._distrust()
         try:
             with locked(self._content_lock, shared=True):
                 yield
@@ -287,6 +294,26 @@ class Store:
             with suppress(ComposerError, OSError), locked(self._content_lock, wait=False):
                 self._collect()
             raise
+
+    def _distrust(self) -> None:
+        """Delete what no name leads to, once after the machine was started: it need not have come to the disk."""
+        path, boot = self.layout / ".boot", boot_id()
+        if _content(path) == boot:
+            return
+        with locked(self._content_lock):
+            if _content(path) != boot:
+                self._collect()
+                try:
+                    write_atomically(path, boot.encode())
+                except OSError as error:  # a full disk; then all is looked through once more the next time
+                    log.warning("cannot write `%s`: %s", path, error.strerror)
+
+    def _settle(self) -> None:
+        """Have on the disk what a name is about to lead to. Raises ImageError."""
+        try:
+            self.disk.settle()
+        except OSError as error:
+            raise ImageError(f"cannot store the image: {(error.strerror or str(error)).lower()}") from error
 
     @property
     def _content_lock(self) -> Path:
@@ -366,6 +393,13 @@ class Store:
         for layer, chain in zip(manifest.layers, chain_ids(config.diff_ids), strict=False):
             size = self.snapshots.size(chain)
             yield layer, layer.size if size is None else size
+
+
+def _content(path: Path) -> str:
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        return ""
 
 
 def missing(reference: str) -> ImageError:

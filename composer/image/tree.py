@@ -23,7 +23,7 @@ _MAX_LINKS = 40
 
 def split(name: bytes) -> Parts:
     """The components of a name from an archive. Raises ImageError for `..` and NUL; a leading `/` means the root."""
-    parts = tuple(part for part in name.split(b"/") if part and part != b".")
+    parts = tuple([part for part in name.split(b"/") if part and part != b"."])
     if b".." in parts or b"\0" in name:
         raise ImageError(f"cannot unpack `{printable(name)}`: the name is not allowed in an image")
     return parts
@@ -35,6 +35,7 @@ class Tree:
     def __init__(self, root: Path, depth: int) -> None:
         self._depth = depth
         self._open: list[tuple[bytes, int]] = []
+        self._entered: Parts = ()
         self._root = os.open(root, _ENTER)
 
     def __enter__(self) -> Tree:
@@ -46,6 +47,7 @@ class Tree:
 
     def forget(self) -> None:
         """Close what is kept open; to be called when a directory was removed or replaced."""
+        self._entered = ()
         while self._open:
             os.close(self._open.pop()[1])
 
@@ -54,9 +56,11 @@ class Tree:
 
         Raises ImageError where something else than a directory is in the way, FileNotFoundError without `create`.
         """
+        if parts == self._entered:  # most files follow one of the same directory
+            return self._open[-1][1] if self._open else self._root
         if len(parts) > self._depth:
             raise ImageError(f"cannot unpack `{_shown(parts)[:80]}…`: more than {self._depth} directories deep")
-        same = 0
+        self._entered, same = (), 0
         for (name, _), part in zip(self._open, parts, strict=False):
             if name != part:
                 break
@@ -66,6 +70,7 @@ class Tree:
         for index in range(same, len(parts)):
             parent = self._open[-1][1] if self._open else self._root
             self._open.append((parts[index], self._step(parent, parts[: index + 1], create)))
+        self._entered = parts
         return self._open[-1][1] if self._open else self._root
 
     def _step(self, parent: int, parts: Parts, create: bool) -> int:

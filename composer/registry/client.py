@@ -9,7 +9,7 @@ from composer.clock import Clock
 from composer.errors import RegistryError
 from composer.oci.reference import Reference
 from composer.registry.access import Access
-from composer.registry.connection import Connection
+from composer.registry.connection import Connection, Manners
 from composer.registry.endpoints import Endpoint, endpoint_of, endpoints_for_pull
 from composer.registry.repository import Repository
 from composer.registry.transport import Transport
@@ -26,10 +26,12 @@ _OFFLINE = (
 class Client:
     """The ways of one user to registries, over connections that the caller closes."""
 
-    def __init__(self, access: Access, clock: Clock, transport: Transport) -> None:
+    def __init__(self, access: Access, clock: Clock, transport: Transport, manners: Manners | None = None) -> None:
+        """`manners` is what is known of endpoints, and grows."""
         self._access = access
         self._clock = clock
         self._transport = transport
+        self._manners = manners
 
     def sources(self, reference: Reference, verb: str = "pull") -> tuple[Repository, ...]:
         """Where an image may be pulled from, in the order to ask; `verb` is what errors say cannot be done."""
@@ -52,7 +54,7 @@ class Client:
             pass
 
     def _connection(self, endpoint: Endpoint, what: str, hint: str = _NETWORK) -> Connection:
-        return Connection(self._transport, endpoint, self._access, self._clock, what, hint)
+        return Connection(self._transport, endpoint, self._access, self._clock, what, hint, self._manners)
 
 
 async def first_of(sources: Sequence[T], ask: Callable[[T], Awaitable[object]]) -> T:

@@ -1,7 +1,8 @@
 """One endpoint of a registry, spoken to: the right scheme, authorisation, redirects.
 
 The first request asks for `/v2/`, which says whether the endpoint speaks the protocol and what it wants to let us in
-(distribution specification, "Determining Support"). A redirect never leads to another scheme, and what authorises us goes
+(distribution specification, "Determining Support"). What it said then is remembered by the process that asks again and
+again, and believed until a request is refused. A redirect never leads to another scheme, and what authorises us goes
 to no other host than the one that asked for it.
 """
 
@@ -9,8 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, MutableMapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
 from composer import __version__
@@ -18,7 +20,8 @@ from composer.clock import Clock
 from composer.errors import RegistryError
 from composer.registry.access import Access
 from composer.registry.authorize import Anonymous, Authorizer, Scopes, choose_authorizer
-from composer.registry.challenge import parse_challenges
+from composer.registry.challenge import Challenge, parse_challenges
+from composer.registry.credentials import Credentials
 from composer.registry.endpoints import Endpoint
 from composer.registry.failures import LARGEST_BODY, refusal
 from composer.registry.retry import persistently
@@ -30,11 +33,30 @@ _LARGEST_TOKEN = 1 << 20
 _OK = frozenset({200})
 
 
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How an endpoint wants to be spoken to."""
+
+    scheme: str
+    challenges: tuple[Challenge, ...]
+
+
+Manners = MutableMapping[Endpoint, Manner]
+"""What endpoints said the last time."""
+
+
 class Connection:
     """Sends requests to `endpoint`; what failed is told as "`what`: why", with `hint` where there is no answer at all."""
 
     def __init__(
-        self, transport: Transport, endpoint: Endpoint, access: Access, clock: Clock, what: str, hint: str = ""
+        self,
+        transport: Transport,
+        endpoint: Endpoint,
+        access: Access,
+        clock: Clock,
+        what: str,
+        hint: str = "",
+        manners: Manners | None = None,
     ) -> None:
         self.endpoint = endpoint
         self.what = what
@@ -44,12 +66,21 @@ class Connection:
         self._access = access
         self._authorizer: Authorizer = Anonymous()
         self._scheme = ""
+        self._manners: Manners = {} if manners is None else manners
+        self._from_memory = False
+        """Whether nothing was heard yet that agrees with what we remember."""
         self._opening = asyncio.Lock()
 
     async def open(self) -> None:
         """Find out how the endpoint wants to be spoken to; idempotent. Raises RegistryError."""
         async with self._opening:
-            if not self._scheme:
+            if self._scheme:
+                return
+            if (known := self._manners.get(self.endpoint)) is not None:
+                credentials = await asyncio.to_thread(self._access.credentials, self.endpoint.registry)
+                self._use(known, credentials)
+                self._from_memory = True
+            else:
                 await persistently(self.clock, self._ping)
 
     def url(self, path: str) -> str:
@@ -72,6 +103,37 @@ class Connection:
         A token that has expired meanwhile is replaced once. Raises RegistryError for any other status.
         """
         await self.open()
+        if self._from_memory:
+            try:
+                async with self._send(method, path, scopes, headers, body, expect) as answer:
+                    self._from_memory = False
+                    yield answer
+                    return
+            except RegistryError:
+                if not self._from_memory:
+                    raise
+                await self._forget()
+        async with self._send(method, path, scopes, headers, body, expect) as answer:
+            yield answer
+
+    async def _forget(self) -> None:
+        """Ask the endpoint anew how it wants to be spoken to. Raises RegistryError."""
+        async with self._opening:
+            if self._from_memory:
+                self._from_memory, self._scheme = False, ""
+                self._manners.pop(self.endpoint, None)
+        await self.open()
+
+    @asynccontextmanager
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        scopes: Scopes,
+        headers: Mapping[str, str] | None,
+        body: Body | None,
+        expect: frozenset[int],
+    ) -> AsyncIterator[Answer]:
         url = self.url(path)
         for last in (False, True):
             async with AsyncExitStack() as stack:
@@ -105,9 +167,13 @@ class Connection:
                 if error.no_tls and scheme != last:
                     continue
                 raise
-            self._scheme = scheme
-            self._authorizer = choose_authorizer(challenges, credentials, self._fetch_token, self.clock)
+            self._manners[self.endpoint] = manner = Manner(scheme, challenges)
+            self._use(manner, credentials)
             return
+
+    def _use(self, manner: Manner, credentials: Credentials | None) -> None:
+        self._scheme = manner.scheme
+        self._authorizer = choose_authorizer(manner.challenges, credentials, self._fetch_token, self.clock)
 
     async def _follow(
         self, stack: AsyncExitStack, method: str, url: str, headers: Mapping[str, str], body: Body | None

@@ -2,7 +2,8 @@
 
 The blob is written and unpacked in one pass by a thread; what it reads comes through a `Conduit` from the event loop, where
 a connection that breaks off is taken up again at the byte it had reached, unnoticed by the thread. Nothing is seen in the
-store until the whole blob has the digest, size and DiffID that it should have.
+store until the whole blob has the digest, size and DiffID that it should have. The disk is not waited for: `Store.add` does
+that once for all layers of an image, before its name leads to them.
 """
 
 from __future__ import annotations
@@ -118,7 +119,7 @@ class Download:
         """In a thread: read the blob to its end, keep it, and make the snapshot."""
         store, wanted = self._store, layer.blob
         try:
-            with staging(store.layout) as directory:
+            with staging(store.layout) as directory, store.disk.unsettled():
                 path = directory / "layer"
                 try:
                     with path.open("wb") as copy:
@@ -127,9 +128,9 @@ class Download:
                             # The blob first: a snapshot without it would count as a blob that was dropped.
                             check_layer(wanted, unpacked.content.digest, unpacked.content.size)
                             copy.flush()
-                            store.blobs.adopt(path, wanted.digest)
+                            store.blobs.adopt(path, wanted.digest, settled=False)
 
-                        store.snapshots.unpack(conduit, layer.below, copy, layer.diff_id, keep)
+                        store.snapshots.unpack(conduit, layer.below, copy, layer.diff_id, keep, settled=False)
                 except ImageError as error:
                     if _is_disk(error) or _rest_fits(path, conduit, wanted.digest):
                         raise  # not the registry's fault: the disk, or an image that was pushed like this

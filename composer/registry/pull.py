@@ -29,6 +29,7 @@ from composer.oci.platform import parse_platform, rank, this_platform
 from composer.oci.reference import Reference
 from composer.registry.access import Access
 from composer.registry.client import Client, first_of
+from composer.registry.connection import Manners
 from composer.registry.download import Download, Layer
 from composer.registry.progress import LayerProgress, Phase, Report
 from composer.registry.repository import Document, Repository
@@ -57,6 +58,7 @@ class Puller:
         self._store = store
         self._clock = clock
         self._transport = transport or HttpTransport()
+        self._manners: Manners = {}
         self._using = 0
         self._download = Download(store, clock, PARALLEL)
         self._layers: Shared[None] = Shared()
@@ -90,7 +92,7 @@ class Puller:
         wanted = parse_platform(asked) if asked else this_platform()
         before = await asyncio.to_thread(self._whole, reference, wanted if beside else None)
         async with self._connected(), adding(self._store):
-            sources = Client(access, self._clock, self._transport).sources(reference)
+            sources = Client(access, self._clock, self._transport, self._manners).sources(reference)
             if before and before.origin and await self._is_current(sources, reference, before, wanted):
                 manifest = await asyncio.to_thread(self._manifest_of, before)
                 origin = replace(before.origin, time=self._clock.now())
@@ -109,7 +111,7 @@ class Puller:
             return
         manifest, reference = found
         async with self._connected(), adding(self._store):
-            sources = Client(access, self._clock, self._transport).sources(reference)
+            sources = Client(access, self._clock, self._transport, self._manners).sources(reference)
             await self._fetch_layers(sources, manifest, image.config, report, blobs=True)
 
     def _lacking(self, image: Image) -> tuple[Manifest, Reference] | None:
@@ -244,8 +246,9 @@ class Puller:
         """Name the image, all of it being there; layers of which only the blob was there are unpacked first."""
         for content in (manifest, data):
             self._discard_unlike(content)
-        digest = self._store.blobs.put(manifest)
-        identity = str(self._store.blobs.put(data))
+        with self._store.disk.unsettled():
+            digest = self._store.blobs.put(manifest, settled=False)
+            identity = str(self._store.blobs.put(data, settled=False))
         layers = self._store.snapshots.lowers(config.diff_ids)
         self._store.unpack(Image(identity, reference, digest, config, layers))
         return self._store.add(manifest, reference, origin)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import stat
@@ -15,17 +16,20 @@ from pathlib import Path
 import pytest
 
 from composer.errors import ImageError, RegistryError
+from composer.kernel.filesystem import synchronise
 from composer.oci import media_types
 from composer.oci.config import chain_ids
 from composer.oci.descriptor import Descriptor, Platform
 from composer.oci.digest import Digest
 from composer.oci.manifest import Index
 from composer.oci.platform import this_platform
+from composer.oci.reference import parse
+from composer.registry.access import Access
 from composer.registry.progress import Phase
 from tests.fakes.faulty_proxy import Fault, FaultyProxy, faulty_proxy
 from tests.make.image import Made, entry, oci_layout, tar
 from tests.make.ports import free_port
-from tests.make.registry import Registry
+from tests.make.registry import Registry, running_registry
 from tests.registry.conftest import Home
 
 SHARED = tar(entry("shared", b"base"))
@@ -294,15 +298,66 @@ def test_no_layer_is_seen_before_its_blob_is_kept(
     name = registry.push(made, "order:1")
     adopt, seen = home.store.blobs.adopt, []
 
-    def watched(path: Path, digest: Digest) -> None:
+    def watched(path: Path, digest: Digest, *, settled: bool) -> None:
         seen.append(len(list(home.store.snapshots.all())))
-        adopt(path, digest)
+        adopt(path, digest, settled=settled)
 
     monkeypatch.setattr(home.store.blobs, "adopt", watched)
     monkeypatch.setattr("composer.registry.pull.PARALLEL", 1)
     home.pull(name)
 
     assert seen == [0, 1, 2, 2]  # two layers, then manifest and config
+
+
+def test_the_disk_is_waited_for_once_before_the_name_leads_to_the_layers(
+    home: Home, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = registry.push(image("settled"), "settled:1")
+    seen: list[tuple[int, int]] = []
+
+    def watched(descriptor: int) -> None:
+        seen.append((len(list(home.store.snapshots.all())), len(home.store.list())))
+        synchronise(descriptor)
+
+    monkeypatch.setattr("composer.image.disk.synchronise", watched)
+    monkeypatch.setattr("composer.image.snapshot.synchronise", watched)
+    home.pull(name)
+
+    assert seen == [(2, 0)]
+
+
+def test_how_a_registry_is_spoken_to_is_asked_once_and_again_when_it_has_changed(
+    home: Home, registry: Registry, proxy: FaultyProxy, tmp_path: Path
+) -> None:
+    registry.push(image("manners"), "manners:1")
+    name = parse(f"{proxy.name}/manners:1")
+
+    async def pull_often() -> list[bool]:
+        puller, access = home.puller(), Access.of(home.environment)
+        pulled = [await puller.pull(name, access, home.reports.append)]
+        assert proxy.asked("GET /v2/$") == 1
+        proxy.seen.clear()
+        pulled.append(await puller.pull(name, access, home.reports.append))
+        assert [(method, path) for method, path, _ in proxy.seen] == [("HEAD", "/v2/manners/manifests/1")]
+        with guarded(tmp_path / "guarded") as changed:
+            proxy.upstream = changed.port
+            with pytest.raises(RegistryError) as caught:
+                await puller.pull(name, access, home.reports.append)
+            assert "asks for credentials" in str(caught.value)
+        proxy.upstream = registry.port
+        pulled.append(await puller.pull(name, access, home.reports.append))
+        return [each.changed for each in pulled]
+
+    assert asyncio.run(pull_often()) == [True, False, False]
+
+
+@contextmanager
+def guarded(directory: Path) -> Iterator[Registry]:
+    """A registry that lets nobody in without a password."""
+    directory.mkdir()
+    (directory / "htpasswd").write_text("")
+    with running_registry(directory, auth={"htpasswd": {"realm": "tests", "path": str(directory / "htpasswd")}}) as one:
+        yield one
 
 
 def test_a_full_disk_is_told_once_and_leaves_nothing(home: Home, registry: Registry, proxy: FaultyProxy) -> None:

@@ -279,3 +279,31 @@ def test_an_image_that_another_tool_put_into_the_store_is_found_and_unpacked(sto
     assert found
     store.unpack(found)
     assert (found.layers[0] / "file").exists()
+
+
+def test_what_no_name_leads_to_is_not_trusted_after_a_crash_of_the_machine(store: Store, paths: Paths) -> None:
+    add(store, "app:1")
+    before = content(paths)
+    store.blobs.put(b"came before the machine crashed", settled=False)
+    (paths.snapshots / ("0" * 64) / "fs").mkdir(parents=True)
+
+    with store.adding():
+        assert len(content(paths)) == len(before) + 2  # the machine still runs
+    (paths.images / ".boot").write_text("another")
+    with store.adding():
+        assert content(paths) == before
+
+
+def test_an_error_of_the_disk_gives_no_name_to_an_image(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = add(store, "app:1")
+
+    def fail(descriptor: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("composer.image.disk.synchronise", fail)
+    with store.disk.unsettled():
+        pass
+    with pytest.raises(ImageError, match="cannot store the image: input/output error"):
+        store.tag("app:1", "app:2")
+    assert store.find("app:2") is None
+    assert store.find("app:1") == image
