@@ -26,7 +26,7 @@ from typing import Any, Protocol
 from composer.errors import ComposerError, ContainerError
 from composer.keeper.steps import Step
 from composer.kernel import clone
-from composer.network import firewall, host, ipam, items, ports, routes, topology
+from composer.network import firewall, host, ipam, items, legacy, ports, routes, topology
 from composer.network.spec import Facts, Interface, NetworkSpec
 
 _NS_GET_NSTYPE = 0xB703
@@ -132,18 +132,19 @@ class Networks:
 
     def obstacle(self) -> str:
         """What keeps containers from the outside though they have an uplink, a sentence with what to do; "" for nothing."""
+        if not self._facts.privileged:
+            return ""
         try:
-            chain = firewall.refusing(topology.UPLINKS) if self._facts.privileged else None
+            if chain := firewall.refusing(topology.UPLINKS):
+                return _told(f"chain `{chain}`", *_let_through(chain))
+            if legacy.refuses(topology.UPLINKS):
+                links = topology.UPLINKS.replace("*", "+")
+                accept = f"`iptables-legacy -I FORWARD -i {links} -j ACCEPT`"
+                back = f"`iptables-legacy -I FORWARD -o {links} -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT`"
+                return _told("chain `FORWARD` of `iptables-legacy`", accept, back)
         except OSError:
-            return ""
-        if chain is None:
-            return ""
-        accept = f'`nft insert rule {chain} iifname "{topology.UPLINKS}" accept`'
-        back = f'`nft insert rule {chain} oifname "{topology.UPLINKS}" ct state established,related accept`'
-        return (
-            f"the firewall of this machine drops what it forwards (policy of chain `{chain}`, as Docker and ufw set it): "
-            f"containers do not reach the outside; published ports work. To let them: {accept} and {back}"
-        )
+            pass  # nobody says what it has
+        return ""
 
     async def remove(self, network_id: str) -> None:
         """Remove the network with everything in it; one that is gone is fine. The last uplink takes the host's table along."""
@@ -387,3 +388,22 @@ def _is_netns(fd: int) -> bool:
         return fcntl.ioctl(fd, _NS_GET_NSTYPE) == clone.CLONE_NEWNET
     except OSError:  # an ordinary file: the pin was made, the mount was not
         return False
+
+
+def _told(where: str, *commands: str) -> str:
+    return (
+        f"the firewall of this machine drops what it forwards ({where}, as Docker, ufw and firewalld have it): "
+        f"containers do not reach the outside; published ports work. To let them: {' and '.join(commands)}"
+    )
+
+
+def _let_through(chain: firewall.Chain) -> tuple[str, str]:
+    """The commands after which a chain lets what comes from our uplinks pass, and the answers to it."""
+    links = topology.UPLINKS
+    if chain.table == "firewalld":
+        zone = f"firewall-cmd --permanent --zone=trusted --add-interface={links.replace('*', '+')}"
+        return f"`{zone}`", "`firewall-cmd --reload`"
+    return (
+        f'`nft insert rule {chain} iifname "{links}" accept`',
+        f'`nft insert rule {chain} oifname "{links}" ct state established,related accept`',
+    )

@@ -70,3 +70,62 @@ def test_what_iptables_writes_is_understood() -> None:
         pytest.skip("needs iptables-nft")
 
     assert ended.stdout.splitlines() == ["ip filter FORWARD ['filter']", "None ['filter']"]
+
+
+FIREWALLD = """
+table inet firewalld {
+    chain filter_FORWARD {
+        type filter hook forward priority filter + 10; policy accept;
+        ct state { established, related } accept
+        iifname "lo" accept
+        jump filter_FORWARD_POLICIES
+        reject with icmpx admin-prohibited
+    }
+    chain filter_FORWARD_POLICIES { iifname "eth0" accept; }
+}
+"""
+
+
+@pytest.mark.parametrize("last", ["reject with icmpx admin-prohibited", "counter drop", "drop"])
+def test_a_last_rule_that_refuses_everything_is_found_as_a_policy_is(last: str) -> None:
+    ruleset = FIREWALLD.replace("reject with icmpx admin-prohibited", last)
+    if subprocess.run(["unshare", "--net", "nft", "-f", "-"], input=ruleset, text=True, capture_output=True).returncode:
+        pytest.skip("needs nf_tables with conntrack and reject")
+
+    assert asked(ruleset) == "inet firewalld filter_FORWARD []"
+    mentioned = 'insert rule inet firewalld filter_FORWARD_POLICIES iifname "cu*" accept'
+    assert asked(ruleset, mentioned) == "None []"
+    assert asked(ruleset.replace(last, f'iifname "eth1" {last}')) == "None []"
+
+
+LEGACY = "from composer.network import legacy; print(legacy.refuses('cu*'))"
+
+
+@pytest.mark.parametrize(
+    ("commands", "refused"),
+    [
+        ("", False),
+        ("-L", False),
+        ("-P FORWARD DROP", True),
+        ("-P INPUT DROP", False),
+        ("-P FORWARD DROP; -I FORWARD -i cu+ -j ACCEPT", False),
+        ("-P FORWARD DROP; -I FORWARD -i eth+ -j ACCEPT", True),
+        ("-A FORWARD -j DROP", True),
+        ("-A FORWARD -s 10.0.0.0/8 -j DROP", False),
+        ("-A FORWARD -p tcp -m tcp --dport 22 -j DROP", False),
+        ("-A FORWARD -j DROP; -A FORWARD -i lo -j ACCEPT", False),
+        ("-N MINE; -A MINE -j DROP", False),
+        ("-A FORWARD -i eth1 -j ACCEPT; -A FORWARD -j REJECT", True),
+    ],
+)
+def test_what_the_old_iptables_has_is_read_from_the_kernel(commands: str, refused: bool) -> None:
+    lines = "".join(f"iptables-legacy {command.strip()} > /dev/null; " for command in commands.split(";") if command)
+    ended = subprocess.run(
+        ["unshare", "--net", "sh", "-ec", f'{lines} exec "{sys.executable}" -c "{LEGACY}"'],
+        capture_output=True,
+        text=True,
+    )
+    if "not found" in ended.stderr or "can't initialize" in ended.stderr or "match by that name" in ended.stderr:
+        pytest.skip("needs iptables-legacy and its modules")
+
+    assert ended.stdout == f"{refused}\n", ended.stderr
