@@ -155,22 +155,19 @@ def _asked(session: Session, before: Lock, uses: Uses, *, update: bool, services
     from datetime import UTC, datetime
 
     from composer.api.messages import Event
+    from composer.cli.ticking import ticking
     from composer.clock import SystemClock
     from composer.lock.resolve import resolve
     from composer.lock.update import updated, wanted
     from composer.registry.access import Access
 
     names = wanted(before, uses, update=update, services=services)
-    found = asyncio.run(
-        resolve(
-            names,
-            before,
-            uses,
-            Access.of(session.environment),
-            SystemClock(),
-            lambda kind, name, what: session.progress.event(Event(kind, name, what)),
-        )
-    )
+    access = Access.of(session.environment)
+
+    def tell(kind: str, name: str, what: str) -> None:
+        session.progress.event(Event(kind, name, what))
+
+    found = asyncio.run(ticking(session.progress, resolve(names, before, uses, access, SystemClock(), tell)))
     return updated(before, uses, found, datetime.now(UTC).replace(microsecond=0))
 
 
