@@ -45,15 +45,16 @@ class HostFacts:
 
 @cache
 def probe(data: Path, proc: Path = Path("/proc")) -> HostFacts:
-    """The facts for the namespaces this process is in; `data` must exist. Reads files only, and once a process."""
+    """The facts for the namespaces this process is in; `data` must exist. Asked once a process."""
     ids = _mapped_ids(proc / "self/uid_map")
     rootless = os.geteuid() != 0 or ids < 2**32 - 1
     hierarchy = _cgroup_kind((proc / "self/mountinfo").read_text(), (proc / "self/cgroup").read_text())
+    fit = not _unfit(data, (proc / "self/mountinfo").read_text()) and _keeps_marks(data, rootless=rootless)
     return HostFacts(
         rootless=rootless,
         mapped_ids=ids,
         setgroups=_read(proc / "self/setgroups").strip() != "deny",
-        overlay=_overlay_loaded(proc) and not _unfit(data, (proc / "self/mountinfo").read_text()),
+        overlay=_overlay_loaded(proc) and fit,
         cgroup=hierarchy,
         device_filter=not rootless and _can_filter_devices(proc, hierarchy),
         capabilities=_bounding(proc),
@@ -110,6 +111,17 @@ def _overlay_loaded(proc: Path) -> bool:
     if re.search(r"\boverlay$", _read(proc / "filesystems"), re.MULTILINE):
         return True
     return any(Path("/lib/modules", platform.release(), "kernel/fs/overlayfs").glob("overlay.ko*"))
+
+
+def _keeps_marks(data: Path, *, rootless: bool) -> bool:
+    """Whether overlay can mark directories here: without, it mounts all the same, and fails when one is to be removed."""
+    name = f"{'user' if rootless else 'trusted'}.overlay.composer"
+    try:
+        os.setxattr(data, name, b"y")
+        os.removexattr(data, name)
+    except OSError:
+        return False
+    return True
 
 
 def _unfit(data: Path, mountinfo: str) -> bool:

@@ -91,3 +91,35 @@ CMD ["sleep", "1000"]
     failed = shop.directory / "Dockerfile"
     failed.write_text(failed.read_text() + "RUN echo before && exit 3\n")
     assert "exit status 3" in shop.compose("build").stderr
+
+
+def test_a_file_system_without_attributes_takes_copies_and_says_what_it_cannot_keep(
+    engine: Engine, tmp_path: Path
+) -> None:
+    rootfs = busybox_rootfs(tmp_path / "box", {"etc/deep/seed": "of the image"})
+    subprocess.run(["mount", "-t", "ramfs", "ramfs", engine.data], check=True)
+    try:
+        engine.compose("image", "import", str(rootfs), "box:1", check=True)
+        shop = engine.project("""
+services:
+  box: {image: "box:1", command: sleep 1000, stop_signal: KILL}
+  hiding:
+    profiles: [more]
+    build:
+      context: .
+      dockerfile_inline: |
+        FROM box:1
+        RUN rm -r /etc/deep && mkdir /etc/deep
+""")
+        assert "every container gets a copy of its image" in shop.up().output
+        shop.exec("box", "rm", "-r", "/etc/deep")
+
+        built = shop.compose("build", "hiding")
+
+        assert built.code == 17
+        assert "keeps no extended attributes" in built.output
+        assert "COMPOSER_DATA" in built.output
+    finally:
+        engine.compose("down", "-v", "-t", "0", cwd=engine.home / "shop")
+        engine.compose("engine", "stop", check=True)
+        subprocess.run(["umount", "-l", engine.data], check=True)
