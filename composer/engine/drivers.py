@@ -17,6 +17,7 @@ from composer.engine.plan import (
     PullImage,
     PushImage,
     RemoveContainer,
+    RemoveImage,
     RemoveNetwork,
     RemoveVolume,
     StartContainer,
@@ -44,6 +45,8 @@ class Drivers(Protocol):
     async def create_volume(self, operation: CreateVolume) -> None: ...
 
     async def remove_volume(self, operation: RemoveVolume) -> None: ...
+
+    async def remove_image(self, operation: RemoveImage) -> None: ...
 
     async def create_container(self, operation: CreateContainer) -> None: ...
 

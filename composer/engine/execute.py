@@ -28,6 +28,7 @@ from composer.engine.plan import (
     PullImage,
     PushImage,
     RemoveContainer,
+    RemoveImage,
     RemoveNetwork,
     RemoveVolume,
     StartContainer,
@@ -190,6 +191,8 @@ async def perform(operation: Operation, drivers: Drivers) -> None:  # noqa: C901
             await drivers.create_volume(operation)
         case RemoveVolume():
             await drivers.remove_volume(operation)
+        case RemoveImage():
+            await drivers.remove_image(operation)
         case CreateContainer():
             await drivers.create_container(operation)
         case StartContainer():

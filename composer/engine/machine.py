@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from composer.engine.containers import Containers
 from composer.engine.loop import Loop
+from composer.engine.pictures import images_in_use
 from composer.engine.plan import (
     AwaitCondition,
     BuildImage,
@@ -16,6 +17,7 @@ from composer.engine.plan import (
     PullImage,
     PushImage,
     RemoveContainer,
+    RemoveImage,
     RemoveNetwork,
     RemoveVolume,
     StartContainer,
@@ -103,6 +105,11 @@ class Machine:
             )
         await asyncio.to_thread(self._rooms.volumes.remove, operation.name)
         self._rooms.store.volumes.remove(operation.name)
+
+    async def remove_image(self, operation: RemoveImage) -> None:
+        images, in_use = self._rooms.images, images_in_use(self._rooms.store)
+        if await asyncio.to_thread(images.entry, operation.reference) is not None:
+            await asyncio.to_thread(images.remove, operation.reference, in_use)
 
     async def create_container(self, operation: CreateContainer) -> None:
         await self._containers.create(operation)

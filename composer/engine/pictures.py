@@ -13,6 +13,7 @@ from composer.engine.configure import image_reference
 from composer.engine.store import Store
 from composer.errors import Diagnostic, ImageError, ProjectError, Severity
 from composer.image.audit import Damage, verify
+from composer.image.host import is_reserved
 from composer.image.image import Image, ImageRecord
 from composer.image.importing import import_rootfs
 from composer.image.load import load
@@ -150,10 +151,22 @@ class Pictures:
 
     def in_use(self) -> dict[str, list[str]]:
         """Image id -> names of the containers made from it."""
-        users: dict[str, list[str]] = {}
-        for record in self._store.containers:
-            users.setdefault(record.config.image_id, []).append(record.name)
-        return users
+        return images_in_use(self._store)
+
+    async def users(self, references: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """Those of `references` that are images here and can be removed, with the containers made from them."""
+        in_use = self.in_use()
+        removable = [reference for reference in references if not is_reserved(reference)]
+        found = await self.named(removable, _NONE)
+        return {reference: tuple(in_use.get(image.id, ())) for reference, image in found.items()}
+
+
+def images_in_use(store: Store) -> dict[str, list[str]]:
+    """Image id -> names of the containers made from it."""
+    users: dict[str, list[str]] = {}
+    for record in store.containers:
+        users.setdefault(record.config.image_id, []).append(record.name)
+    return users
 
 
 def details(images: Images, reference: str) -> ImageDetails:

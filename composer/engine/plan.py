@@ -82,6 +82,13 @@ class RemoveVolume:
 
 
 @dataclass(frozen=True, slots=True)
+class RemoveImage:
+    """Take a name from its image, and delete the image with its last; one that is gone is success."""
+
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
 class CreateContainer:
     """Record a container and prepare its file system; it replaces (and inherits anonymous volumes from) `replaces`."""
 
@@ -139,6 +146,7 @@ Operation = (
     | RemoveNetwork
     | CreateVolume
     | RemoveVolume
+    | RemoveImage
     | CreateContainer
     | StartContainer
     | StopContainer

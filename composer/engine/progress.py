@@ -17,6 +17,7 @@ from composer.engine.plan import (
     PullImage,
     PushImage,
     RemoveContainer,
+    RemoveImage,
     RemoveNetwork,
     RemoveVolume,
     StartContainer,
@@ -114,7 +115,7 @@ def _event(node: Node, status: str, *, detail: str = "", hint: str = "", seconds
 def _subject(node: Node) -> tuple[str, str, str]:
     """The resource, its name and the service."""
     match node.operation:
-        case PullImage(reference) | PushImage(reference):
+        case PullImage(reference) | PushImage(reference) | RemoveImage(reference):
             return "image", reference, ""
         case BuildImage(service, references):
             return "image", references[0], service

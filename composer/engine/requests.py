@@ -123,7 +123,9 @@ class Requests:
         project = Project.model_validate(request.project) if request.project else None
         async with self._turns.take(name, emit):
             known = frozenset({*project.services, *project.disabled}) if project else None
-            plan = teardown.down(observe(self._rooms, name), name, request, known)
+            observed = observe(self._rooms, name)
+            images = teardown.images_of(observed, name, project, request) if request.images else ()
+            plan = teardown.down(observed, name, request, known, await self._pictures.users(images))
             result = await self._carrying.carry_out(name, plan, emit, dry_run=request.dry_run)
             if not request.dry_run and not self._rooms.store.containers_of(name):
                 self._rooms.store.projects.remove(name)

@@ -8,14 +8,16 @@ project from being taken down.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 from composer.api.messages import DownRequest, ServicesRequest
+from composer.engine.configure import image_reference
 from composer.engine.draft import Draft
 from composer.engine.plan import (
     AwaitCondition,
     Plan,
     RemoveContainer,
+    RemoveImage,
     RemoveNetwork,
     RemoveVolume,
     StartContainer,
@@ -24,10 +26,19 @@ from composer.engine.plan import (
 from composer.engine.verdict import SHARES, is_up
 from composer.engine.world import Condition, Health, Observed, ObservedContainer, State
 from composer.errors import UsageError
+from composer.project.model import Project
 
 
-def down(observed: Observed, project: str, request: DownRequest, known: frozenset[str] | None = None) -> Plan:
+def down(
+    observed: Observed,
+    project: str,
+    request: DownRequest,
+    known: frozenset[str] | None = None,
+    images: Mapping[str, Sequence[str]] = {},
+) -> Plan:
     """Stop and remove the project's containers, then its networks and, with `volumes`, its volumes.
+
+    `images` go as well, each with the containers that are made from it: one that others use stays, with a warning.
 
     `known` are the services of the file; containers of others are orphans, which stay (with a warning) unless they are
     to be removed. Without a file everything on record goes. With services named, only their containers go. What is
@@ -47,6 +58,7 @@ def down(observed: Observed, project: str, request: DownRequest, known: frozense
         _stop(draft, container, chosen, cause, request.timeout)
         remove = RemoveContainer(container.id, container.name, container.service, request.volumes)
         draft.add(f"remove/{container.name}", remove, cause, [f"stop/{container.name}"])
+    _remove_images(draft, images, chosen)
     if request.services:
         return draft.finish(break_circles=True)
     if orphans:
@@ -56,6 +68,28 @@ def down(observed: Observed, project: str, request: DownRequest, known: frozense
     if request.volumes:
         _remove_volumes(draft, observed, project, chosen, orphans)
     return draft.finish(break_circles=True)
+
+
+def images_of(observed: Observed, name: str, project: Project | None, request: DownRequest) -> tuple[str, ...]:
+    """The images that `--rmi` means: `all` those of the services, `local` those that no `image:` names.
+
+    Without a file those of the containers on record are meant, and with `remove_orphans` those of orphans too.
+    """
+    own = {**project.services, **project.disabled} if project else {}
+    found = [(each.name, image_reference(project, each)) for each in project.services.values()] if project else []
+    found += [
+        (container.service, container.config.image)
+        for container in observed.containers
+        if project is None or (request.remove_orphans and container.service not in own)
+    ]
+    return tuple(
+        dict.fromkeys(
+            image
+            for service, image in found
+            if (not request.services or service in request.services)
+            and (request.images == "all" or image == f"{name}-{service}")
+        )
+    )
 
 
 def verb(name: str, observed: Observed, request: ServicesRequest) -> Plan:
@@ -181,6 +215,16 @@ def _remove_networks(
             continue
         removals = [f"remove/{container.name}" for container in chosen if name in container.networks]
         draft.add(f"remove-network/{name}", RemoveNetwork(name), "down", removals)
+
+
+def _remove_images(draft: Draft, images: Mapping[str, Sequence[str]], chosen: Iterable[ObservedContainer]) -> None:
+    going = [container.name for container in chosen]
+    for reference, users in images.items():
+        if others := [user for user in users if user not in going]:
+            draft.warn(f"image `{reference}` stays: {', '.join(f'`{other}`' for other in others)} is made from it")
+            continue
+        removals = [f"remove/{name}" for name in going if name in users]
+        draft.add(f"remove-image/{reference}", RemoveImage(reference), "down --rmi", removals)
 
 
 def _remove_volumes(

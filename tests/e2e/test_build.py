@@ -598,3 +598,33 @@ def test_what_cannot_be_pulled_is_built(shop: Project, tmp_path: Path) -> None:
         up = shop.up()
 
     assert f"Image {registry.name}/shop/web:1  Built" in up.stderr
+
+
+def test_down_with_rmi_removes_what_was_built_or_all_that_nobody_else_uses(builder: Engine) -> None:
+    files = {"Dockerfile": DOCKERFILE, "src/app.txt": "one"}
+    text = f"""
+        services:
+          built: {{build: ., stop_grace_period: 0s}}
+          named: {{build: ., image: mine:1, stop_grace_period: 0s}}
+          base: {{image: busybox, command: {IDLE}, stop_grace_period: 0s}}
+          host: {{image: host, command: {IDLE}, stop_grace_period: 0s}}
+    """
+    shop = builder.project(text, files=files)
+    blog = builder.project(
+        f"services: {{base: {{image: busybox, command: {IDLE}, stop_grace_period: 0s}}}}", name="blog"
+    )
+    shop.up()
+    blog.up()
+
+    assert "remove-image/shop-built" in shop.compose("down", "--rmi", "local", "--dry-run", check=True).stdout
+    down = shop.down("--rmi", "local")
+    assert "Image shop-built  Removed" in down.stderr
+    assert set(images(builder)) >= {"mine:1", "busybox:latest"}
+    assert not any(name.startswith("shop-built") for name in images(builder))
+
+    shop.up()
+    down = shop.down("--rmi", "all")
+    assert "image `busybox` stays: `blog-base-1` is made from it" in down.stderr
+    assert set(images(builder)) == {"busybox:latest"}
+    wrong = shop.compose("down", "--rmi", "some")
+    assert (wrong.code, "use one of all, local" in wrong.stderr) == (1, True)

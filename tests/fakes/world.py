@@ -19,6 +19,7 @@ from composer.engine.plan import (
     PullImage,
     PushImage,
     RemoveContainer,
+    RemoveImage,
     RemoveNetwork,
     RemoveVolume,
     StartContainer,
@@ -128,6 +129,12 @@ class FakeWorld:
         ]
         self._need(not users, f"volume {operation.name} is in use by {users}")
         self.volumes.pop(operation.name, None)
+
+    async def remove_image(self, operation: RemoveImage) -> None:
+        self.log.append(f"remove image {operation.reference}")
+        image = self.images.pop(operation.reference, None)
+        users = [c.name for c in self.containers.values() if image and c.config.image_id == image]
+        self._need(not users, f"image {operation.reference} is in use by {users}")
 
     async def create_container(self, operation: CreateContainer) -> None:
         desired, config = operation.container, operation.container.config

@@ -67,6 +67,8 @@ class DownRequest:
     project: dict[str, Any] | None = None
     services: tuple[str, ...] = ()
     volumes: bool = False
+    images: str = ""
+    """Which images go too: `all`, `local` (those that no `image:` names), or none."""
     remove_orphans: bool = False
     timeout: float | None = None
     dry_run: bool = False

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from composer.api.messages import DownRequest, ServicesRequest
-from composer.engine.teardown import down, verb
+from composer.engine.teardown import down, images_of, verb
 from composer.engine.world import Observed, ObservedContainer, ObservedNetwork, ObservedVolume
 from composer.errors import UsageError
 from tests.fakes.world import FakeWorld
@@ -285,3 +285,25 @@ def test_one_offs_are_left_by_the_verbs_and_taken_by_down() -> None:
 
 def _one_off(container: ObservedContainer) -> ObservedContainer:
     return replace(container, id="one-off", name="shop-api-run-1", one_off=True)
+
+
+def test_images_go_after_the_containers_made_from_them_and_stay_while_others_use_them() -> None:
+    images = {"shop-api": ("shop-api-1", "shop-api-2"), "redis": ("shop-db-1", "blog-db-1"), "unused": ()}
+    plan = down(shop().observed(), PROJECT, DownRequest(images="all"), KNOWN, images)
+
+    assert [line for line in str(plan).splitlines() if line.startswith("remove-image")] == [
+        "remove-image/shop-api  (down --rmi)  after remove/shop-api-1, remove/shop-api-2",
+        "remove-image/unused  (down --rmi)",
+    ]
+    assert plan.warnings == ("image `redis` stays: `blog-db-1` is made from it",)
+
+
+def test_local_images_are_those_that_nobody_named() -> None:
+    observed = shop().observed()
+    request = DownRequest(images="all")
+
+    found = images_of(observed, PROJECT, None, request)
+    local = images_of(observed, PROJECT, None, replace(request, images="local"))
+
+    assert found == tuple(dict.fromkeys(container.config.image for container in observed.containers))
+    assert set(local) <= {f"{PROJECT}-{name}" for name in KNOWN}
