@@ -241,7 +241,7 @@ def test_a_root_file_system_is_told_from_an_image(store: Store, tmp_path: Path) 
     assert "compose image import" in caught.value.hint
 
 
-@pytest.mark.parametrize("content", [b"text" * 500, b"\x1f\x8bbroken", gzip.compress(b"x" * 5000)[:40], None])
+@pytest.mark.parametrize("content", [b"text" * 500, b"\x1f\x8bbroken", gzip.compress(b"x" * 5000, mtime=0)[:40], None])
 def test_what_is_no_archive_is_an_error(store: Store, tmp_path: Path, content: bytes | None) -> None:
     if content is not None:
         (tmp_path / "saved").write_bytes(content)
