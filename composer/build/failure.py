@@ -12,6 +12,10 @@ from composer.runtime import signals
 
 _LAST_LINES = 20
 _LONGEST_LINE = 500
+_FULL = "No space left on device"
+_FULL_HINT = (
+    "the disk is full, it seems: `compose system prune` frees some of it, COMPOSER_DATA moves the data directory"
+)
 
 
 class RunFailed(ComposerError):  # noqa: N818 - what happened, not what is wrong
@@ -60,6 +64,8 @@ def explained(error: ComposerError, vertex: Vertex, source: Source) -> BuildErro
         hint = (
             "its last lines:\n" + "\n".join(f"  {line}" for line in error.lines) if error.lines else "it wrote nothing"
         )
+        if any(_FULL in line for line in error.lines):
+            hint += f"\n{_FULL_HINT}"
     elif isinstance(vertex.operation, RunOperation):
         message = f"`{vertex.name}` could not be run: {error.message}"
     return BuildError([Diagnostic(Severity.ERROR, message, place, hint=hint)])

@@ -12,7 +12,6 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 from composer.engine import contents, devices, etc_files
 from composer.engine.confinement import Confinement
@@ -23,6 +22,7 @@ from composer.engine.storage import Sources, Storage
 from composer.engine.translate import Placement, container_spec
 from composer.engine.world import Attachment, ContainerConfig, Health, State
 from composer.errors import ComposerError, ContainerError
+from composer.image.entries import platform_of
 from composer.image.image import Image
 from composer.image.plain import copy_merged
 from composer.keeper.client import Run, Started
@@ -31,7 +31,7 @@ from composer.project.facts import Facts, located
 from composer.project.templates import render
 from composer.runtime.bundle import Bundle
 from composer.runtime.compile import clone_namespaces, container_steps, unenforced
-from composer.runtime.facts import HostFacts
+from composer.runtime.emulation import obstacle, runs_here
 
 
 class Starting:
@@ -63,7 +63,7 @@ class Starting:
         rooms.store.containers.put(record.id, record)
         try:
             image = self._confinement.image(record)
-            _check_machine(image, rooms.facts)
+            _check_machine(image)
             if not rooms.images.unpacked(image):
                 await asyncio.to_thread(rooms.images.unpack, image)
             await self._copy_root(record, image)
@@ -252,25 +252,13 @@ _NO_OVERLAY = (
     "data directory; COMPOSER_DATA moves that to another disk"
 )
 
-_MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
-"""What images call the machines of `uname -m`."""
 
-
-def _check_machine(image: Image, facts: HostFacts) -> None:
+def _check_machine(image: Image) -> None:
     """Raise ContainerError for an image whose programs this machine can neither run nor emulate."""
-    ours, theirs = _MACHINES.get(facts.architecture, facts.architecture), image.config.architecture
-    runs_too = {"amd64": ("386",), "arm64": ("arm",)}.get(ours, ())
-    if not theirs or theirs == ours or theirs in runs_too:
-        return
-    machine = next((name for name, said in _MACHINES.items() if said == theirs), theirs)
-    if not any((_EMULATORS / f"qemu-{name}").exists() for name in (machine, theirs)):
-        raise ContainerError(
-            f"`{image.reference}` is for {theirs}, and this machine is {ours}",
-            hint="install `qemu-user-static` and `binfmt-support`, or use an image for this machine",
-        )
-
-
-_EMULATORS = Path("/proc/sys/fs/binfmt_misc")
+    platform = str(platform_of(image.config))
+    if image.config.architecture and not runs_here(platform):
+        message, hint = obstacle(platform)
+        raise ContainerError(f"`{image.reference}` is for {platform}: {message}", hint=hint)
 
 
 def _files(

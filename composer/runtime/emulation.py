@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
 
 from composer.oci.descriptor import Platform
@@ -40,7 +41,9 @@ def runs_here(platform: str, registered: Path = REGISTERED) -> bool:
 
 def obstacle(platform: str, registered: Path = REGISTERED) -> tuple[str, str]:
     """Why programs for a platform that does not run here do not, and what to do about it."""
-    here = this_platform()
+    here, wanted = this_platform(), parse_platform(platform)
+    close = get_close_matches(wanted.architecture, _MACHINES, 1) if wanted.architecture not in _MACHINES else []
+    near = f"did you mean `{wanted.os}/{close[0]}`?" if close else ""
     message = f"this machine is {here.os}/{here.architecture} and runs no programs for `{platform}`"
     if any(_flags(platform, registered)):
         return (
@@ -48,9 +51,10 @@ def obstacle(platform: str, registered: Path = REGISTERED) -> tuple[str, str]:
             "register it anew with `F` (fix-binary): Debian's `qemu-user-static` does",
         )
     return (
-        f"{message}",
-        "register QEMU with binfmt_misc (Debian: `sudo apt install qemu-user-static binfmt-support`); "
-        "stages that only COPY need none",
+        message,
+        near
+        or "register QEMU with binfmt_misc (Debian: `sudo apt install qemu-user-static binfmt-support`); "
+        "stages of a build that only COPY need none",
     )
 
 
@@ -58,7 +62,10 @@ def _is_native(platform: Platform) -> bool:
     here = this_platform()
     if rank(platform, here) is not None:
         return True
-    return here.architecture == "amd64" and platform.architecture == "386" and _RUNS_386.exists()
+    # Most arm64 processors run 32-bit programs, and nothing tells which without one at hand.
+    return (here.architecture, platform.architecture) == ("arm64", "arm") or (
+        (here.architecture, platform.architecture) == ("amd64", "386") and _RUNS_386.exists()
+    )
 
 
 def _flags(platform: str, registered: Path) -> Iterator[str]:

@@ -28,6 +28,17 @@ def test_a_failed_command_shows_its_line_and_its_last_words() -> None:
     assert len(problem.hint.splitlines()) == 21
 
 
+def test_a_full_disk_is_recognised_by_what_a_command_says() -> None:
+    tail = Tail()
+    tail.feed("dd: error writing '/big': No space left on device\n")
+
+    (problem,) = explained(
+        RunFailed(1, tail), Vertex(1, "RUN", RunOperation(("dd",), ()), 0, Span(2, 3)), TEXT
+    ).diagnostics
+
+    assert "`compose system prune` frees some of it" in problem.hint.splitlines()[-1]
+
+
 def test_files_that_cannot_be_copied_are_told_with_the_instruction() -> None:
     vertex = Vertex(2, "[3/3] COPY missing /", CopyOperation((), "/"), 1, Span(4, 4))
 

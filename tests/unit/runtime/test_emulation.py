@@ -61,3 +61,7 @@ def test_one_that_containers_do_not_find_is_told(tmp_path: Path) -> None:
     message, hint = obstacle("linux/riscv64", tmp_path)
     assert message.endswith("registered without the flag `F`")
     assert "`F`" in hint
+
+
+def test_a_slip_in_an_architecture_is_told(tmp_path: Path) -> None:
+    assert obstacle("linux/armm64", tmp_path)[1] == "did you mean `linux/arm64`?"
