@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from composer.api.messages import ImageDetails, ImagePlatform, ImageSummary, PruneRequest, PruneResult
 from composer.engine.configure import image_reference
@@ -22,6 +23,7 @@ from composer.image.save import save
 from composer.image.store import Store as Images
 from composer.image.store import missing
 from composer.lock.pins import Pin, Pins
+from composer.oci.platform import parse_platform
 from composer.project.model import Project, Service
 from composer.project.origins import Origins
 
@@ -61,21 +63,31 @@ class Pictures:
         return found
 
     def _find(self, project: Project, services: Sequence[Service], pins: Pins) -> Mapping[str, Image]:
-        return self._named([image_reference(project, service) for service in services], pins)
+        platforms = {image_reference(project, service): service.platform or "" for service in reversed(services)}
+        return self._named([image_reference(project, service) for service in services], pins, platforms)
 
     async def named(self, references: Sequence[str], pins: Pins) -> Mapping[str, Image]:
         """Those of `references` that are there."""
         return await asyncio.to_thread(self._named, references, pins)
 
-    def _named(self, references: Sequence[str], pins: Pins) -> Mapping[str, Image]:
-        found = ((reference, self.find_one(reference, pins)) for reference in dict.fromkeys(references))
+    def _named(
+        self, references: Sequence[str], pins: Pins, platforms: Mapping[str, str] = MappingProxyType({})
+    ) -> Mapping[str, Image]:
+        found = (
+            (reference, self.find_one(reference, pins, platforms.get(reference, "")))
+            for reference in dict.fromkeys(references)
+        )
         return {reference: image for reference, image in found if image is not None}
 
-    def find_one(self, reference: str, pins: Pins) -> Image | None:
-        """The image that a reference means: where `pins` lock it that content, under whichever name. Blocks."""
+    def find_one(self, reference: str, pins: Pins, platform: str = "") -> Image | None:
+        """The image that a reference means: where `pins` lock it that content, under whichever name. Blocks.
+
+        Of an index it is the one for `platform`, or for this machine.
+        """
         pin = pins.image(reference)
+        wanted = parse_platform(platform) if platform else None
         for spelling in pins.spellings(reference):
-            image = self._images.find(spelling)
+            image = self._images.find(spelling, wanted)
             if image is not None and (pin is None or pin.allows(image.manifest)):
                 return image
         return None

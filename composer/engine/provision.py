@@ -31,8 +31,8 @@ class Provision:
         mode = "always" if options.build != "never" and options.pull == "build" else options.build
         built = [reference for each in wanted for reference in each.references]
         found = {
-            **await self._pictures.found(project, services, pins),
             **await self._pictures.named(built, pins),
+            **await self._pictures.found(project, services, pins),
         }
         pullable = [service for service in services if service.build is None or mode != "always"]
         pulls = acquire(pullable, found, policy=options.pull, now=self._clock.now(), locate=locate, pins=pins)

@@ -34,6 +34,11 @@ def find_entry(
         parse(text)  # says what is wrong with it
         return None
     found = {identifier: entry for entry in entries if _begins(identifier := _id_or_digest(entry, blobs), text)}
+    if not found:
+        # One of those that an index lists, for a container that was made from it.
+        indexes = [entry for entry in entries if entry.media_type in media_types.INDEXES]
+        listed = (each.annotated(entry.annotations) for entry in indexes for each in manifests_of(entry, blobs))
+        found = {identifier: each for each in listed if _begins(identifier := _id_or_digest(each, blobs), text)}
     if len(found) > 1:
         raise ImageError(f"cannot find image `{text}`: {len(found)} ids begin like this")
     return next(iter(found.values()), None)

@@ -89,3 +89,8 @@ class ImageRecord:
     """What keeps the image from being read; empty where nothing does."""
     platforms: tuple[PlatformRecord, ...] = ()
     """Where the name is that of an index: every image it lists and that is here, the one that the rest of this tells of too."""
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """Its id, and those of the images that an index lists besides."""
+        return frozenset({self.id, *(each.id for each in self.platforms)})

@@ -41,7 +41,7 @@ def choose(records: Sequence[ImageRecord], in_use: Collection[str], criteria: Cr
     candidates = [
         record
         for record in sorted(records, key=lambda record: (record.created, record.id))
-        if record.id not in in_use
+        if record.ids.isdisjoint(in_use)
         and record.id not in criteria.protected
         and record.id not in broken
         and (criteria.all or record.id not in named)

@@ -201,7 +201,7 @@ class Store:
             name = reference_of(entry) if means(reference, entry) else None
             same = [item for item in self._index.read() if self._record(item).id == image.id]
             names = [other for item in same if (other := reference_of(item))]
-            users = (in_use or {}).get(image.id, ())
+            users = [user for each in self._record(entry).ids for user in (in_use or {}).get(each, ())]
             going = [other for other in names if name and _goes_with(other, name)]
             if users and (name is None or len(names) == len(going)) and not (force and name):
                 raise _in_use(image, users)
@@ -216,7 +216,7 @@ class Store:
 
     def _forget_damaged(self, entry: Descriptor, record: ImageRecord, in_use: InUse) -> tuple[str, ...]:
         """Drop an image that cannot be read. Whose image an unknown id was, nobody can tell: then its content stays."""
-        known = {other.id for other in self.list() if not other.damage}
+        known = {each for other in self.list() if not other.damage for each in other.ids}
         users = [name for identifier, names in in_use.items() if identifier not in known for name in names]
         name = record.reference.familiar() if record.reference else record.id
         if users:

@@ -187,3 +187,37 @@ def base_for_both(registry: Registry, tmp_path: Path) -> str:
     (layout / "index.json").write_bytes(Index((Descriptor.of(media_types.OCI_INDEX, index),)).to_bytes())
     registry.copy(f"oci:{layout}", f"docker://{registry.name}/base:1", "--all", "--dest-tls-verify=false")
     return f"{registry.name}/base:1"
+
+
+def test_a_service_runs_the_image_of_an_index_that_is_for_its_platform(engine: Engine, tmp_path: Path) -> None:
+    text = f"""
+services:
+  web:
+    image: web:1
+    platform: {PLATFORM}
+    command: [/bin/sh, -c, "sleep 1000"]
+    stop_grace_period: 0s
+    build: {{context: ., platforms: [{HERE}, {PLATFORM}]}}
+"""
+    files = {"Dockerfile": "FROM scratch\nARG TARGETARCH\nCOPY $TARGETARCH /bin\n"}
+    shop = engine.project(text, files=files)
+    for arch, program in ((HERE.partition("/")[2], Path("/bin/busybox").read_bytes()), ("riscv64", PROGRAM)):
+        (shop.directory / arch).mkdir()
+        (shop.directory / arch / "sh").write_bytes(program)
+        (shop.directory / arch / "sh").chmod(0o755)
+    shutil.copy("/bin/busybox", tmp_path / "busybox")
+    shop.compose("build", check=True)
+
+    with emulated(tmp_path / "busybox"):
+        shop.up()
+        riscv = next(
+            each["ID"]
+            for each in json.loads(shop.compose("image", "inspect", "web:1", check=True).stdout)[0]["Manifests"]
+            if each["Platform"] == PLATFORM
+        )
+
+        assert "nothing to do" in shop.compose("up", "--dry-run", check=True).stdout
+        assert "was made from it" in shop.compose("image", "rm", "web:1").stderr
+        assert riscv in json.dumps(shop.compose("images", "--format", "json", check=True).stdout)
+        shop.compose("restart", check=True)
+        shop.down()

@@ -79,6 +79,8 @@ class Making:
             self._offer(network, errand.project.name)
         image = await self._built(replace(options, trees=look.trees), operation, emit)
         images = await asyncio.to_thread(self._reader.images, operation, errand)
+        if options.platforms and operation.platform:  # the service runs another of them than this machine would
+            image = await self._find(operation.references[0], operation.platform) or image
         try:
             self._remember(operation, image, look.salt, Inputs(before.settings, images, before.files))
         except StateError as error:
@@ -132,7 +134,7 @@ class Making:
         record = self._store.builds.get(each.references[0])
         if record is None:
             return ""
-        image = await self._find(each.references[0])
+        image = await self._find(each.references[0], each.platform)
         if image is None or image.id != record.image_id:
             return ""
         return await asyncio.to_thread(self._compare, each, record, errand, locate, definition_only)
@@ -166,8 +168,8 @@ class Making:
         for reference in operation.references:
             self._store.builds.put(reference, record)
 
-    async def _find(self, reference: str) -> Image | None:
-        return await asyncio.to_thread(self._images.find, reference)
+    async def _find(self, reference: str, platform: str = "") -> Image | None:
+        return await asyncio.to_thread(self._images.find, reference, parse_platform(platform) if platform else None)
 
     def _image_of(self, service: str, errand: Errand) -> str:
         """The id of the image that a service runs. Raises ImageError where it is not there."""
