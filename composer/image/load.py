@@ -4,6 +4,8 @@
   <https://github.com/opencontainers/image-spec/blob/main/image-layout.md>
 * Docker: a tar with `manifest.json`, layers and configs wherever that says
   <https://github.com/moby/docker-image-spec/blob/main/spec.md>; since Docker 25 `docker save` writes both into one
+* skopeo's `dir:`, podman's `docker-dir`: `version`, `manifest.json` as a registry has it, and blobs by their digests
+  <https://github.com/containers/image/blob/main/docs/containers-transports.5.md>
 
 Nothing is believed: digest and size of every blob, and every layer's DiffID, are computed from the content.
 """
@@ -67,6 +69,9 @@ def load(store: Store, path: Path) -> tuple[Image, ...]:
 
 
 def _images(archive: Archive, path: Path) -> Iterator[_Found]:
+    if _is_directory_transport(archive):
+        yield _directory_image(archive, path)
+        return
     names = _docker_names(archive) if archive.has("manifest.json") else {}
     if archive.has("index.json") and archive.has("oci-layout"):
         yield from _oci_images(archive, path, names)
@@ -107,11 +112,36 @@ def _for_this_platform(archive: Archive, entry: Descriptor) -> Descriptor:
     raise ImageError(f"index {entry.digest} is nested too deep")
 
 
+def _is_directory_transport(archive: Archive) -> bool:
+    return archive.has("version") and document(archive, "version").startswith(b"Directory Transport Version")
+
+
+def _directory_image(archive: Archive, path: Path) -> _Found:
+    """The image in a directory of skopeo's, which has no name there: it gets the directory's."""
+    data = document(archive, "manifest.json")
+    if "manifests" in fields.parse_object(data, "`manifest.json`"):
+        chosen = choose(Index.parse(data).manifests, this_platform())
+        if chosen is None:
+            raise ImageError(f"the image is not there for {this_platform()}")
+        with archive.open(f"{chosen.digest.hex}.manifest.json") as file:
+            data = read_document(file, chosen)
+    manifest = Manifest.parse(data)
+    with archive.open(manifest.config.digest.hex) as file:
+        config = read_document(file, manifest.config)
+    layers = tuple((layer.digest.hex, layer) for layer in manifest.layers)
+    name = _named(path, "latest")
+    return _Found((name,) if name else (), config, layers, data)
+
+
 def _name(entry: Descriptor, path: Path) -> Reference | None:
     """The name an entry has; where it is only a tag, as umoci and skopeo write it, the archive's name comes before."""
     if reference := reference_of(entry):
         return reference
-    tag = entry.annotations.get(REF_NAME, "latest")
+    return _named(path, entry.annotations.get(REF_NAME, "latest"))
+
+
+def _named(path: Path, tag: str) -> Reference | None:
+    """The name of an archive with a tag, if that is one."""
     stem = path.resolve().name.split(".")[0]
     try:
         return parse(f"{stem}:{tag}")

@@ -53,7 +53,10 @@ def import_(
 @app.command()
 def load(
     ctx: typer.Context,
-    path: Annotated[str, typer.Argument(metavar="PATH", help="An OCI layout or archive, or a docker archive")],
+    path: Annotated[
+        str,
+        typer.Argument(metavar="PATH", help="An OCI layout or archive, a docker archive, or a directory of skopeo's"),
+    ],
 ) -> int:
     """Take in images from an archive or layout."""
     session: Session = ctx.obj

@@ -21,7 +21,12 @@ def split_reference(reference: str) -> tuple[str, str]:
 
 
 def listed_reference(reference: str) -> tuple[str, str]:
-    """Repository and tag as a listing of images has them: what was pulled by its digest has no tag of its own."""
+    """Repository and tag as a listing of images has them: what was pulled by its digest has no tag of its own.
+
+    An image that has lost its name to another has neither.
+    """
+    if not reference:
+        return "<none>", "<none>"
     repository, tag = split_reference(reference)
     return repository, "<none>" if "@" in reference else tag
 

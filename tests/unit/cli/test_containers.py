@@ -4,7 +4,7 @@ import pytest
 
 from composer.api.messages import ContainerSummary, Publisher
 from composer.cli.render.containers import HEADINGS, as_docker, as_row, human_duration, ports
-from composer.cli.render.images import human_size, short_id, split_reference
+from composer.cli.render.images import human_size, listed_reference, short_id, split_reference
 from composer.cli.render.table import table
 
 WEB = ContainerSummary(
@@ -98,3 +98,15 @@ def test_sizes_and_ids_are_short() -> None:
 
 def test_wide_characters_and_control_characters_keep_columns_straight() -> None:
     assert table(("A", "B"), [("日本", "x"), ("a\x1b[1m\n", "y")]) == "A      B\n日本   x\na      y\n"
+
+
+@pytest.mark.parametrize(
+    ("reference", "listed"),
+    [
+        ("", ("<none>", "<none>")),
+        ("docker.io/library/redis:7", ("redis", "7")),
+        ("docker.io/library/redis:7@sha256:" + "0" * 64, ("redis", "<none>")),
+    ],
+)
+def test_a_listing_shows_what_has_no_name_as_docker_does(reference: str, listed: tuple[str, str]) -> None:
+    assert listed_reference(reference) == listed

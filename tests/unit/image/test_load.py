@@ -17,6 +17,8 @@ from composer.image.load import load
 from composer.image.root import read_file
 from composer.image.store import Store
 from composer.oci.digest import Digest
+from composer.oci.media_types import OCI_INDEX
+from composer.oci.platform import this_platform
 from composer.paths import Paths
 from tests.make.image import Made, docker_archive, entry, oci_archive, oci_layout, symlink, tar
 
@@ -270,6 +272,40 @@ def test_what_skopeo_saves_is_loaded(store: Store, tmp_path: Path, kind: str) ->
 
     assert [image.name for image in images] == ["app:1"]
     assert read_file(images[0].layers, "/etc/top") == b"top"
+
+
+@pytest.mark.skipif(not shutil.which("skopeo"), reason="needs skopeo")
+@pytest.mark.parametrize("options", [(), ("--all",), ("--format", "v2s2")])
+def test_a_directory_of_skopeo_has_the_image_as_a_registry_had_it(
+    store: Store, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    layout = oci_layout(tmp_path / "layout", [Made((BASE, TOP), ("app:1",))])
+    if "--all" in options:
+        as_index(layout)
+    source, target = f"oci:{layout}:app:1", f"dir:{tmp_path / 'app'}"
+    subprocess.check_call(["skopeo", "--insecure-policy", "copy", "-q", *options, source, target])
+
+    images = load(store, tmp_path / "app")
+
+    assert [image.name for image in images] == ["app"]
+    assert read_file(images[0].layers, "/etc/top") == b"top"
+    wrong = next(path for path in (tmp_path / "app").iterdir() if path.read_bytes() == BASE)
+    wrong.write_bytes(BASE.replace(b"base", b"BASE"))
+    with pytest.raises(ImageError, match="cannot load"):
+        load(Store(Paths(tmp_path / "other", tmp_path / "run")), tmp_path / "app")
+
+
+def as_index(layout: Path) -> None:
+    """Put an index of one platform between the layout's index and its image."""
+    top = json.loads((layout / "index.json").read_text())
+    annotations = top["manifests"][0].pop("annotations")
+    platform = this_platform()
+    top["manifests"][0]["platform"] = {"architecture": platform.architecture, "os": platform.os}
+    inner = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": top["manifests"]}).encode()
+    digest = Digest.of(inner)
+    (layout / "blobs/sha256" / digest.hex).write_bytes(inner)
+    entry_ = {"mediaType": OCI_INDEX, "digest": str(digest), "size": len(inner), "annotations": annotations}
+    (layout / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [entry_]}))
 
 
 def test_an_archive_with_trailing_data_of_any_kind_is_scanned_to_its_end_marker(store: Store, tmp_path: Path) -> None:
