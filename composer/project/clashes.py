@@ -137,11 +137,14 @@ def limits(tree: Mapping, report: Report) -> None:
 
 
 def watches(tree: Mapping, report: Report) -> None:
-    """What is synchronised goes somewhere."""
+    """What is watched has a path, and what is synchronised goes somewhere."""
     for name, service in services_of(tree).items():
         develop = service.get("develop")
         for index, trigger in enumerate(items_of(develop, "watch") if isinstance(develop, Mapping) else ()):
             action = trigger.get("action") if isinstance(trigger, Mapping) else None
+            if isinstance(trigger, Mapping) and "path" not in trigger.keys:
+                message = f"services.{name}.develop.watch[{index}] has no `path`"
+                report.error(message, trigger.mark, hint="say which file or directory is watched")
             is_copied = isinstance(action, Scalar) and str(action.value).startswith("sync")
             if is_copied and isinstance(trigger, Mapping) and "target" not in trigger.keys:
                 message = f"services.{name}.develop.watch[{index}] has no `target`"

@@ -417,6 +417,35 @@ def test_a_file_saved_while_the_changed_project_is_applied_is_not_lost(shop: Pro
     watch.wait()
 
 
+def test_what_is_saved_arrives_while_a_changed_project_is_being_built(shop: Project) -> None:
+    shop.write(
+        WATCHED.format(idle=IDLE)
+        + f"""\
+  job:
+    image: busybox
+    command: {IDLE}
+    develop: {{watch: [{{action: sync, path: ./job, target: /job}}]}}
+"""
+    )
+    (shop.directory / "job").mkdir()
+    watch = shop.start("watch")
+    watch.until("watching")
+
+    write(shop, "Dockerfile", "FROM busybox\nCOPY src /app\nRUN sleep 1000\n")
+    watch.until("the project changed")
+    write(shop, "job/a", "one")
+    eventually(lambda: in_container(shop, "/job/a", "job") == "one", 20, lambda: watch.text)
+    assert "applied" not in watch.text
+
+    write(
+        shop, "Dockerfile", "FROM busybox\nCOPY src /app\n"
+    )  # to build what nobody wants any more would take too long
+    write(shop, "job/a", "two")
+    eventually(lambda: in_container(shop, "/job/a", "job") == "two", 20, lambda: watch.text)
+    watch.interrupt()
+    watch.wait()
+
+
 def test_services_that_share_an_image_are_rebuilt_together_and_nothing_old_is_kept(shop: Project) -> None:
     shop.write(WATCHED.format(idle=IDLE) + f"  worker: {{build: ., command: {IDLE}, stop_grace_period: 0s}}\n")
     watch = shop.start("watch")

@@ -294,6 +294,7 @@ REFUSED = {
     "{action: sync, path: ./src, target: /proc}": "cannot sync files to `/proc`",
     "{action: sync, path: ./src, target: /}": "cannot sync files to `/`",
     "{action: sync, path: ./src}": "has no `target`",
+    "{action: sync, target: /app}": "has no `path`",
     "{action: sync, path: ./src, target: app}": "not `app`",
     "{action: sync+exec, path: ./src, target: /app}": "without a command",
     "{action: rebuild, path: ./src}": "no `build` section",

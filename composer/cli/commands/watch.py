@@ -79,5 +79,5 @@ def _verify(session: Session) -> int:
     for difference in differences:
         say(difference)
     if not differences:
-        say("in sync: every container has what is on disk")
+        say("in sync: every running container has what is on disk")
     return 1 if differences else 0

@@ -12,6 +12,7 @@ A project that cannot be read is told and the last one that could goes on.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +22,7 @@ from composer.engine.watching.acting import Acting
 from composer.engine.watching.definition import Definition, as_sent, read
 from composer.engine.watching.files import Files
 from composer.engine.watching.manifest import Manifest
+from composer.engine.watching.redefining import Redefining
 from composer.engine.watching.service import ServiceWatch
 from composer.engine.watching.sight import Found, Identity, Seen, Sight
 from composer.engine.watching.tools import Tools
@@ -28,6 +30,8 @@ from composer.errors import ComposerError, EngineError, ProjectError
 from composer.watch.changes import Changes, open_changes
 from composer.watch.settle import Batch
 from composer.watch.tree import Entry, Problem
+
+log = logging.getLogger("composer.engine")
 
 _REMEMBERED = 20
 """How many events `--status` shows."""
@@ -135,8 +139,12 @@ class Session:
             while True:
                 await self._watch(acting)
         except ComposerError as error:
-            self.error = error
-            self._emit(Event("watch", self.name, "error", detail=error.message, hint=error.hint))
+            self.error = error  # whoever listens is told by that
+            log.warning("the watch over %s has ended: %s", self.name, error.message)
+        except Exception as error:
+            log.exception("watching %s", self.name)
+            hint = "`compose engine logs` has the traceback; please report it"
+            self.error = EngineError(f"the watch has ended, the engine made a mistake: {error!r}", hint=hint)
         finally:
             listening.cancel()
             self._ready.set()
@@ -178,8 +186,12 @@ class Session:
                 await acting.build_what_was_missed()
             if not self._is_asked_anew:
                 self._ready.set()
-            while not await self._turn(acting, sight, changes):
-                pass
+            redefining = Redefining(lambda apply: self._redefine(acting, sight, apply))
+            try:
+                while not await self._turn(acting, sight, changes, redefining):
+                    pass
+            finally:
+                await redefining.close()
             self._ready.clear()
             for service in self._services.values():  # what is under way follows the rules that it began with
                 await service.settled()
@@ -205,12 +217,16 @@ class Session:
             service.start()
         self._pass_on(found, tools.rooms.clock.monotonic())
         count = sum(service.selected for service in self._services.values())
-        self._emit(Event("watch", self.name, "watching", detail=f"{count} files of {', '.join(self._services)}"))
+        words = "1 file" if count == 1 else f"{count} files"
+        self._emit(Event("watch", self.name, "watching", detail=f"{words} of {', '.join(self._services)}"))
 
-    async def _turn(self, acting: Acting, sight: Sight, changes: Changes) -> bool:
+    async def _turn(self, acting: Acting, sight: Sight, changes: Changes, redefining: Redefining) -> bool:
         """Wait for a batch and deal with it; whether the rules are others now."""
         clock = self._tools.rooms.clock
-        batch = await self._next(changes)
+        batch = await self._next(changes, redefining)
+        if redefining.is_done:
+            await redefining.finish()
+            return True
         looks, self._looks = (self._looks, []) if batch is None else ([], self._looks)
         if batch is None:
             self._asked.clear()
@@ -220,23 +236,28 @@ class Session:
         changes.pace(clock.monotonic() - began)
         self._pass_on(found, batch.since)
         for looked in looks:
-            looked.set_result(None)
+            if not looked.done():  # whoever asked may have left
+                looked.set_result(None)
         if self._is_asked_anew:
+            await redefining.finish()
             self._is_asked_anew = False
             acting.request = self.request
             acting.definition = await self._read() or acting.definition
             return True
-        return found.redefined and await self._redefine(acting, sight)
+        if found.redefined or found.ignoring:
+            redefining.begin(apply=found.redefined)
+        return False
 
-    async def _next(self, changes: Changes) -> Batch | None:
-        """The next batch, None when somebody asks for something else."""
-        coming, asked = asyncio.ensure_future(changes.next()), asyncio.ensure_future(self._asked.wait())
+    async def _next(self, changes: Changes, redefining: Redefining) -> Batch | None:
+        """The next batch, None when there is something else to do."""
+        tasks = [asyncio.ensure_future(each) for each in (self._asked.wait(), redefining.done())]
+        coming = asyncio.ensure_future(changes.next())
         try:
-            await asyncio.wait((coming, asked), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((coming, *tasks), return_when=asyncio.FIRST_COMPLETED)
             return coming.result() if coming.done() else None
         finally:
-            coming.cancel()
-            asked.cancel()
+            for task in (coming, *tasks):
+                task.cancel()
 
     def _pass_on(self, found: Found, since: float) -> None:
         for rule, change in found.changed:
@@ -264,30 +285,25 @@ class Session:
 
     async def _is_outdated(self, acting: Acting, sight: Sight, found: Found) -> bool:
         """Whether what is watched by was no longer what the files say when listening began; then it is from now on."""
-        if not (found.redefined or sight.is_partly_new or sight.is_ignoring_otherwise()):
+        if found.redefined or found.ignoring:
+            return await self._redefine(acting, sight, found.redefined)
+        if not sight.is_partly_new:
             return False
         definition = await self._read()
-        if definition is None or (definition.is_as(acting.definition) and not sight.is_ignoring_otherwise()):
+        if definition is None or definition.is_as(sight.definition):
             return False
-        await self._go_by(definition, acting)
+        await acting.apply(definition)
         return True
 
-    async def _redefine(self, acting: Acting, sight: Sight) -> bool:
-        """Go by what the files say now; False when they cannot be read or say what they said."""
+    async def _redefine(self, acting: Acting, sight: Sight, apply: bool) -> bool:
+        """Go by what the files say now, and with `apply` make it so; False where the rules are what they were."""
         definition = await self._read()
         if definition is None:
             return False
-        if definition.is_as(acting.definition) and not sight.is_ignoring_otherwise():
-            self._emit(Event("watch", self.name, "applied", detail="nothing to do"))
-            return False
-        await self._go_by(definition, acting)
-        return True
-
-    async def _go_by(self, definition: Definition, acting: Acting) -> None:
-        if definition.is_as(acting.definition):
-            acting.definition = definition  # only what is ignored has changed
-        else:
+        if apply:
             await acting.apply(definition)
+        acting.definition = definition
+        return not definition.is_as(sight.definition) or sight.is_ignoring_otherwise()
 
     async def _read(self) -> Definition | None:
         """What the files say now; None, and told, when they cannot be read."""

@@ -38,7 +38,9 @@ class Found:
 
     changed: list[tuple[Rule, Change]] = field(default_factory=list)
     redefined: bool = False
-    """Whether a file that defines the project or what is ignored is another one now."""
+    """Whether a file that defines the project is another one now."""
+    ignoring: bool = False
+    """Whether what git ignores may be something else."""
     problems: list[Problem] = field(default_factory=list)
     """What could not be read, and was not told before."""
 
@@ -50,6 +52,7 @@ class Sight:
         self, definition: Definition, seen: Mapping[Identity, Seen], hashed: Mapping[Identity, Mapping[str, Entry]]
     ) -> None:
         """`hashed` are entries of any age: they only save reading files that are as they were."""
+        self.definition = definition
         self._seen = seen
         self.watched: list[tuple[Rule, Tree]] = []
         self._identities = identities(definition.rules.rules)
@@ -78,8 +81,9 @@ class Sight:
             if before is not None and (change := _change(before, tree, paths)):
                 found.changed.append((rule, change))
         for tree in self._own:
-            differs, is_known = bool(tree.scan()), (tree.selection.root,) in self._seen
-            found.redefined |= differs and is_known
+            if tree.scan() and (tree.selection.root,) in self._seen:
+                self._note(tree, found)
+        found.ignoring |= self.is_ignoring_otherwise()
         found.problems = self._news(None)
         return found
 
@@ -95,12 +99,20 @@ class Sight:
             paths = tree.scan() if batch.everything else tree.look(batch.paths)
             if paths:
                 found.changed.append((rule, {path: tree.entries.get(path) for path in paths}))
-        differing = [tree.scan() if batch.everything else tree.look(batch.paths) for tree in self._own]
-        found.redefined = any(differing) or any(path.endswith("/.gitignore") for path in batch.paths)
-        if batch.everything or any(rule.root in batch.paths for rule, _ in self.watched):
-            found.redefined |= self.is_ignoring_otherwise()
+        for tree in self._own:
+            if tree.scan() if batch.everything else tree.look(batch.paths):
+                self._note(tree, found)
+        roots = (rule.root for rule, _ in self.watched)
+        if batch.everything or any(root in batch.paths for root in roots) or any(map(_is_gits, batch.paths)):
+            found.ignoring |= self.is_ignoring_otherwise()
         found.problems = self._news(None if batch.everything else batch.paths)
         return found
+
+    def _note(self, own: Tree, found: Found) -> None:
+        if _is_gits(own.selection.root):
+            found.ignoring = True
+        else:
+            found.redefined = True
 
     def is_ignoring_otherwise(self) -> bool:
         """Whether a `.gitignore` is another one than was read."""
@@ -132,6 +144,10 @@ def identities(rules: Sequence[Rule]) -> list[Identity]:
         result.append((*identity, str(count[identity])))
         count[identity] += 1
     return result
+
+
+def _is_gits(path: str) -> bool:
+    return path.endswith("/.gitignore")
 
 
 def _change(before: Seen, tree: Tree, paths: Sequence[str]) -> Change:
