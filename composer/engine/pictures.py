@@ -185,7 +185,7 @@ def details(images: Images, reference: str) -> ImageDetails:
     """All that is known of one image. Raises ImageError."""
     image = images.find(reference)
     if image is None:
-        raise missing(reference)
+        raise images.missing(reference)
     records = [record for record in images.list() if record.id == image.id]
     names = tuple(record.reference for record in records if record.reference)
     layers = tuple(records[0].layers.values()) if records else ()

@@ -11,7 +11,6 @@ from composer.engine.pictures import Pictures
 from composer.engine.records import ContainerRecord
 from composer.engine.rooms import Rooms
 from composer.image.image import Image
-from composer.image.store import missing
 from composer.lock.packages.collect import packages_in
 from composer.lock.pins import Pins
 from composer.oci.descriptor import Platform
@@ -47,7 +46,7 @@ class Software:
     def _image(self, reference: str) -> ImageSoftware:
         image = self._rooms.images.find(reference)
         if image is None:
-            raise missing(reference)
+            raise self._rooms.images.missing(reference)
         self._rooms.images.unpack(image)
         return ImageSoftware(reference, str(image.manifest or ""), _platform(image), _packages(image.layers))
 

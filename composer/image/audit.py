@@ -14,7 +14,7 @@ from pathlib import Path
 from composer.errors import ImageError
 from composer.image.entries import manifest_of, manifests_of
 from composer.image.index import reference_of
-from composer.image.store import Store, missing
+from composer.image.store import Store
 from composer.image.verify import check_layers
 from composer.oci.config import ImageConfig, chain_ids
 from composer.oci.descriptor import Descriptor
@@ -47,7 +47,7 @@ def verify(store: Store, references: Sequence[str] = (), *, repair: bool = False
         for reference in references:
             entry = store.entry(reference)
             if entry is None:
-                raise missing(reference)
+                raise store.missing(reference)
             chosen.append(entry)
         entries = tuple(chosen)
     known: dict[Digest, str] = {}

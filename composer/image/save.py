@@ -23,7 +23,7 @@ from composer.errors import ImageError
 from composer.image.image import Image
 from composer.image.index import CONTAINERD_NAME, REF_NAME
 from composer.image.materialise import materialise
-from composer.image.store import Store, missing
+from composer.image.store import Store
 from composer.oci.descriptor import Descriptor
 from composer.oci.digest import Digest
 from composer.oci.manifest import Index, Manifest, encode
@@ -92,7 +92,7 @@ def _write(store: Store, references: Sequence[str], file: BinaryIO) -> None:
 def _found(store: Store, reference: str) -> tuple[Image, Digest]:
     image = store.find(reference)
     if image is None:
-        raise missing(reference)
+        raise store.missing(reference)
     if image.manifest is None:
         raise ImageError(
             f"cannot save `{reference}`: it is made of this machine's own files, which are in no layer",

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
+from difflib import get_close_matches
 from pathlib import Path
 
 from composer.errors import ComposerError, ImageError
@@ -69,6 +70,10 @@ class Store:
     def entry(self, reference: str) -> Descriptor | None:
         """The entry behind a name or the beginning of an id; its content may be damaged."""
         return self._entry(reference)
+
+    def missing(self, reference: str) -> ImageError:
+        """The error for an image that is not there, with what it may be called instead."""
+        return missing(reference, (name.familiar() for entry in self._index.read() if (name := reference_of(entry))))
 
     def find(self, reference: str, platform: Platform | None = None) -> Image | None:
         """The image called `reference`, a name or the beginning of an id; None where there is none.
@@ -136,7 +141,7 @@ class Store:
         with self.adding():
             entry = self._entry(source)
             if entry is None:
-                raise missing(source)
+                raise self.missing(source)
             target = parse(reference)
             self._settle()
             self._index.name(entry, target)
@@ -192,7 +197,7 @@ class Store:
         with locked(self._content_lock):
             entry = self._entry(reference)
             if entry is None:
-                raise missing(reference)
+                raise self.missing(reference)
             record = self._record(entry)
             if record.damage:
                 return self._forget_damaged(entry, record, in_use or {})
@@ -402,11 +407,13 @@ def _content(path: Path) -> str:
         return ""
 
 
-def missing(reference: str) -> ImageError:
-    """The error for an image that is not there."""
+def missing(reference: str, known: Iterable[str] = ()) -> ImageError:
+    """The error for an image that is not there; one of the `known` names may be what was meant."""
+    near = get_close_matches(reference, list(known), n=1)
+    meant = f"did you mean `{near[0]}`? Otherwise " if near else ""
     return ImageError(
         f"cannot find image `{reference}`: it is not in the image store",
-        hint=f"`compose image pull {reference}`, or `compose image load` an archive of it",
+        hint=f"{meant}`compose image pull {reference}`, or `compose image load` an archive of it",
     )
 
 

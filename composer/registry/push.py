@@ -14,7 +14,7 @@ from composer.errors import ImageError
 from composer.image.host import is_reserved
 from composer.image.image import Image
 from composer.image.materialise import materialise
-from composer.image.store import Store, missing
+from composer.image.store import Store
 from composer.oci import media_types
 from composer.oci.descriptor import Descriptor
 from composer.oci.digest import Digest
@@ -59,7 +59,7 @@ class Pusher:
         entry = await asyncio.to_thread(self._store.entry, str(reference))
         images = await asyncio.to_thread(self._store.each, str(reference))
         if entry is None or not images:
-            raise missing(reference.familiar())
+            raise self._store.missing(reference.familiar())
         data = await asyncio.to_thread(self._store.blobs.path(entry.digest).read_bytes)
         manifests = [await asyncio.to_thread(self._prepared, reference, image) for image in images]
         if entry.media_type in media_types.INDEXES:

@@ -75,6 +75,19 @@ def test_a_missing_image_says_how_to_get_it() -> None:
     assert "compose image load" in error.hint
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("redsi:7", "redis:7"), ("redis", "redis:7"), ("ngnix", "nginx"), ("postgres", "")]
+)
+def test_a_name_that_is_nearly_right_is_put_right(store: Store, typed: str, meant: str) -> None:
+    add(store, "redis:7")
+    add(store, "docker.io/library/nginx:latest", "other")
+
+    for refused in (lambda: store.remove(typed), lambda: store.tag(typed, "x")):
+        with pytest.raises(ImageError) as caught:
+            refused()
+        assert caught.value.hint.startswith(f"did you mean `{meant}`? Otherwise `compose" if meant else "`compose")
+
+
 def test_listing_shows_name_id_size_and_time(store: Store) -> None:
     b, a = add(store, "b:1", "bb"), add(store, "a:1", "aa")
 
