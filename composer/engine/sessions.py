@@ -21,7 +21,7 @@ from composer.errors import ComposerError
 
 _CHUNK = 65536
 _LATE_OUTPUT_SECONDS = 1.0
-"""How long a session stays for output after the process is gone: a daemon it left behind may hold the stream for ever."""
+"""How long a session stays for output to come after the process is gone: a daemon it left behind may hold the stream for ever."""
 
 
 class Client(Protocol):
@@ -112,6 +112,48 @@ async def chunks(fd: int) -> AsyncIterator[bytes]:
         os.close(fd)
 
 
+async def _frames(kind: int, fd: int) -> AsyncIterator[bytes]:
+    async with aclosing(chunks(fd)) as source:  # type: ignore[type-var]
+        async for data in source:
+            yield encode(kind, data)
+
+
+class _Outgoing:
+    """Output on its way to a client."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._sending = 0
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def copy(self, frames: AsyncIterator[bytes]) -> None:
+        """Begin to send `frames`, as fast as the client takes them."""
+        self._tasks.append(asyncio.create_task(self._copy(frames)))
+
+    async def finish(self) -> None:
+        """Return when the client has all that was written, however slowly it reads; for what may come yet, wait a moment."""
+        pending = set(self._tasks)
+        while pending:
+            _, pending = await asyncio.wait(pending, timeout=_LATE_OUTPUT_SECONDS)
+            if not self._sending:  # they wait for output, not for the client
+                return
+
+    async def cancel(self) -> None:
+        """Send no more."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _copy(self, frames: AsyncIterator[bytes]) -> None:
+        async with aclosing(frames) as source:  # type: ignore[type-var]
+            async for frame in source:
+                self._sending += 1
+                try:
+                    await self._client.send(frame)
+                finally:
+                    self._sending -= 1
+
+
 class ProcessSession:
     """An exec'd process: its pipes or its pty, until it has exited and its output has ended."""
 
@@ -157,27 +199,21 @@ class ProcessSession:
 
     async def _run(self, client: Client) -> None:
         try:
-            streams = [asyncio.create_task(self._copy(kind, fd, client)) for kind, fd in self._outputs.items()]
+            outgoing = _Outgoing(client)
+            for kind, fd in self._outputs.items():
+                outgoing.copy(_frames(kind, fd))
             self._outputs.clear()
             try:
                 status = await self._exited
-                if streams:
-                    await asyncio.wait(streams, timeout=_LATE_OUTPUT_SECONDS)
+                await outgoing.finish()
                 await client.send(control(exit=status))
             finally:
-                for stream in streams:
-                    stream.cancel()
-                await asyncio.gather(*streams, return_exceptions=True)
+                await outgoing.cancel()
         except ComposerError as error:
             await client.send(control(error=error.to_wire()))
         finally:
             self._close()
             client.close()
-
-    async def _copy(self, kind: int, fd: int, client: Client) -> None:
-        async with aclosing(chunks(fd)) as source:  # type: ignore[type-var]
-            async for data in source:
-                await client.send(encode(kind, data))
 
     def _close(self) -> None:
         if self._input is not None:
@@ -271,22 +307,20 @@ class AttachSession:
             self._task.cancel()
 
     async def _run(self, client: Client) -> None:
-        copying: asyncio.Task[None] | None = None
+        outgoing = _Outgoing(client)
         try:
             if self._begin is not None:
                 await self._begin()
                 await client.send(control(started=True))
             self._connect(client)
-            copying = asyncio.create_task(self._copy(client))
+            outgoing.copy(self._frames())
             status = await self._exited()
-            await asyncio.wait([copying], timeout=_LATE_OUTPUT_SECONDS)
+            await outgoing.finish()
             await client.send(control(exit=status))
         except ComposerError as error:
             await client.send(control(error=error.to_wire()))
         finally:
-            if copying is not None:
-                copying.cancel()
-                await asyncio.gather(copying, return_exceptions=True)
+            await outgoing.cancel()
             if self._input is not None:
                 self._input.close()
             if self._terminal >= 0:
@@ -306,10 +340,10 @@ class AttachSession:
             if self._early_end:
                 self._input.feed(b"")
 
-    async def _copy(self, client: Client) -> None:
+    async def _frames(self) -> AsyncIterator[bytes]:
         async with aclosing(self._output) as source:  # type: ignore[type-var]
             async for stream, data in source:
-                await client.send(encode(STDERR if stream == "stderr" else STDOUT, data))
+                yield encode(STDERR if stream == "stderr" else STDOUT, data)
 
 
 def resize(terminal: int, rows: int, columns: int) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -98,6 +100,26 @@ def test_run_returns_the_exit_code_and_removes_its_container(shop: Project) -> N
     assert kept.code == 0, kept
     shop.down()
     assert shop.ps() == {}, "a one-off outlived down"
+
+
+def test_run_loses_nothing_of_what_its_reader_takes_late(shop: Project) -> None:
+    shop.edit("image: host", "image: host\n    volumes: ['./out:/out']")
+    running = subprocess.Popen(
+        [*shop.engine.program, "run", "--rm", "-T", "web", "sh", "-c", "seq 1 600000; touch /out/done"],
+        cwd=shop.directory,
+        env=shop.engine.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    eventually((shop.directory / "out/done").exists)
+    time.sleep(3)  # the container is long gone by then
+
+    written = running.communicate()[0].splitlines()
+
+    assert written == [str(number) for number in range(1, 600_001)]
+    assert running.returncode == 0
 
 
 def test_run_overrides_environment_user_directory_entrypoint_and_volumes(shop: Project) -> None:
