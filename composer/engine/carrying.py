@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from composer.api.messages import Event, Result
-from composer.engine.building.describe import Errand
-from composer.engine.building.making import Making
+from composer.engine.building.errand import Errand
 from composer.engine.containers import Containers
 from composer.engine.execute import execute
 from composer.engine.logs import Logs
@@ -16,9 +16,12 @@ from composer.engine.loop import Loop
 from composer.engine.machine import Machine
 from composer.engine.plan import BuildImage, Plan, PullImage, PushImage
 from composer.engine.rooms import Rooms
-from composer.engine.transfers import Transfers
 from composer.engine.turns import Turns
 from composer.project.origins import Origins
+
+if TYPE_CHECKING:
+    from composer.engine.building.making import Making
+    from composer.engine.transfers import Transfers
 
 Emit = Callable[[Event], None]
 
@@ -32,8 +35,8 @@ class Carrying:
         containers: Containers,
         loop: Loop,
         logs: Logs,
-        making: Making,
-        transfers: Transfers,
+        making: Callable[[], Making],
+        transfers: Callable[[], Transfers],
         turns: Turns,
     ) -> None:
         self.making = making
@@ -74,9 +77,9 @@ class Carrying:
         async def transfer(operation: PullImage | BuildImage | PushImage) -> None:
             if isinstance(operation, BuildImage):
                 assert errand is not None, "a build without a project"
-                await self.making.perform(operation, errand, emit)
+                await self.making().perform(operation, errand, emit)
             else:
-                await self.transfers.perform(operation, surroundings, emit)
+                await self.transfers().perform(operation, surroundings, emit)
 
         return Machine(name, self._rooms, self._containers, self._loop, self._logs.last, transfer)
 

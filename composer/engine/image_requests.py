@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from composer.api.messages import (
     BuildPruneRequest,
@@ -20,10 +21,9 @@ from composer.api.messages import (
     Result,
     UpRequest,
 )
-from composer.build.housekeeping import Housekeeping
 from composer.engine.acquire import acquire_anew, publish
 from composer.engine.building.builds import buildables, every
-from composer.engine.building.describe import Errand
+from composer.engine.building.errand import Errand
 from composer.engine.carrying import Carrying, Emit, locate_in
 from composer.engine.inventory import disk_usage
 from composer.engine.labels import PROJECT
@@ -35,6 +35,9 @@ from composer.engine.software import Software
 from composer.lock.pins import Pins
 from composer.project.model import Project
 from composer.project.origins import Origins
+
+if TYPE_CHECKING:
+    from composer.build.housekeeping import Housekeeping
 
 
 class ImageRequests:
@@ -109,7 +112,7 @@ class ImageRequests:
             for note in self._rooms.notes[told:]:
                 emit(Event("project", name, "warning", detail=note))
         if request.flags.verify:
-            await self._carrying.making.verify([each.operation(every_platform=True) for each in wanted], errand, emit)
+            await self._carrying.making().verify([each.operation(every_platform=True) for each in wanted], errand, emit)
         pushed = await self._carrying.transfer(name, pushes, request.surroundings, emit)
         return replace(done, changed=done.changed + pushed.changed)
 
@@ -119,7 +122,7 @@ class ImageRequests:
         pins = Pins.from_wire(request.lock)
         errand = Errand(project, Origins.from_wire(request.origins), request.flags, request.surroundings, pins)
         services = services_in_scope(project, request.services, deps=request.with_dependencies)
-        return await self._carrying.making.check([each.operation() for each in buildables(project, services)], errand)
+        return await self._carrying.making().check([each.operation() for each in buildables(project, services)], errand)
 
     async def rebuild(self, request: UpRequest, service: str, emit: Emit) -> tuple[str, ...]:
         """Build a service's image again, and what that is built from; the services that run it, which go on as they are."""
@@ -151,7 +154,7 @@ class ImageRequests:
 
     async def save_images(self, references: tuple[str, ...], path: str, surroundings: Mapping[str, str]) -> None:
         """Write images to an archive at `path`; blobs that were dropped come from their registries again."""
-        await self._carrying.transfers.complete(references, surroundings, lambda _: None)
+        await self._carrying.transfers().complete(references, surroundings, lambda _: None)
         await self.pictures.save(references, path)
 
     # -- the disk ----------------------------------------------------------------------------------------------------

@@ -10,12 +10,15 @@ import asyncio
 import os
 from collections.abc import Collection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from composer.api.messages import DiskUsage
-from composer.build.housekeeping import Housekeeping
 from composer.engine.rooms import Rooms
 from composer.engine.world import State
 from composer.image.prune import used_bytes
+
+if TYPE_CHECKING:
+    from composer.build.housekeeping import Housekeeping
 
 
 async def disk_usage(rooms: Rooms, house: Housekeeping) -> tuple[DiskUsage, ...]:

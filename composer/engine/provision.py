@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from composer.api.messages import UpOptions
 from composer.clock import Clock
 from composer.engine.acquire import acquire
 from composer.engine.building.builds import buildables, contested, needed
-from composer.engine.building.describe import Errand
+from composer.engine.building.errand import Errand
 from composer.engine.building.freshness import Locate
-from composer.engine.building.making import Making
 from composer.engine.pictures import Pictures
 from composer.engine.plan import Plan
 from composer.project.model import Service
+
+if TYPE_CHECKING:
+    from composer.engine.building.making import Making
 
 
 class Provision:
     """Looks at what there is, and has it decided what is missing or old."""
 
-    def __init__(self, pictures: Pictures, making: Making, clock: Clock) -> None:
+    def __init__(self, pictures: Pictures, making: Callable[[], Making], clock: Clock) -> None:
         self._pictures = pictures
         self._making = making
         self._clock = clock
@@ -41,7 +44,7 @@ class Provision:
         if wanted and mode in ("auto", "definition"):
             # Where two builds take turns with a name, what has it now is nobody's to judge.
             judged = [each for each in wanted if rivals.keys().isdisjoint(each.references)]
-            stale = await self._making.stale(judged, errand, locate, definition_only=mode == "definition")
+            stale = await self._making().stale(judged, errand, locate, definition_only=mode == "definition")
         builds = needed(wanted, mode=mode, found=found, pulls=pulls, stale=stale, locate=locate)
         return Plan((*pulls, *builds), tuple(_rivalry(name, services) for name, services in rivals.items()))
 

@@ -11,6 +11,7 @@ import secrets
 import signal
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from composer.api.messages import (
     DownRequest,
@@ -22,17 +23,15 @@ from composer.api.messages import (
     UpOptions,
     UpRequest,
 )
-from composer.build.housekeeping import Housekeeping
 from composer.engine import teardown
 from composer.engine.acquire import known_after, made_by, unknown_image
-from composer.engine.building.describe import Errand
-from composer.engine.building.making import Making
-from composer.engine.building.telling import without_steps
+from composer.engine.building.errand import Errand
 from composer.engine.carrying import Carrying, Emit, locate_in
 from composer.engine.configure import Image, image_reference
 from composer.engine.containers import Containers
 from composer.engine.contents import read_contents
 from composer.engine.image_requests import ImageRequests
+from composer.engine.later import Later
 from composer.engine.logs import Logs
 from composer.engine.looking import Looking, record_of
 from composer.engine.loop import Loop
@@ -41,21 +40,26 @@ from composer.engine.pictures import Pictures
 from composer.engine.plan import Plan, RemoveContainer, StartContainer, StopContainer
 from composer.engine.processes import Processes
 from composer.engine.provision import Provision
+from composer.engine.quiet import untold, without_steps
 from composer.engine.reconcile import reconcile
 from composer.engine.records import ContainerRecord, ProjectRecord
 from composer.engine.resolve import resolve, resolve_one_off
 from composer.engine.rooms import Rooms
 from composer.engine.scope import dependencies, services_in_scope
 from composer.engine.sessions import AttachSession, DetachedSession, ProcessSession
-from composer.engine.transfers import Transfers, untold
 from composer.engine.turns import Turns
-from composer.engine.watching.watching import Watching
 from composer.engine.world import Desired, State
 from composer.errors import ContainerError, EngineError, UsageError
 from composer.lock.pins import Pins
 from composer.project.model import Project
 from composer.project.origins import Origins
 from composer.runtime import signals
+
+if TYPE_CHECKING:
+    from composer.build.housekeeping import Housekeeping
+    from composer.engine.building.making import Making
+    from composer.engine.transfers import Transfers
+    from composer.engine.watching.watching import Watching
 
 
 class Requests:
@@ -69,8 +73,8 @@ class Requests:
         processes: Processes,
         logs: Logs,
         pictures: Pictures,
-        transfers: Transfers,
-        making: Making,
+        transfers: Callable[[], Transfers],
+        making: Callable[[], Making],
         keeping_house: Callable[[], Housekeeping],
     ) -> None:
         self._turns = Turns(rooms.bus.changed)
@@ -88,7 +92,7 @@ class Requests:
         self.stopping = False
         self.beginning = 0
         """How many attached containers are just being started."""
-        self.watching: Watching
+        self.watches: Later[Watching]
         """The watches over projects; they use our `up`, so they come after us."""
 
     # -- a project's life ----------------------------------------------------------------------------------------
@@ -118,7 +122,7 @@ class Requests:
     async def down(self, name: str, request: DownRequest, emit: Emit) -> Result:
         """Stop and remove a project's containers and networks, with `volumes` its volumes too; a watch over it ends first."""
         if not request.services and not request.dry_run:
-            await self.watching.stop(name, "the project is taken down")
+            await self._unwatch(name)
         await self._turns.interrupt(name)
         project = Project.model_validate(request.project) if request.project else None
         async with self._turns.take(name, emit):
@@ -129,8 +133,12 @@ class Requests:
             result = await self._carrying.carry_out(name, plan, emit, dry_run=request.dry_run)
             if not request.dry_run and not self._rooms.store.containers_of(name):
                 self._rooms.store.projects.remove(name)
-                await self.watching.stop(name, "the project is taken down")
+                await self._unwatch(name)
             return result
+
+    async def _unwatch(self, name: str) -> None:
+        if self.watches.made is not None:
+            await self.watches.made.stop(name, "the project is taken down")
 
     async def services(self, verb: str, name: str, request: ServicesRequest, emit: Emit) -> Result:
         """`stop`, `start`, `restart`, `kill` or `rm` of services."""

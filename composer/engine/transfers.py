@@ -56,11 +56,6 @@ class Transfers:
                 await self._puller.complete(image, access, Telling(name, "pulling", self._clock, emit).report)
 
 
-def untold(emit: Emit) -> Emit:
-    """`emit` without the events that only tell how far something is."""
-    return lambda event: None if event.total else emit(event)
-
-
 class Telling:
     """Turns reports about layers into events: each change of phase at once, bytes now and then."""
 

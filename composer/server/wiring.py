@@ -8,17 +8,16 @@ import os
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
 
-from composer.build.builder import Builder
 from composer.clock import SystemClock
-from composer.engine.building.inputs import Reader
-from composer.engine.building.making import Making
-from composer.engine.building.runner import Runner
 from composer.engine.building.uplink import Uplink
 from composer.engine.bus import Bus
 from composer.engine.confinement import Confinement
 from composer.engine.containers import Containers
 from composer.engine.keeping import Jobs, Keeping, Shelf
+from composer.engine.later import Later
 from composer.engine.logs import Logs
 from composer.engine.loop import Loop
 from composer.engine.networking import Networking
@@ -29,9 +28,6 @@ from composer.engine.requests import Requests
 from composer.engine.rooms import Rooms
 from composer.engine.starting import Starting
 from composer.engine.store import Store
-from composer.engine.transfers import Transfers
-from composer.engine.watching.tools import Tools
-from composer.engine.watching.watching import Watching
 from composer.errors import ComposerError
 from composer.image.store import Store as Images
 from composer.keeper import launch
@@ -39,12 +35,13 @@ from composer.network import netlink
 from composer.network.driver import Networks
 from composer.network.spec import Facts
 from composer.paths import Paths
-from composer.registry.pull import Puller
-from composer.registry.push import Pusher
 from composer.runtime.cgroups import open_cgroups
 from composer.runtime.facts import probe
 from composer.volume.volumes import Volumes
-from composer.watch.ledger import Ledger
+
+if TYPE_CHECKING:
+    from composer.engine.watching.watching import Watching
+    from composer.server.workshop import Workshop
 
 log = logging.getLogger("composer.server")
 
@@ -60,15 +57,17 @@ class Engine:
     loop: Loop
     logs: Logs
     requests: Requests
-    builder: Builder
+    workshop: Later[Workshop]
     uplink: Uplink
 
     async def recover(self) -> None:
         """Take up what is there; afterwards requests may come."""
         await recover(self.rooms, self.loop)
         await self.uplink.clear()
-        await asyncio.to_thread(self.builder.sweep)
-        await self.requests.watching.resume()
+        built = (self.rooms.paths.build / "steps").is_dir()
+        await asyncio.to_thread(self.workshop().builder.sweep if built else self.rooms.images.snapshots.unsettled)
+        if self.rooms.paths.watch_ledger.exists():
+            await self.requests.watches().resume()
 
     def busy(self) -> bool:
         """Whether any container runs."""
@@ -76,19 +75,23 @@ class Engine:
 
     async def retire(self) -> None:
         """Let go of records and of what is watched, for another engine; who is attached stays so."""
-        await self.requests.watching.close()
+        await self._close_what_was_made()
         self.loop.retire()
-        await self.builder.close()
         for task in self.rooms.background:
             task.cancel()
         self.rooms.store.close()
 
+    async def _close_what_was_made(self) -> None:
+        if self.requests.watches.made is not None:
+            await self.requests.watches.made.close()
+        if self.workshop.made is not None:
+            await self.workshop.made.builder.close()
+
     async def close(self, *, everything: bool) -> None:
         """Let go; with `everything` nothing of this engine stays in the kernel, and the keeper ends."""
-        await self.requests.watching.close()
+        await self._close_what_was_made()
         self.loop.close()
         self.logs.close()
-        await self.builder.close()
         if everything:
             try:
                 await self.rooms.networks.dismantle()
@@ -135,12 +138,8 @@ async def build(paths: Paths) -> Engine:
 
     await keeping.connect(lambda container: output_of(rooms, container))
     keeping.on_exit = loop.exited
-    puller = Puller(rooms.images, rooms.clock)
     uplink = Uplink(rooms)
-    builder = Builder(paths, rooms.images, puller, Runner(rooms, confinement, uplink), rooms.clock)
-    transfers = Transfers(rooms.images, puller, Pusher(rooms.images, rooms.clock), rooms.clock)
-    reader = Reader(lambda: builder.contents, rooms.images)
-    making = Making(builder, rooms.images, store, rooms.clock, reader, uplink.offer)
+    workshop = Later(partial(_workshop, rooms, confinement, uplink))
     requests = Requests(
         rooms,
         containers,
@@ -148,23 +147,39 @@ async def build(paths: Paths) -> Engine:
         processes,
         logs,
         Pictures(rooms.images, store),
-        transfers,
-        making,
-        lambda: builder.housekeeping,
+        lambda: workshop().transfers,
+        lambda: workshop().making,
+        lambda: workshop().builder.housekeeping,
     )
-    requests.watching = Watching(
+    requests.watches = Later(partial(_watching, rooms, confinement, processes, containers, requests))
+    return Engine(rooms, loop, logs, requests, workshop, uplink)
+
+
+def _workshop(rooms: Rooms, confinement: Confinement, uplink: Uplink) -> Workshop:
+    from composer.server.workshop import open_workshop
+
+    return open_workshop(rooms, confinement, uplink)
+
+
+def _watching(
+    rooms: Rooms, confinement: Confinement, processes: Processes, containers: Containers, requests: Requests
+) -> Watching:
+    from composer.engine.watching.tools import Tools
+    from composer.engine.watching.watching import Watching
+    from composer.watch.ledger import Ledger
+
+    return Watching(
         Tools(
             rooms,
             confinement,
             processes,
-            Ledger(paths.watch_ledger),
+            Ledger(rooms.paths.watch_ledger),
             requests.up,
             containers.signal,
             requests.images.rebuild,
             requests.images.prune_replaced,
         )
     )
-    return Engine(rooms, loop, logs, requests, builder, uplink)
 
 
 def spawn_keeper(paths: Paths) -> None:

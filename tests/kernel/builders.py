@@ -54,7 +54,7 @@ class Yard:
         """Build a Dockerfile's text; `events` are those of this build."""
         self.events.clear()
         plain = BuildOptions(str(self.context), dockerfile_text=dockerfile, tags=("built:1",))
-        return await self.engine.builder.build(replace(plain, **options), self.hear)
+        return await self.engine.workshop().builder.build(replace(plain, **options), self.hear)
 
     def hear(self, event: StepEvent) -> None:
         """Take an event of a build."""

@@ -162,7 +162,7 @@ def test_an_interrupted_build_ends_its_step(yard: Yard) -> None:
 def test_what_two_builds_want_at_once_is_run_once(yard: Yard) -> None:
     async def scenario(yard: Yard) -> None:
         dockerfile = "FROM busybox\nRUN sleep 0.3; cat /proc/sys/kernel/random/uuid > /id\n"
-        builder, options = yard.engine.builder, BuildOptions(str(yard.context), dockerfile_text=dockerfile)
+        builder, options = yard.engine.workshop().builder, BuildOptions(str(yard.context), dockerfile_text=dockerfile)
 
         one, other = await asyncio.gather(
             builder.build(options, yard.events.append), builder.build(options, lambda event: None)
@@ -206,7 +206,7 @@ def test_a_secret_is_seen_by_its_step_alone(yard: Yard) -> None:
 def test_steps_stay_cached_when_their_image_goes_and_go_when_the_cache_is_pruned(yard: Yard) -> None:
     async def scenario(yard: Yard) -> None:
         dockerfile = "FROM busybox\nRUN echo one > /one\nRUN echo two > /two\n"
-        images, housekeeping = yard.engine.rooms.images, yard.engine.builder.housekeeping
+        images, housekeeping = yard.engine.rooms.images, yard.engine.workshop().builder.housekeeping
         image = await yard.build(dockerfile)
         images.remove("built:1")
         await yard.build(dockerfile)
@@ -227,7 +227,7 @@ def test_steps_stay_cached_when_their_image_goes_and_go_when_the_cache_is_pruned
 def test_cache_mounts_go_only_when_they_are_asked_to(yard: Yard) -> None:
     async def scenario(yard: Yard) -> None:
         await yard.build("FROM busybox\nRUN --mount=type=cache,target=/c echo 12345 > /c/f\n")
-        housekeeping = yard.engine.builder.housekeeping
+        housekeeping = yard.engine.workshop().builder.housekeeping
 
         housekeeping.prune()
         assert housekeeping.usage().mounts == 1
@@ -246,7 +246,7 @@ def test_a_layer_that_a_crash_of_the_machine_may_have_damaged_is_made_again(yard
         (chain,) = snapshots.unsettled()
         (snapshots.path(chain).parent / "kept").write_text("another boot")
 
-        yard.engine.builder.sweep()
+        yard.engine.workshop().builder.sweep()
         await yard.build(dockerfile)
 
         assert len(yard.ran()) == 1
@@ -364,7 +364,7 @@ def test_a_cache_in_a_directory_serves_whoever_has_it(yard: Yard, mode: str) -> 
         first = await yard.build(TWO_STAGES, cache_to=(f"type=local,dest={cache},mode={mode}",))
         assert yard.engine.rooms.images.find("cache") is None
         yard.engine.rooms.images.remove("built:1")
-        yard.engine.builder.housekeeping.prune()
+        yard.engine.workshop().builder.housekeeping.prune()
 
         image = await yard.build(TWO_STAGES, cache_from=(f"type=local,src={cache}",))
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from composer.api.messages import LintFinding
 from composer.build.dockerfile.lint.check import LintWarning, check, unknown_rules
 from composer.build.dockerfile.parse import parse
-from composer.engine.building.describe import Errand, arguments
+from composer.engine.building.describe import arguments
+from composer.engine.building.errand import Errand
 from composer.engine.building.inputs import Reader, shown_name
 from composer.engine.building.platforms import choose_platform
 from composer.engine.plan import BuildImage

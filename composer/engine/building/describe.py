@@ -6,58 +6,31 @@ What cannot be is told with its place in the file. Where Docker decides what a w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from composer.api.messages import BuildFlags
 from composer.build.dockerfile.sources import is_remote
-from composer.build.files import FilesError, Tree
+from composer.build.files import FilesError
 from composer.build.files.git_reference import is_ssh, parse_git
 from composer.build.options import DEVICE, HOST_NETWORK, INSECURE, BuildOptions, Limit, Secret
 from composer.build.pinned import Pinned
 from composer.engine.building import networks
 from composer.engine.building.builds import CONTEXT_OF
-from composer.engine.building.freshness import Inputs, is_local
+from composer.engine.building.errand import Errand
+from composer.engine.building.freshness import is_local
 from composer.engine.building.platforms import choose_platform, every_platform
 from composer.engine.contents import read
 from composer.engine.labels import build_labels
 from composer.engine.plan import BuildImage
 from composer.errors import Diagnostic, ImageError, ProjectError, Severity, UsageError
 from composer.image.store import refuse_reserved
-from composer.lock.pins import Pins
 from composer.oci.reference import parse
 from composer.project.model import Build, Project
 from composer.project.origins import Origins
 from composer.registry.access import Access
 
 _EPOCH = "SOURCE_DATE_EPOCH"
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """The inputs of a build as they were at a time."""
-
-    salt: str
-    inputs: Inputs
-    trees: dict[str, Tree]
-    """The contexts, by name."""
-    time: float
-    """By the monotonic clock."""
-
-
-@dataclass(frozen=True, slots=True)
-class Errand:
-    """For whom something is built: the request beyond the operation itself."""
-
-    project: Project
-    origins: Origins
-    flags: BuildFlags = field(default_factory=BuildFlags)
-    surroundings: Mapping[str, str] = field(default_factory=dict, repr=False)
-    pins: Pins = field(default_factory=Pins)
-    looked: dict[str, Look] = field(default_factory=dict, repr=False, compare=False)
-    """What was found by service when it was judged whether its image is old: the build need not look again."""
 
 
 def options_of(operation: BuildImage, errand: Errand, image_of: Callable[[str], str]) -> BuildOptions:

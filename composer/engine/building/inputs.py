@@ -23,7 +23,8 @@ from composer.build.files import ContentCache, FilesError, Tree, open_context, s
 from composer.build.files.context import CONTEXT
 from composer.build.files.entry import Entry, walk
 from composer.engine.building.builds import CONTEXT_OF
-from composer.engine.building.describe import Errand, arguments
+from composer.engine.building.describe import arguments
+from composer.engine.building.errand import Errand
 from composer.engine.building.freshness import Inputs, digest_of, is_local, settings_of
 from composer.engine.building.platforms import choose_platform
 from composer.engine.configure import image_reference

@@ -14,7 +14,8 @@ from composer.build.options import BuildOptions
 from composer.clock import Clock
 from composer.engine.building.builds import Buildable
 from composer.engine.building.checking import findings
-from composer.engine.building.describe import Errand, Look, options_of
+from composer.engine.building.describe import options_of
+from composer.engine.building.errand import Errand, Look
 from composer.engine.building.freshness import Inputs, Locate, change
 from composer.engine.building.inputs import Reader, Trees, pack, unpack
 from composer.engine.building.keys import agents

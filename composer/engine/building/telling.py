@@ -53,11 +53,6 @@ class StepTelling:
         )
 
 
-def without_steps(emit: Emit) -> Emit:
-    """`emit` without the events about steps."""
-    return lambda event: None if event.resource == "step" else emit(event)
-
-
 def _in_service(service: str, name: str) -> str:
     """`[3/7] RUN make` → `[web 3/7] RUN make`."""
     return f"[{service} {name[1:]}" if name.startswith("[") else f"[{service}] {name}"

@@ -10,19 +10,19 @@ from composer.server.http import Answer, Request
 
 async def _watch(engine: Requests, request: Request) -> None:
     asked = message(WatchRequest, request)
-    await events(request, lambda emit: engine.watching.watch(project(request), asked, emit))
+    await events(request, lambda emit: engine.watches().watch(project(request), asked, emit))
 
 
 async def _status(engine: Requests, request: Request) -> Answer:
-    return answer(engine.watching.status(project(request)))
+    return answer(engine.watches().status(project(request)))
 
 
 async def _stop(engine: Requests, request: Request) -> Answer:
-    return answer(await engine.watching.stop(project(request)))
+    return answer(await engine.watches().stop(project(request)))
 
 
 async def _verify(engine: Requests, request: Request) -> Answer:
-    return answer({"differences": await engine.watching.verify(project(request))})
+    return answer({"differences": await engine.watches().verify(project(request))})
 
 
 ROUTES: dict[str, EngineHandler] = {

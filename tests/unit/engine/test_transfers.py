@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from composer.api.messages import Event
-from composer.engine.transfers import Telling, untold
+from composer.engine.quiet import untold
+from composer.engine.transfers import Telling
 from composer.oci.digest import Digest
 from composer.registry.progress import LayerProgress, Phase
 from tests.fakes.clock import FakeClock

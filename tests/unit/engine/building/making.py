@@ -8,7 +8,7 @@ from typing import Any
 
 from composer.build.files import ContentCache
 from composer.engine.building.builds import buildables
-from composer.engine.building.describe import Errand
+from composer.engine.building.errand import Errand
 from composer.engine.building.inputs import Reader
 from composer.engine.plan import BuildImage
 from composer.image.store import Store

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 from composer.api.messages import Event
 from composer.build.events import StepEvent, StepStatus
-from composer.engine.building.telling import StepTelling, without_steps
+from composer.engine.building.telling import StepTelling
 from composer.engine.plan import BuildImage
+from composer.engine.quiet import without_steps
 from composer.project.model import Build
 from tests.fakes.clock import FakeClock
 
