@@ -11,7 +11,8 @@ from composer.build.cache import Cache
 from composer.build.cachemounts import CacheMounts
 from composer.build.commit import commit, new_layers
 from composer.build.contexts import BuildSources, Sources
-from composer.build.dockerfile.scope import unused_args
+from composer.build.dockerfile.problems import did_you_mean
+from composer.build.dockerfile.scope import declared_args, unused_args
 from composer.build.dockerfile.stages import Stages, link
 from composer.build.events import Report, StepEvent, StepStatus
 from composer.build.exchange.exchange import Exchange, inline_document
@@ -203,7 +204,9 @@ class Builder:
         options = sources.options
         dockerfile = await asyncio.to_thread(sources.dockerfile)
         for unused in unused_args(dockerfile, options.args):
-            report(StepEvent(-1, "", StepStatus.WARNING, detail=f"the build argument `{unused}` is not used"))
+            near = did_you_mean(unused, declared_args(dockerfile) - options.args.keys())
+            said = f"the build argument `{unused}` is not used{f': {near}' if near else ''}"
+            report(StepEvent(-1, "", StepStatus.WARNING, detail=said))
         for warning in dockerfile.warnings:
             report(StepEvent(-1, "", StepStatus.WARNING, detail=warning.message))
         return link(

@@ -219,10 +219,12 @@ def test_what_a_slip_of_the_hand_makes_of_a_dockerfile_is_told(shop: Project) ->
     assert "hint: did you mean the stage `builder`?" in shop.compose("build").stderr
     write(shop, "Dockerfile", "FROM bussybox\n")
     assert "did you mean `busybox`, which is here?" in shop.compose("build").stderr
-    write(shop, "Dockerfile", "FROM busybox\nCOPY . /app\n")
+    write(shop, "Dockerfile", "FROM busybox\nARG VERSION\nCOPY . /app\n")
+    mistaken = shop.compose("build", "--build-arg", "VERSON=1", check=True).stderr
+    assert "the build argument `VERSON` is not used: did you mean `VERSION`?" in mistaken
     write(shop, ".dockerignore", "*\n")
     empty = shop.compose("build", check=True).stderr
-    assert "Dockerfile:2: there is nothing in `.` to copy; what .dockerignore names does not count" in empty
+    assert "Dockerfile:3: there is nothing in `.` to copy; what .dockerignore names does not count" in empty
 
 
 def test_an_image_may_be_built_from_another_service(shop: Project) -> None:

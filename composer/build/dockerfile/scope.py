@@ -91,11 +91,17 @@ def arg_value(
     return expand(pair.value, env, escape).text
 
 
-def unused_args(dockerfile: Dockerfile, args: Iterable[str]) -> list[str]:
-    """The build arguments that no ARG declares and that mean nothing by themselves, sorted."""
+def declared_args(dockerfile: Dockerfile) -> set[str]:
+    """Every name that some ARG declares."""
     declared = {pair.key for arg in dockerfile.global_args for pair in arg.pairs}
     for stage in dockerfile.stages:
         declared |= {pair.key for arg in stage.instructions if isinstance(arg, Arg) for pair in arg.pairs}
+    return declared
+
+
+def unused_args(dockerfile: Dockerfile, args: Iterable[str]) -> list[str]:
+    """The build arguments that no ARG declares and that mean nothing by themselves, sorted."""
+    declared = declared_args(dockerfile)
     return sorted(
         name
         for name in args
