@@ -74,14 +74,14 @@ class Bases:
         self, wanted: Wanted, number: int, options: BuildOptions, platform: Platform, report: Report
     ) -> Image:
         reference = wanted.reference.removeprefix(_IMAGE)
+        needed = parse_platform(wanted.platform) if wanted.platform else platform
         if reference.startswith(_LAYOUT):
-            return await asyncio.to_thread(self._from_layout, reference.removeprefix(_LAYOUT))
+            return await asyncio.to_thread(self._from_layout, reference.removeprefix(_LAYOUT), needed)
         if is_reserved(reference):
             raise ImageError(
                 "cannot build on `host`: it is made of this machine's own programs and has no layers",
                 hint="build on a real image such as `debian`, and use `host` only in `image:`",
             )
-        needed = parse_platform(wanted.platform) if wanted.platform else platform
         beside = rank(needed, this_platform()) is None
         digests: tuple[Digest, ...] = ()
         found = await asyncio.to_thread(self._store.find, reference, needed)
@@ -114,7 +114,7 @@ class Bases:
         spellings = (str(replace(reference, digest=digest)) for digest in digests)
         return next((image for each in spellings if (image := self._store.find(each, platform)) is not None), None)
 
-    def _from_layout(self, place: str) -> Image:
+    def _from_layout(self, place: str, platform: Platform) -> Image:
         """An image of an OCI layout directory: `/path[:tag][@digest]`."""
         path, _, digest = place.partition("@")
         directory, tag = Path(path), ""
@@ -127,7 +127,7 @@ class Bases:
                 continue
             if tag and (image.reference is None or image.reference.tag != tag):
                 continue
-            return image
+            return self._store.find(image.id, platform) or image
         raise ImageError(f"cannot use `oci-layout://{place}`: no such image is in that layout")
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ from composer.oci.platform import this_platform
 from composer.oci.reference import Reference, parse
 
 _MAX_NESTING = 4
+_MOST_PLATFORMS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,18 @@ class _Found:
     """As it was saved; empty where the archive has none."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Several:
+    """An index whose images for several platforms are in an archive."""
+
+    references: tuple[Reference, ...]
+    images: tuple[_Found, ...]
+
+
 def load(store: Store, path: Path) -> tuple[Image, ...]:
-    """Load every image at `path` that runs on this platform; one entry for each of their names.
+    """Load every image at `path`, one entry for each of their names.
+
+    Of an index all are taken that are there for Linux and stay an index, or the one that runs on this platform.
 
     An image without a name comes back without a reference: it can be used by its id. Blocks as long as reading and
     unpacking takes. Raises ImageError where anything is not what it says; images before that one stay loaded.
@@ -61,14 +72,17 @@ def load(store: Store, path: Path) -> tuple[Image, ...]:
             found = tuple(_images(archive, path))
             for reference in (reference for one in found for reference in one.references):
                 refuse_reserved(str(reference))
-            return tuple(image for one in found for image in _take(store, archive, one))
+            taken: list[Image] = []
+            for one in found:
+                taken += _take_all(store, archive, one) if isinstance(one, _Several) else _take(store, archive, one)
+            return tuple(taken)
     except OSError as error:
         raise ImageError(f"cannot load `{path}`: {(error.strerror or str(error)).lower()}") from error
     except ImageError as error:
         raise ImageError(f"cannot load `{path}`: {error.message}", hint=error.hint) from error
 
 
-def _images(archive: Archive, path: Path) -> Iterator[_Found]:
+def _images(archive: Archive, path: Path) -> Iterator[_Found | _Several]:
     if _is_directory_transport(archive):
         yield _directory_image(archive, path)
         return
@@ -84,21 +98,47 @@ def _images(archive: Archive, path: Path) -> Iterator[_Found]:
         )
 
 
-def _oci_images(archive: Archive, path: Path, docker_names: Mapping[Digest, tuple[Reference, ...]]) -> Iterator[_Found]:
+def _oci_images(
+    archive: Archive, path: Path, docker_names: Mapping[Digest, tuple[Reference, ...]]
+) -> Iterator[_Found | _Several]:
     names: dict[Digest, list[Reference]] = {}
     manifests: dict[Digest, bytes] = {}
     for entry in Index.parse(document(archive, "index.json")).manifests:
         if entry.platform and entry.platform.os == "unknown":
             continue  # what BuildKit attests about the other entries
+        if len(present := _present(archive, entry)) > 1:
+            reference = _name(entry, path)
+            images = (_found(archive, (), _blob(archive, each)) for each in present)
+            yield _Several((reference,) if reference else (), tuple(images))
+            continue
         chosen = _for_this_platform(archive, entry)
         manifests[chosen.digest] = _blob(archive, chosen)
         config = Manifest.parse(manifests[chosen.digest]).config
         known = docker_names.get(config.digest) or tuple(filter(None, [_name(entry, path)]))
         names.setdefault(chosen.digest, []).extend(known)
     for digest, data in manifests.items():
-        manifest = Manifest.parse(data)
-        layers = tuple((_blob_name(layer), layer) for layer in manifest.layers)
-        yield _Found(tuple(dict.fromkeys(names[digest])), _blob(archive, manifest.config), layers, data)
+        yield _found(archive, tuple(dict.fromkeys(names[digest])), data)
+
+
+def _found(archive: Archive, references: tuple[Reference, ...], data: bytes) -> _Found:
+    manifest = Manifest.parse(data)
+    layers = tuple((_blob_name(layer), layer) for layer in manifest.layers)
+    return _Found(references, _blob(archive, manifest.config), layers, data)
+
+
+def _present(archive: Archive, entry: Descriptor) -> tuple[Descriptor, ...]:
+    """The images for Linux that an index lists and that are in the archive, none for what is no index."""
+    if entry.media_type not in media_types.INDEXES:
+        return ()
+    every = Index.parse(_blob(archive, entry)).manifests[:_MOST_PLATFORMS]
+    return tuple(
+        each
+        for each in every
+        if each.media_type in media_types.MANIFESTS
+        and each.platform
+        and each.platform.os == "linux"
+        and archive.has(_blob_name(each))
+    )
 
 
 def _for_this_platform(archive: Archive, entry: Descriptor) -> Descriptor:
@@ -177,6 +217,12 @@ def _docker_manifest(archive: Archive) -> list[Mapping[str, Any]]:
     if not isinstance(items, list):
         raise ImageError("`manifest.json` is no list of images")
     return [fields.expect_object(item, "`manifest.json`") for item in items]
+
+
+def _take_all(store: Store, archive: Archive, found: _Several) -> list[Image]:
+    images = [image for one in found.images for image in _take(store, archive, one)]
+    first = store.add_index(images, found.references)
+    return [replace(first, reference=reference) for reference in found.references] or [first]
 
 
 def _take(store: Store, archive: Archive, found: _Found) -> Iterator[Image]:

@@ -93,6 +93,11 @@ def test_an_index_is_one_image_to_whoever_keeps_removes_or_saves_it(engine: Engi
         )
         assert json.loads(told.stdout)["architecture"] == arch
     shop.compose("image", "rm", "web:1", check=True)
+    assert shop.compose("image", "load", str(tmp_path / "web.tar"), check=True).stdout == "Loaded image: web:1\n"
+    assert shop.compose("image", "ls", "-q", check=True).stdout == before
+    (loaded,) = json.loads(shop.compose("image", "inspect", "web:1", check=True).stdout)
+    assert [each["Platform"] for each in loaded["Manifests"]] == [PLATFORM, HERE]
+    shop.compose("image", "rm", "web:1", check=True)
     assert not shop.compose("image", "ls", "-q", check=True).stdout
     assert not list((Path(engine.data) / "images/blobs/sha256").iterdir())
 
