@@ -69,7 +69,8 @@ DEPENDENCY = Record(
         ),
         "restart": of(Flag(), "Restart this service when a command restarts the dependency.", default="no"),
         "required": of(Flag(), "Whether it is an error if the dependency is missing; true if left out.", always=True),
-    }
+    },
+    usual="condition",
 )
 
 HEALTHCHECK = Record(
@@ -85,6 +86,7 @@ HEALTHCHECK = Record(
         "disable": of(Flag(), "Switch off the image's healthcheck.", default=False),
     },
     title="healthcheck",
+    usual="test",
 )
 
 ATTACHMENT = Record(
@@ -114,7 +116,8 @@ LOGGING = Record(
     {
         "driver": of(Text(), "`json-file` (or `local`), kept here; `none`; others are kept here too."),
         "options": of(PAIRS, "`max-size` and `max-file`."),
-    }
+    },
+    usual="driver",
 )
 
 MODEL_USE = Record(

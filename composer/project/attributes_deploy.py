@@ -103,7 +103,8 @@ _RESTART = Record(
         "delay": unheard(DURATION, "The time before it; here it grows by itself from 100 ms to a minute."),
         "max_attempts": of(Whole(0), "How often at most.", always=True),
         "window": unheard(DURATION, "How long it must run to count as started; 10s here."),
-    }
+    },
+    usual="condition",
 )
 
 DEPLOY = Record(

@@ -63,8 +63,11 @@ SECRET = Record(
         "driver_opts": unheard(PAIRS, "Only with Swarm."),
     },
     title="secret",
+    usual="file",
 )
 
 CONFIG = Record(
-    _SOURCES | {"content": of(Text(), "The content itself.", examples=("debug = ${DEBUG:-false}\n",))}, title="config"
+    _SOURCES | {"content": of(Text(), "The content itself.", examples=("debug = ${DEBUG:-false}\n",))},
+    title="config",
+    usual="file",
 )

@@ -30,7 +30,7 @@ def images(tree: Mapping, report: Report) -> None:
         # Where something could not be read, that may have been the image.
         unread = service.keys.keys() - service.entries.keys()
         image = service.get("image")
-        is_empty = isinstance(image, Scalar) and image.value == ""
+        is_empty = isinstance(image, Scalar) and image.value == image.text == ""
         if not unread and (image is None or is_empty) and service.get("build") is service.get("provider") is None:
             place = image.mark if image is not None else key_mark(tree, "services", name)
             hint = "the variable is empty: set it, or give it a default" if is_empty else "add `image:` or `build:`"

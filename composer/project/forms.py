@@ -12,6 +12,7 @@ from composer.project.document import Mapping, Mark, Node, Path, Scalar, Sequenc
 from composer.project.quantities import parse_duration
 from composer.project.records import ListOf
 from composer.project.report import Report
+from composer.project.scalars import as_text
 from composer.project.shapes import FormError, Plain, Schema, Shape, Text, Whole, derived, did_you_mean, mismatch
 from composer.project.variables import is_unfilled, split_outside
 from composer.project.words import split_words
@@ -100,6 +101,11 @@ class Pairs:
                     entries[name], keys[name] = read, node.key(name)
         elif isinstance(node, Sequence):
             for index, item in enumerate(node.items):
+                if isinstance(item, Mapping) and len(item.entries) == 1:
+                    ((name, value),) = item.entries.items()
+                    hint = f"write `- {name}={as_text(value.value)}`" if isinstance(value, Scalar) else ""
+                    mismatch("a string", item, (*path, index), report, hint)
+                    continue
                 pair = Text().read(item, (*path, index), report)
                 if isinstance(pair, Scalar):
                     name, equals, text = split_outside(str(pair.value), "=")
@@ -190,6 +196,10 @@ def _host(name: str, address: str, node: Scalar, path: Path, report: Report) -> 
     if report.raw and is_unfilled(node):
         return node if "$" in name and not address else derived(f"{name.strip()}={address.strip()}", node.mark)
     bare = address.strip().removeprefix("[").removesuffix("]")
+    if not bare:
+        hint = "write `NAME=ADDRESS`, or `NAME=host-gateway` for this machine"
+        report.error(f"{say(path)}: `{name}` has no address", node.mark, hint=hint)
+        return None
     if bare != "host-gateway":
         try:
             ipaddress.ip_address(bare)

@@ -194,7 +194,7 @@ class Interpolator:
         except TemplateError as error:
             mark = node.mark.part(error.part)
             self._report.error(f"{say(path)}: {error.message}" if path else error.message, mark, hint=error.hint)
-            return replace(node, value="", text="")
+            return replace(node, value="")
         self._length += len(value)
         if self._length > MAX_LENGTH:
             self._report.error(f"variables fill in more than {MAX_LENGTH >> 20} MiB", node.mark)

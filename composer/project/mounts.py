@@ -14,6 +14,7 @@ from composer.project.document import Mapping, Mark, Node, Path, Scalar, say
 from composer.project.records import Attribute, MapOf, Record, Status
 from composer.project.report import Report
 from composer.project.rows import SIZE
+from composer.project.scalars import as_text
 from composer.project.shapes import (
     Flag,
     FormError,
@@ -107,6 +108,11 @@ class MountEntry:
         if not isinstance(node, Mapping):
             mismatch("a volume like `./data:/data`", node, path, report)
             return None
+        if len(node.entries) == 1 and not node.entries.keys() & LONG_MOUNT.attributes.keys():
+            ((source, target),) = node.entries.items()
+            rest = as_text(target.value) if isinstance(target, Scalar) and target.value is not None else "/PATH"
+            mismatch("a volume like `./data:/data`", node, path, report, f"write `- {source}:{rest}`, without a space")
+            return None
         read = LONG_MOUNT.read(node, path, report)
         return _completed(read, path, report) if isinstance(read, Mapping) else None
 
@@ -171,11 +177,20 @@ def _mapping(entry: dict[str, str | bool], mark: Mark) -> Mapping:
     return Mapping({key: derived(value, mark.part(str(value))) for key, value in entry.items()}, mark)
 
 
+def _missing(needed: str, entry: Mapping) -> str:
+    source = entry.get("source")
+    if needed == "target":
+        return "add the place in the container as `target`"
+    is_path = isinstance(source, Scalar) and str(source.value)[:1] in ("/", ".", "~")
+    return f"add `type: {'bind' if is_path else 'volume' if source else 'tmpfs'}`"
+
+
 def _completed(entry: Mapping, path: Path, report: Report) -> Mapping | None:
     kind = entry.get("type")
+    known = entry.keys.keys() <= LONG_MOUNT.attributes.keys()
     for needed in ("type", "target"):
-        if needed not in entry.keys:
-            report.error(f"{say(path)} has no `{needed}`", entry.mark)
+        if needed not in entry.keys and known:
+            report.error(f"{say(path)} has no `{needed}`", entry.mark, hint=_missing(needed, entry))
     if not isinstance(kind, Scalar) or entry.get("target") is None:
         return None
     if kind.value == "bind" and "source" not in entry.keys:

@@ -81,7 +81,11 @@ def check_ip(text: str) -> str:
     try:
         return str(ipaddress.ip_address(text.removeprefix("[").removesuffix("]")))
     except ValueError:
-        raise FormError(f"`{text}` is not an IP address", part=text, label="expected an IP address") from None
+        hint = "did you mean `127.0.0.1`?" if text == "localhost" else ""
+        hint = "there are only two ports: `HOST:CONTAINER`" if text.isdecimal() else hint
+        raise FormError(
+            f"`{text}` is not an IP address", part=text, label="expected an IP address", hint=hint
+        ) from None
 
 
 def _short(text: str) -> list[dict[str, str | int]]:
@@ -179,7 +183,7 @@ def _entries(node: Node, path: Path, report: Report) -> list[Node]:
     if report.raw and is_unfilled(node):
         return [node]
     if not isinstance(node, Scalar) or node.value is None or isinstance(node.value, bool | float):
-        mismatch("a port like `8080:80`", node, path, report, "put it in quotes" if isinstance(node, Scalar) else "")
+        mismatch("a port like `8080:80`", node, path, report)
         return []
     try:
         return [_mapping(entry, node.mark) for entry in _short(as_text(node.value))]
@@ -194,7 +198,7 @@ def _long(node: Mapping, path: Path, report: Report) -> list[Node]:
         return []
     target = read.get("target")
     if not isinstance(target, Scalar):
-        if "target" not in read.keys:
+        if "target" not in read.keys and read.keys.keys() <= LONG_PORT.attributes.keys():
             report.error(f"{say(path)} has no `target`", node.mark, hint="add the container's port as `target`")
         return []
     published = read.get("published")

@@ -11,6 +11,10 @@ import re
 from composer.project.shapes import FormError
 
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_WORDY = re.compile(
+    r"([0-9.]+) *(s|sec|secs|seconds?|m|min|mins|minutes?|h|hrs?|hours?|days?)(?![a-z]) *", re.IGNORECASE
+)
+_SHORT = {"s": "s", "m": "m", "h": "h", "d": "d"}
 _LONGEST = 2**63 / 1e9
 """Seconds: what Go's durations can say."""
 _LARGEST = 2**63 - 1
@@ -29,11 +33,12 @@ def parse_duration(text: str) -> float:
         return 0.0
     pieces = _PIECE.findall(word)
     if not pieces or "".join(number + unit for number, unit in pieces) != word.removeprefix("+"):
-        hint = (
-            f"did you mean `{word}s`?"
-            if re.fullmatch(r"[0-9.]+", word)
-            else "write it like `1m30s`; units are h m s ms us"
+        usual = _WORDY.sub(
+            lambda found: found[1] + _SHORT[found[2][0].lower()], f"{word}s" if word.isdecimal() else word
         )
+        hint = "write it like `1m30s`; units are h m s ms us"
+        if _PIECE.sub("", usual) == "":
+            hint = f"did you mean `{usual}`?"
         raise FormError(f"`{text}` is not a duration", label="expected a number with a unit", hint=hint)
     seconds = round(sum(float(number) * _UNITS[unit] for number, unit in pieces), 9)
     if seconds > _LONGEST:
@@ -78,7 +83,11 @@ def parse_size(text: str) -> int:
     """
     found = _SIZE.fullmatch(text.strip())
     if not found:
+        wordy = re.fullmatch(
+            r"([0-9.]+) *([kmgt])(?:ilo|ega|iga|era|ibi|ebi)?b?(?:ytes?)?", text.strip(), re.IGNORECASE
+        )
         hint = "write it like `64m` or `1.5gb`; units are b k m g t"
+        hint = f"did you mean `{wordy[1]}{wordy[2].lower()}`?" if wordy else hint
         raise FormError(f"`{text}` is not a size", label="expected a number with a unit", hint=hint)
     size = float(found[1]) * 1024 ** " kmgt".index(found[2].lower().replace("b", "") or " ")
     if size > _LARGEST:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
@@ -9,13 +10,23 @@ from typing import Any
 
 from composer.project.document import Mapping, Mark, Node, Path, Scalar, Sequence, is_null, plain, say
 from composer.project.report import Report
-from composer.project.shapes import Schema, Shape, Text, Value, derived, did_you_mean, mismatch
+from composer.project.shapes import Schema, Shape, Text, Value, derived, did_you_mean, mismatch, plain_text
 from composer.project.variables import is_unfilled
 
 
 def _read(shape: Shape, node: Node, path: Path, report: Report) -> Node | None:
     """What `shape` makes of the node; a variable that is to stay as it is fits everywhere."""
     return node if report.raw and is_unfilled(node) else shape.read(node, path, report)
+
+
+_SECTIONS = ("services", "networks", "volumes", "secrets", "configs", "include")
+_SYNONYMS = {
+    "cmd": "command", "port": "target", "dst": "target", "destination": "target", "src": "source", "env": "environment",
+    "args": "command", "readonly": "read_only", "ro": "read_only", "mem": "memory", "cwd": "working_dir",
+    "workdir": "working_dir", "name": "container_name", "host": "host_ip", "depends": "depends_on",
+}  # fmt: skip
+"""What other tools call an attribute."""
+_INVISIBLE = "\u00a0\u200b\u200c\u200d\u2007\u202f\u3000\ufeff"
 
 
 @dataclass(frozen=True)
@@ -67,7 +78,9 @@ class MapOf:
         for name, value in node.entries.items():
             here = (*path, name)
             if complaint := self.check(name):
-                report.error(f"{say(path)}: `{name}` {complaint}", node.key(name))
+                other = re.sub(r"[^a-zA-Z0-9._-]+", "-", name).strip("-")
+                hint = f"did you mean `{other}`?" if other else ""
+                report.error(f"{say(path)}: `{name}` {complaint}", node.key(name), hint=hint)
             keep = value.tag == "!reset" or (self.nulls and is_null(value))
             read = value if keep else _read(self.value, value, here, report)
             if read is not None:
@@ -84,6 +97,10 @@ class MapOf:
         entries: dict[str, Node] = {}
         keys: dict[str, Mark] = {}
         for index, item in enumerate(node.items):
+            if isinstance(item, Mapping) and item.entries:
+                key = next(iter(item.entries))
+                mismatch("a name", item, (*path, index), report, f"write `{key}:` without the `- `, as all beside it")
+                continue
             name = Text().read(item, (*path, index), report)
             if isinstance(name, Scalar):
                 said: dict[str, Node] = {key: derived(value, name.mark) for key, value in self.alone}
@@ -134,6 +151,8 @@ class Record:
     alone: str = ""
     needs: tuple[str, ...] = ()
     """What must be said in the file itself, whatever it is merged with."""
+    usual: str = ""
+    """The attribute that somebody means who writes a single value."""
     title: str = ""
     """A record with a title becomes a definition of its own in the JSON Schema."""
 
@@ -141,7 +160,7 @@ class Record:
         if self.alone and isinstance(node, Scalar):
             node = Mapping({self.alone: node}, node.mark, {self.alone: node.mark}, node.tag)
         if not isinstance(node, Mapping):
-            mismatch("a mapping", node, path, report)
+            mismatch("a mapping", node, path, report, self._as_attribute(node))
             return None
         entries: dict[str, Node] = {}
         for name, value in node.entries.items():
@@ -156,6 +175,15 @@ class Record:
             if name not in node.entries:
                 report.error(f"{say(path)} has no `{name}`", node.mark)
         return replace(node, entries=entries)
+
+    def _as_attribute(self, node: Node) -> str:
+        """How a value that stands alone becomes the attribute it was meant for."""
+        if not isinstance(node, Scalar) or not isinstance(node.value, str) or len(node.text) > 60:
+            return ""
+        first, _, rest = node.text.partition(" ")
+        if first in self.attributes and rest:
+            return f"write `{first}: {rest}`"
+        return f"write `{{{self.usual}: {plain_text(node.text)}}}`" if self.usual else ""
 
     def _attribute(
         self, attribute: Attribute, name: str, value: Node, node: Mapping, path: Path, report: Report
@@ -187,7 +215,25 @@ class Record:
             if not path or self.title
             else f"{where}there is no attribute `{name}`"
         )
-        report.error(message, node.key(name), hint=did_you_mean(name, self.attributes))
+        report.error(message, node.key(name), hint=self._elsewhere(name, node, path) or self._meant(name))
+
+    def _meant(self, name: str) -> str:
+        other = _SYNONYMS.get(name, "")
+        return f"did you mean `{other}`?" if other in self.attributes else did_you_mean(name, self.attributes)
+
+    def _elsewhere(self, name: str, node: Mapping, path: Path) -> str:
+        """Where a name belongs that is none here, if its place is the mistake."""
+        odd = next((sign for sign in name if sign in _INVISIBLE), "")
+        if odd:
+            return f"there is an invisible character in it, U+{ord(odd):04X}: indent with ordinary spaces"
+        value = node.get(name)
+        if not path and isinstance(value, Mapping) and {"image", "build"} & value.entries.keys():
+            return "services stand below `services:`, indented"
+        if path[:1] == ("services",) and len(path) == 2 and path[1] in _SECTIONS:
+            return f"if these are the project's `{path[1]}`, begin the line `{path[1]}:` without spaces"
+        if path[:1] == ("services",) and len(path) == 2 and name in _SECTIONS:
+            return f"`{name}:` stands at the top level: begin its line without spaces"
+        return ""
 
     def schema(self) -> Schema:
         properties = {name: _described(name, attribute) for name, attribute in self.attributes.items()}

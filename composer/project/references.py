@@ -92,7 +92,8 @@ def known_files(tree: Mapping, report: Report) -> None:
                         report.error(message, source.mark, hint=hint)
         for key, entry in declared.items():
             given = [one for one in ("file", "environment", "content") if _is_said(entry, one)]
-            if len(given) != 1 and not _is_said(entry, "external"):
+            unread = entry.keys.keys() - entry.entries.keys()  # perhaps a source, misspelt
+            if len(given) != 1 and not unread and not _is_said(entry, "external"):
                 found = (
                     f"has both {' and '.join(f'`{one}`' for one in given)}"
                     if given

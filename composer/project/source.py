@@ -7,6 +7,7 @@ keys (`<<`) <https://yaml.org/type/merge.html> are resolved here; a file may hol
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,8 +17,11 @@ from composer.errors import Diagnostic, ProjectError, Severity
 from composer.project.document import Mapping, Mark, Node, Scalar, Sequence, Text
 from composer.project.reading import MAX_BYTES
 from composer.project.scalars import resolve
+from composer.project.shapes import did_you_mean
+from composer.project.syntax import explain
 
 MAX_DEPTH = 64
+MAX_PROBLEMS = 100
 MAX_NODES = 100_000
 """Counted after aliases are expanded, which is what makes a billion laughs finite."""
 
@@ -44,6 +48,7 @@ def parse(text: str, name: str, order: int = 0) -> tuple[Node, ...]:
             loader.dispose()
     except yaml.YAMLError as error:
         raise _syntax(error, source) from error
+    composer.raise_problems()
     return tuple(composer.documents)
 
 
@@ -105,6 +110,22 @@ class _Composer:
         self._anchors: dict[str, tuple[Node, int, int] | None] = {}
         """What each names, how many values that is and how deep; `None` while it is still open."""
         self._count = 0
+        self._problems: list[Diagnostic] = []
+
+    def raise_problems(self) -> None:
+        """Raise what is wrong with single mappings and aliases, in file order.
+
+        Raises:
+            ProjectError: something is.
+        """
+        if self._problems:
+            raise ProjectError(sorted(self._problems, key=_place))
+
+    def _tell(self, error: ProjectError) -> None:
+        """Note a problem that the rest of the file can be read in spite of."""
+        self._problems += error.diagnostics
+        if len(self._problems) >= MAX_PROBLEMS:
+            self.raise_problems()
 
     def take(self, event: Any) -> None:
         """Use one event of the stream."""
@@ -146,7 +167,12 @@ class _Composer:
     def _alias(self, event: Any) -> None:
         mark = self._mark(event)
         if event.anchor not in self._anchors:
-            raise _problem(f"the alias `*{event.anchor}` has no anchor `&{event.anchor}` before it", mark)
+            hint = did_you_mean(event.anchor, self._anchors)
+            self._tell(
+                _problem(f"the alias `*{event.anchor}` has no anchor `&{event.anchor}` before it", mark, hint=hint)
+            )
+            self._add(Mapping({}, mark))  # never looked at
+            return
         anchored = self._anchors[event.anchor]
         if anchored is None:
             raise _problem(f"the alias `*{event.anchor}` stands inside of what it names", mark)
@@ -175,8 +201,9 @@ class _Composer:
     def _end(self) -> None:
         opened = self._stack.pop()
         tag = opened.tag if not opened.tag.startswith(_CORE) else ""
-        build = _mapping if opened.is_mapping else _sequence
-        node = build(opened.items, opened.mark, tag)
+        node: Node = Sequence(tuple(opened.items), opened.mark, tag)
+        if opened.is_mapping:
+            node = _mapping(opened.items, opened.mark, tag, self._tell)
         height = opened.height + 1
         if opened.anchor:
             self._anchors[opened.anchor] = (node, self._count - opened.before, height)
@@ -221,46 +248,53 @@ def _known_tag(tag: str, kind: str, mark: Mark) -> None:
         raise _problem(f"the tag `{tag.replace(_CORE, '!!')}` has no meaning here", mark, hint=hint)
 
 
-def _sequence(items: list[Node], mark: Mark, tag: str) -> Node:
-    return Sequence(tuple(items), mark, tag)
-
-
-def _mapping(items: list[Node], mark: Mark, tag: str) -> Node:
+def _mapping(items: list[Node], mark: Mark, tag: str, tell: Callable[[ProjectError], None]) -> Node:
     entries: dict[str, Node] = {}
     keys: dict[str, Mark] = {}
     merges: list[Mapping] = []
     for key, value in zip(items[::2], items[1::2], strict=True):
-        name = _key(key)
+        if not isinstance(key, Scalar) or not isinstance(key.value, str):
+            tell(_problem(f"a key must be a string, found {key}", key.mark, hint=_as_text(key, value)))
+            continue
+        name = key.value
         if name in keys:
             message = f"the key `{name}` is given twice: first in line {keys[name].line}"
             hint = "`<<: [*a, *b]` merges several" if name == "<<" else "remove one of them"
-            raise _problem(message, key.mark, label="again here", hint=hint)
+            tell(_problem(message, key.mark, label="again here", hint=hint))
+            continue
         keys[name] = key.mark
         if name == "<<" and isinstance(key, Scalar) and not key.literal:
-            merges += _merged(value, key.mark)
+            merges += _merged(value, key.mark, tell)
         else:
             entries[name] = value
     if merges:
-        keys.pop("<<")
+        keys.pop("<<", None)
     for merged in merges:  # The first that has a key wins, and the mapping's own keys win over all.
         entries = {**merged.entries, **entries}
         keys = {**merged.keys, **keys}
     return Mapping(entries, mark, keys, tag)
 
 
-def _key(node: Node) -> str:
-    if isinstance(node, Scalar) and isinstance(node.value, str):
-        return node.value
-    hint = "put it in quotes" if isinstance(node, Scalar) else ""
-    raise _problem(f"a key must be a string, found {node}", node.mark, hint=hint)
+def _as_text(key: Node, value: Node) -> str:
+    """What to do with a key that is no string: `80: 80` was meant to be a port."""
+    if not isinstance(key, Scalar):
+        return ""
+    if isinstance(key.value, int) and isinstance(value, Scalar) and isinstance(value.value, int):
+        return f'put it in quotes, or write `"{key.text}:{value.text}"`'
+    return "put it in quotes"
 
 
-def _merged(value: Node, mark: Mark) -> list[Mapping]:
+def _merged(value: Node, mark: Mark, tell: Callable[[ProjectError], None]) -> list[Mapping]:
     candidates = value.items if isinstance(value, Sequence) else (value,)
     found = [node for node in candidates if isinstance(node, Mapping)]
     if len(found) != len(candidates):
-        raise _problem("`<<` can only merge mappings", mark)
+        name = value.value if isinstance(value, Scalar) and isinstance(value.value, str) else ""
+        tell(_problem("`<<` can only merge mappings", mark, hint=f"write `<<: *{name}`" if name.isidentifier() else ""))
     return found
+
+
+def _place(problem: Diagnostic) -> tuple[int, int]:
+    return (problem.location.line, problem.location.column) if problem.location else (0, 0)
 
 
 def _problem(message: str, mark: Mark, *, label: str = "", hint: str = "") -> ProjectError:
@@ -268,27 +302,13 @@ def _problem(message: str, mark: Mark, *, label: str = "", hint: str = "") -> Pr
 
 
 def _syntax(error: yaml.YAMLError, text: Text) -> ProjectError:
-    """The parser's complaint, with the usual suspects named."""
     position = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    problem = getattr(error, "problem", None) or "it cannot be read"
     if position is None:
         return _problem(f"the file is not YAML: {str(error).splitlines()[0]}", Mark(text, 1, 1))
-    if "maximum nesting depth" in str(getattr(error, "problem", "")):  # libyaml's own bound, on long flow lines
+    if "maximum nesting depth" in problem:  # libyaml's own bound, on long flow lines
         return _problem(f"the file is nested more than {MAX_DEPTH} levels deep", Mark(text, position.line + 1, 1))
     line = min(position.line, max(len(text.lines) - 1, 0))
-    mark = Mark(text, line + 1, position.column + 1 if line == position.line else 1)
-    problem = getattr(error, "problem", None) or "it cannot be read"
-    source = text.lines[line] if text.lines else ""
-    indent = source[: len(source) - len(source.lstrip())]
-    if "\t" in indent:
-        mark = replace(mark, column=indent.index("\t") + 1)
-        return _problem("YAML cannot be indented with tabs", mark, label="a tab", hint="indent with spaces")
-    if "mapping values are not allowed" in problem:
-        hint = "check the indentation, or quote a value that contains `: `"
-    elif "did not find expected" in problem:
-        hint = "check the indentation of this line and of those above it"
-    elif "cannot start any token" in problem:
-        hint = "quote a value that begins with one of @ ` % & * ! | > or a tab"
-    else:
-        hint = ""
-    context = getattr(error, "context", None)
-    return _problem(f"the file is not YAML: {problem}" + (f" {context}" if context else ""), mark, hint=hint)
+    column = position.column + 1 if line == position.line else 1
+    found = explain(problem, getattr(error, "context", None) or "", text.lines, line + 1, column)
+    return _problem(found.message, Mark(text, found.line, found.column), label=found.label, hint=found.hint)
