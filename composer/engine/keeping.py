@@ -26,7 +26,7 @@ log = logging.getLogger("composer.engine")
 
 T = TypeVar("T")
 
-_START_SECONDS = 10.0
+_START_SECONDS = 60.0
 _SPAWN_AGAIN_SECONDS = 1.0
 
 

@@ -14,6 +14,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Iterator
 
 from composer.api.starter import has_forkserver, keeper_pid
@@ -23,8 +24,9 @@ from composer.keeper.loop import Loop
 from composer.keeper.notes import note
 from composer.paths import Paths
 
-_RETURNS_WITHIN = 2.0
-"""Seconds in which an engine starts the keeper again that it has lost."""
+_RETURNS_WITHIN = 20.0
+"""Seconds in which an engine has started the keeper again that it has lost; a tenth of one where nothing is slow."""
+_LOOK_AGAIN = 0.5
 
 
 class House:
@@ -34,6 +36,8 @@ class House:
         self._paths = paths
         self._loop = Loop()
         self._keeper = -1
+        self._until = 0.0
+        """When a lost keeper counts as gone for good."""
         known = preload()
         listener.listen(64)
         self._server = Server(self._loop, listener, known, self._leave)
@@ -57,14 +61,16 @@ class House:
     def _lost(self) -> None:
         self._loop.unwatch(self._keeper)
         os.close(self._keeper)
-        if not self._paths.keeper_socket.exists():  # it has left, rather than died
-            self._leave()
-        else:
-            self._loop.later(_RETURNS_WITHIN, self._look_again)
+        self._until = time.monotonic() + _RETURNS_WITHIN
+        self._look_again()
 
     def _look_again(self) -> None:
-        if pid := keeper_pid(self._paths):
+        if not self._paths.keeper_socket.exists():  # it has left, rather than died
+            self._leave()
+        elif pid := keeper_pid(self._paths):
             self._watch_keeper(pid)
+        elif time.monotonic() < self._until:
+            self._loop.later(_LOOK_AGAIN, self._look_again)
         else:
             self._leave()
 

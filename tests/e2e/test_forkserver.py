@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from composer.api.starter import forkserver_pid
+from composer.api.starter import forkserver_pid, keeper_pid
 from composer.paths import Paths
 from tests.e2e.harness import Engine, Project, eventually, is_gone
 from tests.e2e.terminals import Terminal
@@ -197,7 +197,8 @@ def test_it_outlives_engine_and_keeper_that_are_started_again(shop: Project) -> 
     shop.engine.kill("engine")
     assert set(shop.ps()) == {"shop-web-1"}
     shop.engine.kill("keeper")
-    time.sleep(3)  # it looks for another keeper after two
+    eventually(lambda: keeper_pid(Paths(shop.engine.data, shop.engine.run)))
+    time.sleep(1)  # it has looked for another keeper by then
 
     assert set(shop.ps()) == {"shop-web-1"}
     assert forkserver(shop) == pid
