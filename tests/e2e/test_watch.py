@@ -507,13 +507,15 @@ def test_a_second_watch_joins_the_first_and_may_outlive_it(engine: Engine) -> No
     assert "nobody watches" in shop.compose("watch", "--status", check=True).stdout
 
 
-def test_a_restart_that_an_engine_owed_comes_with_the_next(engine: Engine) -> None:
+@pytest.mark.parametrize("options", [("up", "-d", "--watch"), ("watch",)])
+def test_a_restart_that_an_engine_owed_comes_with_the_next(engine: Engine, options: tuple[str, ...]) -> None:
     """Of a rule that brings no files, so that only what it dealt with tells that there is something to do."""
     shop = engine.project(
         SYNC.replace("{action: sync, path: ./src, target: /app}", "{action: restart, path: ./src}"),
-        files={"src/a.py": "one", "src/.gitignore": ""},
+        files={"src/a.py": "one"},
     )
-    shop.up("--watch")
+    watching = shop.start(*options)
+    eventually(lambda: "watching 1 file" in shop.compose("watch", "--status").stdout)
     pid = shop.container("web")["Pid"]
     keeper, server = shop.engine.pid("keeper"), shop.engine.pid("engine")
     os.kill(keeper, signal.SIGSTOP)  # it would have another engine at once
@@ -523,6 +525,10 @@ def test_a_restart_that_an_engine_owed_comes_with_the_next(engine: Engine) -> No
 
     eventually(lambda: shop.container("web")["Pid"] not in (pid, 0))
     assert "restarted" in shop.compose("watch", "--status", check=True).stdout
+    if "watch" in options:
+        watching.interrupt()
+    watching.wait()
+    assert ("nobody watches" in shop.compose("watch", "--status").stdout) == ("watch" in options)
 
 
 def test_a_rule_of_gits_above_the_root_counts_from_when_it_is_written(engine: Engine) -> None:

@@ -1,4 +1,8 @@
-"""All watches of this engine, one a project. A detached one is on record until it is stopped or its project goes."""
+"""All watches of this engine, one a project.
+
+Each is on record: a detached one until it is stopped or its project goes, and is taken up again after any death; one with a
+terminal while that follows it. Its client asks again when an engine has died, and what changed meanwhile is dealt with.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,9 @@ from composer.engine.watching.session import Session
 from composer.engine.watching.tools import Tools
 from composer.errors import ComposerError, UsageError
 
+_ASK_AGAIN_WITHIN = 30.0
+"""Seconds in which clients of a former engine have asked again, if they are there."""
+
 log = logging.getLogger("composer.engine")
 
 
@@ -24,6 +31,9 @@ class Watching:
         self._sessions: dict[str, Session] = {}
         self._ending: dict[str, asyncio.Future[None]] = {}
         """Sessions that are finishing what is under way."""
+        self._interrupted: set[str] = set()
+        """Projects that a terminal had watched when the former engine died."""
+        self._is_closing = False
 
     async def watch(self, name: str, request: WatchRequest, emit: Callable[[Event], None]) -> Result:
         """Watch a project: until it is stopped, or detached until everything is in sync. A client that leaves ends its own.
@@ -37,15 +47,14 @@ class Watching:
             await asyncio.wait([ending])
         session = self._sessions.get(name)
         if session is None or session.over:
-            session = self._begin(name, request)
+            session = self._begin(name, request, resumed=name in self._interrupted)
         elif (both := _together(session.request, request)) != session.request:
             session.ask(both)
         queue: asyncio.Queue[Event | None] = asyncio.Queue()
         session.listeners.add(queue)
         try:
             session.detached = session.detached or request.detach
-            if session.detached:
-                self._tools.rooms.store.watches.put(name, replace(session.request, detach=True))
+            self._tools.rooms.store.watches.put(name, replace(session.request, detach=session.detached))
             if request.detach:
                 await session.ready()
                 return Result()
@@ -54,6 +63,8 @@ class Watching:
         finally:
             session.listeners.discard(queue)
             if not session.detached and not session.listeners:
+                if self._sessions.get(name) is session and not self._is_closing:
+                    self._tools.rooms.store.watches.remove(name)
                 await self._end(name, session)
         if session.error is not None:
             raise session.error
@@ -79,12 +90,17 @@ class Watching:
 
     async def resume(self) -> None:
         """Take up the watches that are on record; the engine has just started."""
-        for name, request in self._tools.rooms.store.watches.items():
-            self._begin(name, request, resumed=True)
+        for name, request in list(self._tools.rooms.store.watches.items()):
+            if request.detach:
+                self._begin(name, request, resumed=True)
+            else:
+                self._interrupted.add(name)
+        asyncio.get_running_loop().call_later(_ASK_AGAIN_WITHIN, self._interrupted.clear)
         await asyncio.to_thread(self._forget_the_gone)
 
     async def close(self) -> None:
         """End all; what is on record stays on record."""
+        self._is_closing = True
         for name, session in list(self._sessions.items()):
             await self._end(name, session)
         self._tools.ledger.close()
