@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import posixpath
 import re
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,9 +83,9 @@ class GitIgnores:
         found = self._files.get(directory)
         if found is None:
             path = Path(directory, ".gitignore")
-            self._stamps[str(path)] = _stamp(path)  # before reading: what changes meanwhile is found out
+            stamp = self._stamps[str(path)] = _stamp(path)  # before reading: what changes meanwhile is found out
             try:
-                text = path.read_text("utf-8", "surrogateescape")
+                text = path.read_text("utf-8", "surrogateescape") if stamp is not None else ""
             except OSError:
                 text = ""
             found = self._files[directory] = tuple(p for line in text.splitlines() if (p := parse(line)))
@@ -95,10 +96,12 @@ _Stamp = tuple[int, int, int, int] | None
 
 
 def _stamp(path: str | Path) -> _Stamp:
-    """What differs when a file does; None where there is none."""
+    """What differs when a file does; None where there is none, but a directory or a FIFO, say, that nobody ever writes to."""
     try:
         status = os.stat(path)  # noqa: PTH116 - many of them
     except OSError:
+        return None
+    if not stat.S_ISREG(status.st_mode):
         return None
     return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 

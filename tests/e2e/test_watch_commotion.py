@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import time
 from collections.abc import Callable
@@ -92,7 +93,8 @@ class Commotion:
         (self._shop.directory / ".env").write_text(f"LEVEL={self._random.randrange(3)}\n")
 
     def _ignore(self) -> None:
-        (self._shop.directory / "src/.gitignore").write_text(f"# {self._random.random()}\n")
+        with contextlib.suppress(OSError):  # it may be a directory by now
+            (self._shop.directory / "src/.gitignore").write_text(f"# {self._random.random()}\n")
 
     def _unsee(self) -> None:
         (self._shop.directory / ".dockerignore").write_text(f"src\n# {self._random.random()}\n")

@@ -1,3 +1,4 @@
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -93,3 +94,9 @@ def test_the_files_above_a_path_are_those_up_to_the_work_tree(work_tree: Path) -
     path = f"{work_tree}/a/b"
 
     assert GitIgnores(path).files_above(path) == [f"{work_tree}/a/.gitignore", f"{work_tree}/.gitignore"]
+
+
+def test_what_is_no_file_is_not_read(work_tree: Path) -> None:
+    os.mkfifo(work_tree / ".gitignore")
+
+    assert not GitIgnores(str(work_tree)).matches(str(work_tree / "a"), directory=False)
