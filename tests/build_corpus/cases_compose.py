@@ -6,6 +6,12 @@ _CONTEXTS = {"additional_contexts": {"more": "./more", "image": "docker-image://
 
 CASES = (
     Case(
+        "compose-cache-from-nothing",
+        "FROM busybox:1\nCOPY a /a\nRUN cat /a > /b\n",
+        {"a": "a\n"},
+        build={"cache_from": ["type=local,src=./nowhere"]},
+    ),
+    Case(
         "compose-inline",
         "",
         {"a": "a\n"},

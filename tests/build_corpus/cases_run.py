@@ -2,6 +2,17 @@
 
 from tests.build_corpus.case import Case, File
 
+KEY = """\
+-----BEGIN OPENSSH PRIVATE KEY-----
+b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZW
+QyNTUxOQAAACDH0lruXPhcbp2e2nViTto/rhgOL47ArNV8g24RL5vjAQAAAJAin9LeIp/S
+3gAAAAtzc2gtZWQyNTUxOQAAACDH0lruXPhcbp2e2nViTto/rhgOL47ArNV8g24RL5vjAQ
+AAAEDjTSS9Zv+5RK+kOI0x37Lr5fEbYYmasZ+WMAQTUvyiAcfSWu5c+FxunZ7adWJO2j+u
+GA4vjsCs1XyDbhEvm+MBAAAABmNvcnB1cwECAwQFBgc=
+-----END OPENSSH PRIVATE KEY-----
+"""
+"""A private key that opens nothing: made for these cases."""
+
 CASES = (
     Case("run-shell-and-exec", 'FROM busybox:1\nRUN echo "shell $0" > /a\nRUN ["/bin/sh", "-c", "echo exec > /b"]\n'),
     Case("run-continued", "FROM busybox:1\nRUN echo a > /a \\\n # a comment\n && echo b > /b \\\n\n && echo c > /c\n"),
@@ -206,6 +217,25 @@ CASES = (
         build={"secrets": ["token"]},
         top={"secrets": {"token": {"file": "./token"}}},
         newer=True,
+    ),
+    Case(
+        "mount-ssh-missing",
+        'FROM busybox:1\nRUN --mount=type=ssh test ! -e "$SSH_AUTH_SOCK" && echo "$SSH_AUTH_SOCK" > /socket\n',
+    ),
+    Case("mount-ssh-required-missing", "FROM busybox:1\nRUN --mount=type=ssh,required true\n", fails="ssh agent"),
+    Case(
+        "mount-ssh-key",
+        'FROM busybox:1\nRUN --mount=type=ssh test -S "$SSH_AUTH_SOCK" && echo "$SSH_AUTH_SOCK" > /socket && '
+        "stat -c '%a %u:%g' $SSH_AUTH_SOCK > /mode\n",
+        {"../key": File(KEY.encode(), 0o600)},
+        build={"ssh": ["default=./key"]},
+    ),
+    Case(
+        "mount-ssh-flags",
+        "FROM busybox:1\nRUN --mount=type=ssh,id=deploy,target=/run/agent,mode=0660,uid=5,gid=6 "
+        "stat -c '%a %u:%g' /run/agent > /mode && echo $SSH_AUTH_SOCK > /socket\nRUN test ! -S /run/agent\n",
+        {"../key": File(KEY.encode(), 0o600)},
+        build={"ssh": ["deploy=./key"]},
     ),
     Case(
         "mounts-several",
