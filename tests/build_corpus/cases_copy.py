@@ -75,6 +75,12 @@ CASES = (
         "FROM busybox:1\nCOPY --chown=whoever a /1\n",
         _TREE,
     ),
+    Case(
+        "copy-chown-half",
+        "FROM busybox:1\nRUN echo dev:x:1001:1002:dev:/:/bin/sh >> /etc/passwd\n"
+        "COPY --chown=dev:nosuch a /1\nCOPY --chown=dev: a /2\nCOPY --chown=7: a /3\nCOPY --chown=:8 a /4\n",
+        _TREE,
+    ),
     Case("copy-chown-on-scratch", "FROM scratch\nCOPY --chown=5:6 dir /d\n", _TREE),
     Case("copy-user-does-not-matter", "FROM busybox:1\nUSER nobody\nCOPY a /1\n", _TREE),
     Case(

@@ -24,9 +24,8 @@ def is_mode(text: str) -> bool:
 
 
 def is_owner(text: str) -> bool:
-    """Whether `text` names a user, or a user and a group."""
-    _, colon, group = text.partition(":")
-    return bool(text) and bool(group or not colon) and ":" not in group
+    """Whether `text` names a user, or a user and a group; BuildKit lets either be empty, which is root."""
+    return bool(text.strip(":")) and text.count(":") <= 1
 
 
 def problem_of(transfer: Copy | Add) -> tuple[str, str, str] | None:

@@ -40,7 +40,7 @@ def needs_base(text: str) -> bool:
 
 def resolve_owner(text: str, base: Sequence[Path]) -> Owner:
     """Who `USER`, `USER:GROUP` or numbers of them are in the layers `base`, topmost first. Raises FilesError."""
-    user, _, group = text.partition(":")
+    user, colon, group = text.partition(":")
     if not is_owner(text):
         raise FilesError(Reason.OWNER, f"`{text}`: is no owner", hint=OWNER_HINT)
     passwd = _text(base, "etc/passwd") if needs_base(text) else ""
@@ -55,7 +55,9 @@ def resolve_owner(text: str, base: Sequence[Path]) -> Owner:
             uid, gid = identity.uid, identity.gid
         except ContainerError:
             unknown.append(user)
-    if group.isdecimal():
+    if colon and not group:
+        gid = 0
+    elif group.isdecimal():
         gid = _number(group)
     elif group:
         try:

@@ -19,6 +19,8 @@ GROUP = "root:x:0:\nweb:x:2000:app\n"
         ("app:7", Owner(1000, 7)),
         ("7:web", Owner(7, 2000)),
         (":web", Owner(0, 2000)),
+        ("55:", Owner(55, 0)),
+        ("app:", Owner(1000, 0)),
         ("nobody", Owner(0, 0, ("nobody",))),
         ("app:nobody", Owner(1000, 1001, ("nobody",))),
     ],
@@ -44,7 +46,7 @@ def test_files_that_lead_out_or_are_none_are_not_read(tmp_path: Path) -> None:
     assert resolve_owner("app", []).unknown == ("app",)
 
 
-@pytest.mark.parametrize("text", ["", "a:", "a:b:c", "99999999999", "1:99999999999999999999999"])
+@pytest.mark.parametrize("text", ["", ":", "a:b:c", "99999999999", "1:99999999999999999999999"])
 def test_what_cannot_be_an_owner_is_an_error(text: str) -> None:
     with pytest.raises(FilesError) as failure:
         resolve_owner(text, [])
