@@ -25,10 +25,10 @@ _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001, "us": 1e-6, "µs": 1e-6
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)(ms|us|µs|ns|[hmsd]))")
 
 
-def check_format(value: str, *known: str) -> str:
+def check_format(value: str, *known: str, noun: str = "format") -> str:
     """`value`, which must be one of `known`. Raises UsageError."""
     if value not in known:
-        raise UsageError(f"`{value}` is not a format", hint=f"use one of {', '.join(known)}")
+        raise UsageError(f"`{value}` is not a {noun}", hint=f"use one of {', '.join(known)}")
     return value
 
 

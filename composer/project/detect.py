@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,17 @@ def detect(directory: Path, kind: str = "") -> Detected | None:
     found = kind or next(
         (each for each, tells in _TELLS.items() if any((directory / name).is_file() for name in tells)), ""
     )
-    return _LOOK[found](directory) if found else None
+    looked = _LOOK[found](directory) if found else None
+    recipe = _text(directory / "Dockerfile")
+    return _with_dockerfile(recipe, looked) if recipe and not kind else looked
+
+
+def _with_dockerfile(recipe: str, found: Detected | None) -> Detected:
+    """A folder that says itself how its image is built: what is inside the image is not for us to guess."""
+    exposed = re.findall(r"^\s*EXPOSE\s+(\d+)", recipe, re.MULTILINE | re.IGNORECASE)
+    port = int(exposed[0]) if exposed else found.port if found else 8080
+    rules = ("{path: ., action: rebuild}",)
+    return replace(found or Detected("", port), kind="dockerfile", port=port, values={}, watch=rules)
 
 
 _TELLS: dict[str, tuple[str, ...]] = {
@@ -75,16 +85,16 @@ def _python_command(directory: Path, wanted: str) -> tuple[str, int]:
     sources = {path.stem: _text(path) for path in sorted(directory.glob("*.py"))}
     if (directory / "manage.py").is_file():
         return _exec("python", "manage.py", "runserver", "0.0.0.0:8000"), 8000
+    script = next((name for name in ("main", "app", "server", "run") if name in sources), "") or next(
+        iter(sources), "main"
+    )
     for framework, mark, command in (
         ("fastapi", "FastAPI(", ("uvicorn", "{}:app", "--host", "0.0.0.0", "--port", "8000")),
         ("flask", "Flask(", ("flask", "--app", "{}", "run", "--host", "0.0.0.0", "--port", "8000")),
     ):
         module = next((name for name, text in sources.items() if mark in text), "")
         if module or framework in wanted:
-            return _exec(*(word.format(module or "main") for word in command)), 8000
-    script = next((name for name in ("main", "app", "server", "run") if name in sources), "") or next(
-        iter(sources), "main"
-    )
+            return _exec(*(word.format(module or script) for word in command)), 8000
     return _exec("python", f"{script}.py"), 8000
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from operator import is_
 
 from composer.project.document import Mapping as MappingNode
 from composer.project.document import Mark, Node, Path, Scalar, Sequence, say
@@ -169,9 +170,11 @@ class Interpolator:
         match node:
             case MappingNode():
                 entries = {key: self.interpolate(value, (*path, key)) for key, value in node.entries.items()}
-                return replace(node, entries=entries)
+                is_same = all(map(is_, entries.values(), node.entries.values()))
+                return node if is_same else replace(node, entries=entries)
             case Sequence():
-                return replace(node, items=tuple(self.interpolate(v, (*path, i)) for i, v in enumerate(node.items)))
+                items = tuple(self.interpolate(v, (*path, i)) for i, v in enumerate(node.items))
+                return node if all(map(is_, items, node.items)) else replace(node, items=items)
             case Scalar():
                 return self._filled(node, path)
 

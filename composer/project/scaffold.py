@@ -34,6 +34,8 @@ def scaffold(name: str, found: Detected, *, postgres: bool, redis: bool) -> dict
         "Dockerfile": f"Dockerfile.{found.kind}.j2",
         ".dockerignore": "dockerignore.j2",
     }
+    if found.kind == "dockerfile":
+        del templates["Dockerfile"]
     return {file: fill(part(f"templates/init/{template}").read_text(), facts) for file, template in templates.items()}
 
 

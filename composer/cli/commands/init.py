@@ -28,14 +28,17 @@ def init(
         bool | None, typer.Option("--redis/--no-redis", help="With Redis; otherwise where it is asked for")
     ] = None,
 ) -> int:
-    """Write a commented compose.yaml, a Dockerfile and a .dockerignore for what the folder holds; overwrite nothing."""
+    """Write a commented compose.yaml, a Dockerfile and a .dockerignore for what the folder holds; overwrite nothing.
+
+    Where there is a Dockerfile, that is what is built.
+    """
     from composer.project.detect import KINDS, detect
     from composer.project.discover import NAMES, normalise_name
     from composer.project.scaffold import scaffold
 
     session: Session = ctx.obj
     if kind:
-        check_format(kind, *KINDS)
+        check_format(kind, *KINDS, noun="kind")
     place = session.working_directory / directory
     if not place.is_dir():
         raise UsageError(f"there is no directory `{directory}`")
@@ -53,7 +56,9 @@ def init(
     )
     for name, text in files.items():
         say(f"{'wrote' if _write(place / name, text) else 'kept '}  {name}")
-    say(f"for {found.kind}; `compose up` starts it")
+    if found.kind == "dockerfile":
+        say("kept   Dockerfile")
+    say(f"for {'your Dockerfile' if found.kind == 'dockerfile' else found.kind}; `compose up` starts it")
     return 0
 
 

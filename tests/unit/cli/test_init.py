@@ -98,7 +98,7 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
 
 def test_the_kind_and_the_databases_can_be_said(tmp_path: Path) -> None:
     assert "nothing in `.` tells what it holds" in init(tmp_path).stderr
-    assert "`cobol` is not a format" in init(tmp_path, "--kind", "cobol").stderr
+    assert "`cobol` is not a kind" in init(tmp_path, "--kind", "cobol").stderr
     assert "there is no directory `x`" in init(tmp_path, "x").stderr
     (tmp_path / "requirements.txt").write_text("psycopg")
     assert init(tmp_path, "--kind", "node", "--redis", "--no-postgres").returncode == 0
@@ -106,6 +106,20 @@ def test_the_kind_and_the_databases_can_be_said(tmp_path: Path) -> None:
     services = yaml.safe_load((tmp_path / "compose.yaml").read_text())["services"]
     assert set(services) == {"web", "cache"}
     assert services["web"]["environment"] == {"REDIS_URL": "redis://cache:6379/0"}
+
+
+def test_a_dockerfile_that_is_there_is_what_is_built(tmp_path: Path) -> None:
+    recipe = "FROM python:3.13-slim\nEXPOSE 9090/tcp\n"
+    (tmp_path / "Dockerfile").write_text(recipe)
+    (tmp_path / "requirements.txt").write_text("psycopg")
+
+    assert "for your Dockerfile" in init(tmp_path).stdout
+
+    services = yaml.safe_load((tmp_path / "compose.yaml").read_text())["services"]
+    assert (services["web"]["build"], services["web"]["ports"]) == (".", ["127.0.0.1:9090:9090"])
+    assert set(services) == {"web", "db"}
+    assert (tmp_path / "Dockerfile").read_text() == recipe
+    assert load(LoadOptions(directory=tmp_path), {}).warnings == ()
 
 
 def test_an_empty_folder_is_not_guessed(tmp_path: Path) -> None:
