@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from difflib import get_close_matches
 from pathlib import Path
 
 from composer.oci.descriptor import Platform
@@ -41,6 +40,8 @@ def runs_here(platform: str, registered: Path = REGISTERED) -> bool:
 
 def obstacle(platform: str, registered: Path = REGISTERED) -> tuple[str, str]:
     """Why programs for a platform that does not run here do not, and what to do about it."""
+    from difflib import get_close_matches  # for those who need it: the engine starts without
+
     here, wanted = this_platform(), parse_platform(platform)
     close = get_close_matches(wanted.architecture, _MACHINES, 1) if wanted.architecture not in _MACHINES else []
     near = f"did you mean `{wanted.os}/{close[0]}`?" if close else ""

@@ -15,6 +15,8 @@ import pytest
 
 from composer.build.events import StepStatus
 from composer.build.options import BuildOptions
+from composer.engine.records import Lease
+from composer.engine.store import lease_key
 from composer.errors import BuildError
 from composer.image.root import is_directory
 from tests.kernel.builders import Yard, content, run
@@ -445,5 +447,20 @@ def test_whoever_waits_for_builds_to_end_does_not_keep_them_from_it(yard: Yard) 
 
         assert content(image, "/hello.txt") == "hello\n"
         await asyncio.gather(*pruning)
+
+    run(yard, scenario)
+
+
+def test_the_address_of_a_step_whose_engine_died_is_given_back(yard: Yard) -> None:
+    async def scenario(yard: Yard) -> None:
+        store = yard.engine.rooms.store
+        left, kept = Lease("n", "", "build", 0, "step", "10.1.0.2"), Lease("n", "shop", "build", 1, "", "10.1.0.3")
+        for lease in (left, kept):
+            store.leases.put(lease_key(lease), lease)
+
+        await yard.engine.recover()
+
+        assert list(store.leases) == [kept]
+        store.drop_leases([kept])
 
     run(yard, scenario)

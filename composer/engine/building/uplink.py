@@ -23,6 +23,8 @@ from composer.keeper.steps import Step
 log = logging.getLogger("composer.engine")
 
 NAME = "composer_build"
+_STEP = "build"
+"""What stands for a service in the leases of steps, which are no project's."""
 _KEPT = 10.0
 """Seconds that the network stays for the next build: making one takes longer than a step."""
 
@@ -61,7 +63,7 @@ class Uplink:
         networks = self.rooms.networks
         async with self._there(network) if network else self._present():
             config = ContainerConfig(image="", image_id="", arguments=(), networks=(Attachment(network or NAME),))
-            record = ContainerRecord(step, step, "", "build", 0, config, "", one_off=True)
+            record = ContainerRecord(step, step, "", _STEP, 0, config, "", one_off=True)
             record = replace(record, endpoints=networks.lease(record))
             try:
                 fds, steps, _ours = networks.attach(record)
@@ -96,6 +98,8 @@ class Uplink:
 
     async def clear(self) -> None:
         """After a start of the engine: take away what one that died has left, addresses of its steps too."""
+        store = self.rooms.store
+        store.drop_leases([lease for lease in store.leases if not lease.project and lease.service == _STEP])
         await self._remove()
 
     def _leave(self) -> None:
