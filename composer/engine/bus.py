@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
 
 from composer.api.messages import ContainerEvent
 from composer.errors import EngineError
@@ -20,7 +19,7 @@ class Bus:
         self._waiting: set[asyncio.Future[None]] = set()
         self.changes = 0
         """How often something has changed: whoever looks, does something else and then waits sees whether he has missed any."""
-        self._listening: dict[asyncio.Queue[ContainerEvent | None], str] = {}
+        self._listening: set[Subscription] = set()
 
     def changed(self) -> None:
         """Something is different now: everybody looks again."""
@@ -32,10 +31,9 @@ class Bus:
 
     def publish(self, project: str, event: ContainerEvent) -> None:
         """Tell the project's listeners, and wake who waits."""
-        for queue, wanted in list(self._listening.items()):
-            if wanted == project:
-                with suppress(asyncio.QueueFull):
-                    queue.put_nowait(event)
+        for subscription in self._listening:
+            if subscription.project == project:
+                subscription.offer(event)
         self.changed()
 
     async def until(self, true: Callable[[], bool], timeout: float | None = None) -> bool:
@@ -61,30 +59,39 @@ class Bus:
 
     def subscribe(self, project: str) -> Subscription:
         """A project's events from now on; close it when done."""
-        return Subscription(self._listening, project)
+        subscription = Subscription(self._listening, project)
+        self._listening.add(subscription)
+        return subscription
 
     def close(self) -> None:
         """End every subscription, when the engine stops."""
-        for queue in list(self._listening):
-            with suppress(asyncio.QueueFull):
-                queue.put_nowait(None)
+        for subscription in self._listening:
+            subscription.offer(None)
         self.changed()
 
 
 class Subscription:
     """An open ear on one project."""
 
-    def __init__(self, listening: dict[asyncio.Queue[ContainerEvent | None], str], project: str) -> None:
-        self._queue: asyncio.Queue[ContainerEvent | None] = asyncio.Queue(_LONGEST_QUEUE)
+    def __init__(self, listening: set[Subscription], project: str) -> None:
+        self.project = project
         self._listening = listening
-        listening[self._queue] = project
+        self._queue: asyncio.Queue[ContainerEvent | None] = asyncio.Queue(_LONGEST_QUEUE)
+        self._has_missed = False
+
+    def offer(self, event: ContainerEvent | None) -> None:
+        """Queue an event, or None for the end; one for which there is no room is missed, and that is told."""
+        try:
+            self._queue.put_nowait(event)
+        except asyncio.QueueFull:
+            self._has_missed = True
 
     async def __aiter__(self) -> AsyncIterator[ContainerEvent]:
         while (event := await self._queue.get()) is not None:
-            if self._queue.full():
+            if self._has_missed:
                 raise EngineError("this client reads events too slowly", hint="ask again for the current state")
             yield event
 
     def close(self) -> None:
         """Stop listening."""
-        self._listening.pop(self._queue, None)
+        self._listening.discard(self)
