@@ -25,14 +25,23 @@ class Confinement:
     def __init__(self, rooms: Rooms) -> None:
         self._rooms = rooms
         self._cgroups: dict[str, Cgroup] = {}
+        self._images: dict[str, Image] = {}
+        """Those looked for since the store's index was as `_stamp` says."""
+        self._stamp = (0, 0, 0)
         self._filters: dict[tuple[str, ...], bytes] = {}
         self._compiling = asyncio.Lock()
 
     def image(self, record: ContainerRecord) -> Image:
         """The image a container was made from. Raises ImageError when it is gone."""
-        image = self._rooms.images.find(record.config.image_id or record.config.image)
+        wanted, stamp = record.config.image_id or record.config.image, self._rooms.images.stamp()
+        if self._stamp != stamp:
+            self._images.clear()
+            self._stamp = stamp
+        image = self._images.get(wanted) or self._rooms.images.find(wanted)
         if image is None:
             raise missing(record.config.image)
+        if image.manifest is not None:  # the embedded image is none of the index, and changes with this machine
+            self._images[wanted] = image
         return image
 
     def identity(self, record: ContainerRecord, image: Image, wanted: str = "") -> Identity:

@@ -69,13 +69,14 @@ class Loop:
         await self._start(record.id)
 
     def exited(self, ended: Exit) -> None:
-        """The keeper says that a container has ended."""
+        """The keeper says that a container has ended; or something else, for which whoever started it waits."""
         if self._retired:
             self.exit_codes[ended.id] = ended.status
             self._rooms.bus.changed()
             return
-        self._reported.add(ended.id)
-        self._spawn(self._exited(ended))
+        if ended.journalled:
+            self._reported.add(ended.id)
+            self._spawn(self._exited(ended))
 
     def found(self, record: ContainerRecord) -> None:
         """The engine has started and this container runs: go on watching it."""
@@ -142,8 +143,7 @@ class Loop:
         try:
             if (watch := self._watches.pop(record.id, None)) is not None:
                 watch.cancel()
-            out_of_memory = await asyncio.to_thread(rooms.cgroups.oom_kills, record.id) > 0
-            await self._let_go(record)
+            out_of_memory = await self._let_go(record)
             record = rooms.store.containers.get(record.id) or record
             decision, history = supervise.ended(
                 record.config.restart,
@@ -181,17 +181,32 @@ class Loop:
         self._rooms.reading.pop(record.id, None)
         await self._containers.remove(RemoveContainer(record.id, record.name, record.service, volumes=True))
 
-    async def _let_go(self, record: ContainerRecord) -> None:
-        rooms = self._rooms
+    async def _let_go(self, record: ContainerRecord) -> bool:
+        """Give back what a run held; whether the kernel killed something in it for want of memory."""
         self._confinement.forget(record.id)
+        outcomes = await asyncio.gather(
+            asyncio.to_thread(self._end_cgroup, record.id), self._drop_held(record), return_exceptions=True
+        )
+        for error in outcomes:
+            if isinstance(error, ComposerError):
+                log.warning("%s: %s", record.name, error.message)
+            elif isinstance(error, BaseException):
+                raise error
+        return outcomes[0] is True
+
+    def _end_cgroup(self, container: str) -> bool:
+        killed = self._rooms.cgroups.oom_kills(container) > 0
         try:
-            await rooms.networks.withdraw(record)
-            for kind in ("pty", "stdin"):
-                await rooms.keeping.drop(f"{kind}/{record.id}")
             # Execs of a dead container are dead too (its pid namespace is), but may take a moment to leave the cgroup.
-            await asyncio.to_thread(rooms.cgroups.remove, record.id)
+            self._rooms.cgroups.remove(container)
         except ComposerError as error:
-            log.warning("%s: %s", record.name, error.message)
+            log.warning("%s: %s", container, error.message)
+        return killed
+
+    async def _drop_held(self, record: ContainerRecord) -> None:
+        await self._rooms.networks.withdraw(record)
+        for kind in ("pty", "stdin"):
+            await self._rooms.keeping.drop(f"{kind}/{record.id}")
 
     async def _restart(self, container: str, delay: float) -> None:
         await self._rooms.clock.sleep(delay)

@@ -61,6 +61,14 @@ class IndexFile:
             raise StateError(f"cannot read the image store `{self._layout}`: its layout version is `{version}`")
         return entries
 
+    def stamp(self) -> tuple[int, int, int]:
+        """What changes with every change of the index (it is replaced as a whole); zeros for one that is not there."""
+        try:
+            found = self._path.stat()
+        except FileNotFoundError:
+            return 0, 0, 0
+        return found.st_ino, found.st_mtime_ns, found.st_size
+
     def name(self, entry: Descriptor, reference: Reference, origin: Origin | None = None) -> None:
         """Make `reference` the name of the manifest `entry`; the image that had it so far stays, without the name."""
         with self._changing() as entries:

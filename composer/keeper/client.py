@@ -70,6 +70,8 @@ class Exit:
     pid: int
     status: int
     time: float
+    journalled: bool = True
+    """A container's, to be acknowledged; not that of a job or an exec."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,7 +304,7 @@ class Keeper:
             case {"is": "dropped", "name": name}:
                 self.store.drop(name)
             case {"is": "exit", "id": id_, "pid": pid, "status": status, "time": time}:
-                self._exited(Exit(id_, pid, status, time))
+                self._exited(Exit(id_, pid, status, time, bool(message.get("journal", True))))
             case {"is": "started" | "done" | "failed", "ticket": ticket}:
                 self._answer(ticket, message, fds)
             case _:

@@ -356,7 +356,7 @@ class Keeping:
             fifos.remove(Path(child.fifos))
         for engine in (self.engine, *self.retired):
             if engine is not None:
-                engine.send({"is": "exit", **child.exit})
+                engine.send({"is": "exit", **child.exit, "journal": child.journal})
 
     def reap_orphans(self) -> None:
         """Reap what was reparented to us; our own children are reaped through their pidfds.

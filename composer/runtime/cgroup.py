@@ -168,6 +168,15 @@ def kill_below(directory: Path) -> None:
 
 def remove_tree(directory: Path) -> None:
     """Remove a group and the groups below it; busy ones are tried again shortly, since exits are asynchronous."""
+    try:
+        directory.rmdir()
+    except FileNotFoundError:
+        return
+    except OSError:  # it is busy, or not the last of its tree
+        _remove_from_below(directory)
+
+
+def _remove_from_below(directory: Path) -> None:
     for path, _directories, _files in os.walk(directory, topdown=False):
         deadline = time.monotonic() + _GONE_WITHIN
         while True:

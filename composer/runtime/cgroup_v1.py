@@ -79,11 +79,11 @@ class CgroupsV1:
         return count(self._parents[place] / name / "memory.oom_control", "oom_kill") if place else 0
 
     def remove(self, name: str) -> None:
-        for parent in self._parents.values():
-            # Otherwise the group lives on, unseen, for as long as a page of its cache does.
-            with suppress(OSError):
-                if (file := parent / name / "memory.force_empty").exists():
-                    file.write_text("0")
+        for place, parent in self._parents.items():
+            if place == self._places.get("memory"):
+                # Otherwise the group lives on, unseen, for as long as a page of its cache does.
+                with suppress(OSError):
+                    (parent / name / "memory.force_empty").write_text("0")
             remove_tree(parent / name)
 
     def remove_parent(self) -> None:

@@ -71,6 +71,23 @@ def test_the_exit_code_of_an_exec_is_told(house: House) -> None:
     assert asyncio.run(scenario()) == [12, 137]
 
 
+def test_only_the_exit_of_a_container_is_to_be_acknowledged(house: House) -> None:
+    async def scenario() -> dict[str, bool]:
+        exits: dict[str, bool] = {}
+        async with a_keeper(house) as keeper:
+            keeper.on_exit = lambda ended: exits.update({ended.id: ended.journalled})
+            container = await keeper.run(house.run("one", "sleep", "60"))
+            close(await keeper.run(entering(container, "true")))
+            await keeper.wait("exec")
+            signal.pidfd_send_signal(container.pidfd, signal.SIGKILL)
+            close(container)
+            await keeper.wait("one")
+            await asyncio.sleep(0)  # then it is told
+        return exits
+
+    assert asyncio.run(scenario()) == {"exec": False, "one": True}
+
+
 def test_nobody_is_reaped_while_a_process_enters_a_container() -> None:
     """What will run in there is the keeper's child before the keeper knows it, and may have ended by then."""
 

@@ -62,6 +62,23 @@ def test_an_image_is_found_by_every_spelling_of_its_name_and_by_its_id(store: St
         assert store.find(other) is None
 
 
+def test_the_stamp_changes_when_a_name_may_lead_elsewhere(store: Store) -> None:
+    stamps = [store.stamp()]
+    add(store, "app:1")
+    stamps.append(store.stamp())
+    assert store.find("app:1")
+    assert store.stamp() == stamps[-1]
+
+    add(store, "app:1", "y")
+    stamps.append(store.stamp())
+    store.tag("app:1", "app:2")
+    stamps.append(store.stamp())
+    store.remove("app:1")
+    stamps.append(store.stamp())
+
+    assert len(set(stamps)) == len(stamps)
+
+
 def test_what_is_no_reference_is_an_error(store: Store) -> None:
     with pytest.raises(ImageError, match="as an image reference"):
         store.find("Not A Reference")
