@@ -78,19 +78,30 @@ class Subscription:
         self._listening = listening
         self._queue: asyncio.Queue[ContainerEvent | None] = asyncio.Queue(_LONGEST_QUEUE)
         self._has_missed = False
+        self._has_ended = False
 
     def offer(self, event: ContainerEvent | None) -> None:
         """Queue an event, or None for the end; one for which there is no room is missed, and that is told."""
+        self._has_ended = self._has_ended or event is None
         try:
             self._queue.put_nowait(event)
         except asyncio.QueueFull:
             self._has_missed = True
 
     async def __aiter__(self) -> AsyncIterator[ContainerEvent]:
+        """The events. Raises EngineError where some were missed; who looks at the state then may go on with those after."""
         while (event := await self._queue.get()) is not None:
             if self._has_missed:
+                self._begin_anew()
                 raise EngineError("this client reads events too slowly", hint="ask again for the current state")
             yield event
+
+    def _begin_anew(self) -> None:
+        self._has_missed = False
+        while not self._queue.empty():
+            self._queue.get_nowait()
+        if self._has_ended:
+            self._queue.put_nowait(None)
 
     def close(self) -> None:
         """Stop listening."""
