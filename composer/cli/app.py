@@ -13,7 +13,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from composer.cli.session import Globals, Session
+from composer.cli.session import PROGRESS, Globals, Session
+from composer.errors import UsageError
 
 _COMMANDS = {
     "build": "Build the images of services",
@@ -129,6 +130,8 @@ def root(
     if ctx.invoked_subcommand is None:
         typer.echo(ctx.get_help())
         raise typer.Exit
+    if progress and progress not in PROGRESS:
+        raise UsageError(f"`{progress}` is not a way to show progress", hint=f"use one of {', '.join(PROGRESS)}")
     ctx.obj = Session(
         Globals(
             files=tuple(file or ()),

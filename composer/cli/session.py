@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from composer.project.model import Project
 
 
+PROGRESS = ("auto", "tty", "plain", "json", "quiet")
+"""The ways to show progress."""
+
+
 @dataclass(frozen=True, slots=True)
 class Globals:
     """The options that stand before the command; empty means not given."""

@@ -137,5 +137,6 @@ def _tell(channel: socket.socket, step: steps.Step | None, error: BaseException)
 def _why(error: BaseException) -> str:
     if not isinstance(error, OSError):
         return f"{type(error).__name__}: {error}"
-    words = (error.strerror or str(error)).lower() if error.errno else str(error)
+    words = (error.strerror or str(error)) if error.errno else str(error)
+    words = words[:1].lower() + words[1:]
     return f"{words} ({error.filename})" if error.filename else words

@@ -22,6 +22,7 @@ CHECKS: tuple[Callable[[Mapping, Report], None], ...] = (
     references.known_files,
     references.known_contexts,
     build_checks.context_circles,
+    clashes.places,
     clashes.replicas,
     clashes.container_names,
     clashes.network_modes,

@@ -48,6 +48,18 @@ def images(tree: Mapping, report: Report) -> None:
             report.error(message, build.key("dockerfile_inline"))
 
 
+def places(tree: Mapping, report: Report) -> None:
+    """Where a process starts, and what is kept in memory, are absolute paths in the container."""
+    for name, service in services_of(tree).items():
+        found = [("working_dir", service.get("working_dir"), text_of(service, "working_dir"))]
+        found += [("tmpfs", item, str(plain(item)).partition(":")[0]) for item in items_of(service, "tmpfs")]
+        for key, node, path in found:
+            if node is None or not path or path.startswith("/") or (report.raw and "$" in path):
+                continue
+            label = "expected a path in the container, beginning with `/`"
+            report.refuse(f"services.{name}.{key}: `{path}` is not an absolute path", node.mark, label=label)
+
+
 def replicas(tree: Mapping, report: Report) -> None:
     """What can exist only once does not go with several replicas."""
     for name, service in services_of(tree).items():

@@ -39,7 +39,7 @@ def test_a_signal_is_told_as_128_and_its_number(house: House) -> None:
 @pytest.mark.parametrize(
     ("command", "exit_code", "words"),
     [
-        ("missing", 127, "start `missing`: not found in path"),
+        ("missing", 127, "start `missing`: not found in PATH"),
         ("/bin/missing", 127, "start `/bin/missing`: no such file or directory (/bin/missing)"),
         ("/etc", 126, "start `/etc`: permission denied (/etc)"),
         ("./data", 126, "permission denied"),
@@ -368,5 +368,5 @@ def test_exec_is_always_looked_up_in_its_own_path(house: House) -> None:
         async with a_keeper(house) as keeper:
             await keeper.run(Run("one", steps, clone=ALL))
 
-    with pytest.raises(ContainerError, match="not found in path"):
+    with pytest.raises(ContainerError, match="not found in PATH"):
         asyncio.run(scenario())

@@ -8,8 +8,9 @@ import typer
 
 from composer.cli.app import command_app
 from composer.cli.options import Services, check_format
-from composer.cli.render.answer import say, say_json, say_table
-from composer.cli.render.containers import HEADINGS, as_docker, as_row
+from composer.cli.render.answer import say, say_json, say_table, write
+from composer.cli.render.containers import FIELDS, HEADINGS, as_docker, as_row
+from composer.cli.render.template import is_template, rendered
 from composer.cli.session import Session
 from composer.errors import UsageError
 
@@ -27,12 +28,13 @@ def ps(
     names: Annotated[bool, typer.Option("--services", help="Only the names of services")] = False,
     status: Annotated[list[str] | None, typer.Option(help=f"Only those that are: {', '.join(STATES)}")] = None,
     filter_: Annotated[list[str] | None, typer.Option("--filter", help="`status=STATE`")] = None,
-    format_: Annotated[str, typer.Option("--format", help="table or json")] = "table",
+    format_: Annotated[str, typer.Option("--format", help="table, json, or a template like `{{.Name}}`")] = "table",
     no_trunc: Annotated[bool, typer.Option("--no-trunc", help="Show commands and ids whole")] = False,
 ) -> int:
     """List containers."""
     session: Session = ctx.obj
-    check_format(format_, "table", "json")
+    if not is_template(format_):
+        check_format(format_, "table", "json")
     wanted = _states(status, filter_)
     chosen = session.check_services(services)
     containers = [
@@ -47,6 +49,9 @@ def ps(
         say(*(container.id for container in containers))
     elif names:
         say(*dict.fromkeys(container.service for container in containers))
+    elif is_template(format_):
+        records = [as_docker(container, whole=no_trunc) for container in containers]
+        write(rendered(format_, records, FIELDS))
     elif format_ == "json":
         for container in containers:
             say_json(as_docker(container, whole=no_trunc))

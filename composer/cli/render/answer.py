@@ -17,6 +17,11 @@ def say(*lines: str) -> None:
     sys.stdout.write("".join(f"{line}\n" for line in lines))
 
 
+def write(text: str) -> None:
+    """Print text as it is."""
+    sys.stdout.write(text)
+
+
 def say_json(value: Any) -> None:
     """Print one value on one line."""
     say(json.dumps(value, ensure_ascii=False))

@@ -10,6 +10,11 @@ from typing import Any
 
 from composer.api.messages import ContainerSummary, Publisher
 
+FIELDS = (
+    "Command", "CreatedAt", "ExitCode", "Health", "ID", "Image", "Labels", "LocalVolumes", "Mounts", "Name", "Names",
+    "Networks", "Pid", "Ports", "Project", "Publishers", "RunningFor", "Service", "Size", "State", "Status", "Created",
+)  # fmt: skip
+"""What `as_docker` has."""
 HEADINGS = ("NAME", "IMAGE", "COMMAND", "SERVICE", "CREATED", "STATUS", "PORTS")
 _SHORT_ID, _SHORT_COMMAND, _SHORT_MOUNT = 12, 20, 15
 

@@ -21,9 +21,8 @@ from composer.cli.render.live import LiveProgress, show_notice
 from composer.cli.render.status import describe, is_done, is_measure, is_notice, is_step, words
 from composer.cli.render.steps import StepLog
 from composer.cli.render.terminal import Screen
+from composer.cli.session import PROGRESS
 from composer.errors import UsageError
-
-MODES = ("auto", "tty", "plain", "json", "quiet")
 
 
 class Progress(Protocol):
@@ -171,4 +170,4 @@ def choose_progress(mode: str, screen: Screen) -> Progress:
         case "quiet":
             return QuietProgress(screen)
         case _:
-            raise UsageError(f"`{mode}` is not a way to show progress", hint=f"use one of {', '.join(MODES)}")
+            raise UsageError(f"`{mode}` is not a way to show progress", hint=f"use one of {', '.join(PROGRESS)}")

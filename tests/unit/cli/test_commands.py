@@ -165,7 +165,15 @@ def test_a_project_can_be_worked_with_by_name_alone(
     assert run("-p", "shop", "down", "-v", "-t", "1")[0] == 0
     assert engine.requests[-1] == (
         "/projects/shop/down",
-        {"project": None, "services": [], "volumes": True, "remove_orphans": False, "timeout": 1.0, "dry_run": False},
+        {
+            "project": None,
+            "services": [],
+            "volumes": True,
+            "images": "",
+            "remove_orphans": False,
+            "timeout": 1.0,
+            "dry_run": False,
+        },
     )
     assert DownRequest(volumes=True, timeout=1.0).project is None
 
@@ -266,6 +274,9 @@ def test_images_are_imported_listed_and_removed(run: Run, engine: FakeEngine, tm
 def test_ls_lists_running_projects_and_all_when_asked(run: Run) -> None:
     run("up", "-d")
     assert run("ls", "-q")[1] == "shop\n"
+    assert run("ls", "-q", "--filter", "name=^sh")[1] == "shop\n"
+    assert run("ls", "-q", "--filter", "name=blog")[1] == ""
+    assert "write `--filter name=REGEX`" in run("ls", "--filter", "status=up")[2]
     run("stop")
 
     assert run("ls", "-q")[1] == ""
@@ -321,3 +332,18 @@ def test_what_cannot_be_is_said_before_anything_begins(run: Run, engine: FakeEng
     assert "`--build` and `--no-build` cannot be combined" in run("up", "-d", "--build", "--no-build")[2]
     assert "`--pull sometimes` is not known" in run("up", "-d", "--pull", "sometimes")[2]
     assert len(engine.requests) == before
+
+
+def test_ps_fills_in_a_template(run: Run) -> None:
+    run("up", "-d")
+
+    assert run("ps", "--format", "{{.Name}} is {{.State}}")[1].splitlines()[0].endswith(" is running")
+    assert run("ps", "--format", "table {{.Name}}\\t{{.Service}}")[1].splitlines()[0].split() == ["NAME", "SERVICE"]
+    code, _, err = run("ps", "--format", "{{.Nmae}}")
+    assert (code, "did you mean `Name`?" in err) == (1, True)
+
+
+def test_a_wrong_way_to_show_progress_is_refused_by_every_command(run: Run) -> None:
+    code, _, err = run("--progress", "fancy", "ps")
+
+    assert (code, "use one of auto, tty, plain, json, quiet" in err) == (1, True)

@@ -32,6 +32,9 @@ BAD = [
     ("ports: ['90-80:1']", "the range `90-80` runs backwards", "90-80", "write `80-90`"),
     ("ports: ['1.2.3.400:80:80']", "`1.2.3.400` is not an IP address", "1.2.3.400", ""),
     ("ports: [{published: 80}]", "services.web.ports[0] has no `target`", "{", ""),
+    ("working_dir: app", "services.web.working_dir: `app` is not an absolute path", "app", ""),
+    ("tmpfs: ['run:size=1m']", "services.web.tmpfs: `run` is not an absolute path", "'run:size=1m'", ""),
+    ("extra_hosts: [db]", "services.web.extra_hosts[0]: `db` has no address", "db", "write `NAME=ADDRESS`"),
     ("expose: [x]", "services.web.expose[0]: `x` is not a port", "x", ""),
     # volumes
     ("volumes: ['data:/d']", "there is no volume `data`", "data", "declare it"),
@@ -219,3 +222,11 @@ def test_what_a_build_has_no_use_for_of_a_secret_is_told(tmp_path: Path) -> None
 
     (warning,) = load_in(tmp_path).warnings
     assert warning.message == "services.web.build.secrets[0].mode is not supported yet and has no effect"
+
+
+def test_an_image_whose_variable_is_missing_is_told_of_once(tmp_path: Path) -> None:
+    text = 'services: {web: {image: "x:${TAG:?say which}"}}'
+
+    assert [found.message for found in problems(tmp_path, text)] == [
+        "services.web.image: the variable `TAG` must be set: say which"
+    ]
