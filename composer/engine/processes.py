@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 from composer.api.messages import ExecRequest
 from composer.api.stream import STDERR, STDOUT
 from composer.engine.confinement import Confinement
+from composer.engine.pipes import chunks
 from composer.engine.records import ContainerRecord
 from composer.engine.rooms import Rooms
-from composer.engine.sessions import ProcessSession, chunks
+from composer.engine.sessions import ProcessSession
 from composer.engine.translate import exec_process
 from composer.errors import ContainerError, EngineError
 from composer.keeper.client import Run

@@ -6,5 +6,6 @@
 * `routes`   one handler for each request of `api.messages`; it decodes, calls, encodes, and decides nothing
 * `answers`  how handlers read requests, and answer with an object or line by line
 * `upgrade`  connections that stop being HTTP: exec and attach
+* `succession` making way for an engine of other code
 * `wiring`   the composition root: the only module that chooses the real drivers
 """

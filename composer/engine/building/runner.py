@@ -26,9 +26,9 @@ from composer.engine.building.surroundings import StepNetwork, etc_files, identi
 from composer.engine.building.uplink import Uplink
 from composer.engine.confinement import Confinement
 from composer.engine.networking import JOINED
+from composer.engine.pipes import chunks
 from composer.engine.records import ContainerRecord
 from composer.engine.rooms import Rooms
-from composer.engine.sessions import chunks
 from composer.engine.world import State
 from composer.errors import ComposerError, ContainerError
 from composer.keeper import steps
