@@ -38,6 +38,8 @@ class Sources:
     warnings: tuple[str, ...] = ()
     files_of: Mapping[str, str] = field(default_factory=dict)
     """The `.env` file that set a variable, for those that the environment did not."""
+    overruled: Mapping[str, str] = field(default_factory=dict)
+    """The `.env` file that sets a variable in vain: the environment, or a file that goes before it, does so too."""
 
 
 def discover(options: LoadOptions, environment: Mapping[str, str]) -> Sources:
@@ -48,13 +50,16 @@ def discover(options: LoadOptions, environment: Mapping[str, str]) -> Sources:
     """
     warnings: list[str] = []
     files_of: dict[str, str] = {}
+    overruled: dict[str, str] = {}
     files = _named_files(options, environment, options.directory)
+    are_named = bool(options.env_files or environment.get("COMPOSE_ENV_FILES"))
+    read_in: Path | None = None
     if files is None:
         given = _absolute(options.project_directory, options.directory) if options.project_directory else None
         found = _find(given or options.directory, warnings)
         base = given or (found[0].parent if found else options.directory)
         # The `.env` there may hold COMPOSE_FILE; what else it says goes before the `.env` of the directory that leads to.
-        environment = _variables(options, environment, base, files_of)
+        environment, read_in = _variables(options, environment, base, files_of, overruled), base
         files = _named_files(options, environment, options.directory if given else base)
         if files is not None:
             warnings = []
@@ -65,8 +70,9 @@ def discover(options: LoadOptions, environment: Mapping[str, str]) -> Sources:
             hint = "create `compose.yaml`, or name a file with `-f`"
             raise ProjectError([Diagnostic(Severity.ERROR, message, hint=hint)])
     directory = _project_directory(options, files)
-    variables = _variables(options, environment, directory, files_of)
-    return Sources(files, directory, variables, tuple(warnings), files_of)
+    if read_in is None or (read_in != directory and not are_named):
+        environment = _variables(options, environment, directory, files_of, overruled)
+    return Sources(files, directory, environment, tuple(warnings), files_of, overruled)
 
 
 def _absolute(name: str, directory: Path) -> Path:
@@ -117,7 +123,11 @@ def _project_directory(options: LoadOptions, files: tuple[Path | None, ...]) -> 
 
 
 def _variables(
-    options: LoadOptions, environment: Mapping[str, str], directory: Path, files_of: dict[str, str] | None = None
+    options: LoadOptions,
+    environment: Mapping[str, str],
+    directory: Path,
+    files_of: dict[str, str],
+    overruled: dict[str, str],
 ) -> dict[str, str]:
     names = list(options.env_files)
     if not names and (listed := environment.get("COMPOSE_ENV_FILES")):
@@ -131,9 +141,10 @@ def _variables(
         known = {**variables, **environment}
         name = show(path, options.directory)
         found = parse_dotenv(read_text(path, "the variables", named_by_user=bool(names)), name, known.get)
+        overruled |= {key: files_of[key] for key in found.keys() & variables.keys() - environment.keys()}
+        overruled |= {key: name for key in found.keys() & environment.keys() if files_of.get(key) != name}
         variables |= found
-        if files_of is not None:
-            files_of |= dict.fromkeys(found.keys() - environment.keys(), name)
+        files_of |= dict.fromkeys(found.keys() - environment.keys(), name)
     return {**variables, **environment}
 
 

@@ -30,6 +30,8 @@ class Use:
     name: str
     source: str
     """`the environment`, a file, `its default`, or `nothing: it is not set`."""
+    over: str = ""
+    """The file that sets it too, in vain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,9 @@ def explain(loaded: Loaded, text: str) -> Explanation:
     data = canonical(loaded.tree, _everything(loaded))
     path, value = _find(data, text)
     said = [
-        _said(loaded, node, mark.location, how) for node, mark, how in loaded.trace.said_at(path) if mark is not None
+        _said(loaded, node, mark.location, how)
+        for node, mark, how in loaded.trace.said_at(path, loaded.tree)
+        if mark is not None
     ]
     if len(path) == 4 and path[0] == "services" and path[2] == "environment":
         said = [*_from_env_files(loaded, str(path[1]), str(path[3])), *said]
@@ -134,7 +138,7 @@ def _uses(loaded: Loaded, template: str) -> list[Use]:
             source = loaded.variable_files.get(name, "the environment")
         else:
             source = "its default" if name in defaults else "nothing: it is not set"
-        found.append(Use(name, source))
+        found.append(Use(name, source, loaded.overruled.get(name, "")))
     return found
 
 

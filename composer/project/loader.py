@@ -49,6 +49,8 @@ class Loaded:
     """Everything that was said, what lost included."""
     variable_files: Dict[str, str]
     """The file that gave a variable its value, for those that the environment did not."""
+    overruled: Dict[str, str]
+    """The file that sets a variable in vain."""
 
 
 def load_project(options: LoadOptions, environment: Dict[str, str]) -> Loaded:
@@ -95,7 +97,9 @@ def load_project(options: LoadOptions, environment: Dict[str, str]) -> Loaded:
         # A variable where a number belongs fits in no model: there is only the tree.
         report.raise_errors()
         bare = Project(name=name, working_dir=str(found.directory), compose_files=files)
-        return Loaded(bare, report.warnings, (), Origins.of(tree), tree, named, layers.trace, found.files_of)
+        return Loaded(
+            bare, report.warnings, (), Origins.of(tree), tree, named, layers.trace, found.files_of, found.overruled
+        )
     # Where no profile is asked for, a service takes part whose profile a variable left empty.
     profiles = options.profiles or _listed(variables.get("COMPOSE_PROFILES", "")) or ("",)
     assembler = Assembler(name, interpolator.lookup, found.directory, options.directory, report)
@@ -107,7 +111,15 @@ def load_project(options: LoadOptions, environment: Dict[str, str]) -> Loaded:
     report.raise_errors()
     assert project is not None, "the assembler gives up only with a report"
     return Loaded(
-        project, report.warnings, report.obstacles, Origins.of(tree), tree, named, layers.trace, found.files_of
+        project,
+        report.warnings,
+        report.obstacles,
+        Origins.of(tree),
+        tree,
+        named,
+        layers.trace,
+        found.files_of,
+        found.overruled,
     )
 
 

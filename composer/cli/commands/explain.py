@@ -10,6 +10,7 @@ import typer
 from composer.cli.app import command_app
 from composer.cli.options import check_format
 from composer.cli.render.answer import say
+from composer.cli.render.errors import shown_path
 from composer.cli.session import Session
 
 if TYPE_CHECKING:
@@ -39,9 +40,9 @@ def explain(
 
 
 def _lines(explanation: Explanation) -> list[str]:
-    path = ".".join(map(str, explanation.path))
-    value = _short(explanation.value)
-    lines = [f"{path}: {value}"]
+    from composer.project.document import say as spelled
+
+    lines = [f"{spelled(explanation.path)}: {_short(explanation.value)}"]
     for number, said in enumerate(explanation.said):
         # Lists and mappings are put together, anything else is replaced.
         other = "and" if isinstance(said.value, dict | list) else "over"
@@ -52,8 +53,8 @@ def _lines(explanation: Explanation) -> list[str]:
 def _place(word: str, said: Said) -> list[str]:
     how = f" ({said.how})" if said.how else ""
     written = _short(said.template or said.value)
-    lines = [f"  {word}  {said.location}{how}  {written}"]
-    lines += [f"        {use.name} from {use.source}" for use in said.uses]
+    lines = [f"  {word}  {shown_path(said.location)}{how}  {written}"]
+    lines += [f"        {use.name} from {use.source}" + (f", over {use.over}" if use.over else "") for use in said.uses]
     return lines
 
 

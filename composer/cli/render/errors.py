@@ -88,7 +88,7 @@ def _excerpt(screen: Screen, location: errors.Location, label: str, colour: str)
     def bar(sign: str) -> str:
         return screen.paint(sign, BLUE)
 
-    lines = [f"{margin}{bar('┌')} {clean(_shown_path(location))}"]
+    lines = [f"{margin}{bar('┌')} {clean(shown_path(location))}"]
     if "\n" in location.source:
         meant = location.source.split("\n")
         margin = " " * max(len(str(location.line + len(meant))), 2)
@@ -128,7 +128,7 @@ def _spaced(text: str) -> str:
     return clean_line(text.replace("\t", "    "))
 
 
-def _shown_path(location: Location) -> str:
+def shown_path(location: Location) -> str:
     """file:line:column, relative where the file lies under the working directory."""
     try:
         return f"{Path(location.file).relative_to(Path.cwd())}:{location.line}:{location.column}"

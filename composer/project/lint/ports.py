@@ -63,6 +63,38 @@ def published_twice(loaded: Loaded) -> Iterator[Finding]:
                 yield Finding(message, port.mark, fix)
 
 
+def taken(loaded: Loaded) -> Iterator[Finding]:
+    """The host has each port once: the second container that asks for it does not start."""
+    seen: dict[tuple[str | None, str | None], list[tuple[str, Mapping]]] = {}
+    services = services_of(loaded.tree)
+    for name, service in services.items():
+        for port in items_of(service, "ports"):
+            published = text_of(port, "published") if isinstance(port, Mapping) else None
+            if not isinstance(port, Mapping) or not published or "-" in published:
+                continue
+            others = seen.setdefault((published, text_of(port, "protocol")), [])
+            for other, first in others:
+                if _meet(port, first) and _together(service, services[other]):
+                    who = "here" if other == name else f"by `{other}`"
+                    message = f"services.{name}.ports: the host's port {published} is taken {who} too"
+                    yield Finding(message, port.mark, "publish one of them at another port, or at another address")
+                    break
+            others.append((name, port))
+
+
+def _meet(one: Mapping, other: Mapping) -> bool:
+    addresses = {text_of(port, "host_ip") or "0.0.0.0" for port in (one, other)}
+    return len(addresses) == 1 or bool(addresses & {"0.0.0.0", "::"})
+
+
+def _together(one: Mapping, other: Mapping) -> bool:
+    """Whether they run at the same time: services with different profiles may be alternatives."""
+    profiles = [
+        {item.value for item in items_of(each, "profiles") if isinstance(item, Scalar)} for each in (one, other)
+    ]
+    return not all(profiles) or bool(profiles[0] & profiles[1])
+
+
 def sexagesimal(loaded: Loaded) -> Iterator[Finding]:
     """`22:22` without quotes is the number 1342 for readers of YAML 1.1, which many tools are; here it is a port."""
     for layer in loaded.trace.layers:

@@ -24,6 +24,7 @@ RULES = (
     Rule("C010", "unused", Level.WARNING, unused.unused),
     Rule("C011", "engine-socket", Level.NOTE, unused.engine_socket),
     Rule("C012", "published-to-everybody", Level.NOTE, ports.published_to_everybody),
+    Rule("C013", "port-taken", Level.ERROR, ports.taken),
 )
 
 

@@ -60,6 +60,22 @@ def test_variables_are_told_with_what_gave_them_their_value(found: Ask) -> None:
     assert found("services.base.environment.with.dot").said[0].uses == (Use("SHELL_SAID", "the environment"),)
 
 
+def test_an_item_of_a_merged_list_comes_from_the_file_that_has_it(found: Ask) -> None:
+    assert [found(f"services.web.ports[{index}].target").said[0].location.file for index in (0, 1)] == [
+        "compose.yaml",
+        "compose.override.yaml",
+    ]
+    assert len(found("services.web.ports[0]").said) == 1
+
+
+def test_a_file_whose_variable_lost_is_told(tmp_path: Path) -> None:
+    write(tmp_path, {**FILES, "b.env": "TAG=8\nX=file\n"})
+    loaded = load_in(tmp_path, {"X": "shell"}, env_files=(".env", "b.env"))
+
+    assert explain(loaded, "services.base.image").said[0].uses == (Use("TAG", "b.env", ".env"),)
+    assert explain(loaded, "services.base.environment.X").said[0].uses == (Use("X", "the environment", "b.env"),)
+
+
 def test_an_env_file_is_shown_with_its_line(found: Ask) -> None:
     assert said(found("services.web.environment.A")) == ["compose.yaml:7 own", "a.env:2 file"]
     assert said(found("services.web.environment.B")) == ["a.env:3 two"]

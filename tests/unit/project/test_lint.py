@@ -27,6 +27,7 @@ BAD = {
     "C009": "services: {a: {image: 'i:1', ports: ['80:80']}}",
     "C010": "services: {a: {image: 'i:1'}}\nvolumes: {v: {}}\nnetworks: {n: {}}\nsecrets: {s: {file: ./x}}",
     "C012": "services: {a: {image: 'i:1', ports: ['8000:8000', '0.0.0.0:81:81']}}",
+    "C013": "services: {a: {image: 'i:1', ports: ['90:80']}, b: {image: 'i:1', ports: ['127.0.0.1:90:1']}}",
     "C011": "services: {a: {image: 'i:1', volumes: ['/var/run/docker.sock:/var/run/docker.sock']}}",
 }
 GOOD = {
@@ -44,6 +45,8 @@ GOOD = {
     "C010": "services: {a: {image: 'i:1', volumes: ['v:/v']}}\nvolumes: {v: {}}",
     "C012": "services: {a: {image: 'i:1', ports: ['127.0.0.1:8000:8000', '[::1]:81:81']}}",
     "C011": "services: {a: {image: 'i:1', volumes: ['./docker:/x']}}",
+    "C013": "services: {a: {image: 'i:1', ports: ['90:80', '91:80', '90:80/udp', '127.0.0.1:92:1', '127.0.0.2:92:1']},"
+    "b: {image: 'i:1', profiles: [b], ports: ['93:1']}, c: {image: 'i:1', profiles: [c], ports: ['93:1']}}",
 }
 
 
