@@ -195,10 +195,6 @@ class Hosts:
 def _host(name: str, address: str, node: Scalar, path: Path, report: Report) -> Node | None:
     if report.raw and is_unfilled(node):
         return node if "$" in name and not address else derived(f"{name.strip()}={address.strip()}", node.mark)
-    if not address.strip():
-        hint = "write `NAME=ADDRESS`, or `NAME=host-gateway` for this machine"
-        report.error(f"{say(path)}: `{name}` has no address", node.mark, hint=hint)
-        return None
     bare = address.strip().removeprefix("[").removesuffix("]")
     if not bare:
         hint = "write `NAME=ADDRESS`, or `NAME=host-gateway` for this machine"

@@ -153,7 +153,6 @@ MISTAKES: dict[str, tuple[Files, ...]] = {
         _web("container_name: a b"),
         _web("network_mode: hots"),
         _web("extra_hosts: ['a:b']"),
-        _web("extra_hosts: [a]"),
         _web("healthcheck: {test: [curl, localhost]}"),
         _web("ulimits: {nofile: {soft: 1}}"),
         _web("secrets: [{source: s, mode: rw}]", "secrets:\n  s: {file: ./s}\n"),
@@ -206,6 +205,7 @@ MISTAKES: dict[str, tuple[Files, ...]] = {
         _web("scale: 2\ndeploy: {replicas: 3}"),
         _web("mem_limit: 64m\ndeploy: {resources: {limits: {memory: 128m}}}"),
         _web("network_mode: host\nnetworks: [back]", _BACK),
+        _web("develop: {watch: [{action: rebuild}]}"),
         _web("develop: {watch: [{path: ., action: sync}]}"),
         "services:\n  a: {build: {additional_contexts: {x: 'service:b'}}}\n"
         "  b: {build: {additional_contexts: {x: 'service:a'}}}\n",
