@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from composer.errors import Diagnostic, Location, Severity
+from composer.lock.behind import known
 from composer.lock.model import Lock
 from composer.lock.places import Places
 from composer.lock.update import Found, updated
@@ -47,6 +48,7 @@ class Difference:
 
 def compare(lock: Lock, uses: Uses, text: str, path: Path) -> tuple[Difference, ...]:
     """What differs between the lock, whose `text` is the file's at `path`, and what a project uses; by kind and name."""
+    uses = known(lock, uses)
     places = Places(text, str(path))
     found = [
         *_missing("image", uses.images, lock.images, path.name),

@@ -1,13 +1,13 @@
 """What the Dockerfiles of a project begin with and fetch, as far as the files themselves tell.
 
-A Dockerfile of a remote context lies where nobody has been yet: its context is locked, what it names in turn is not, which
-a warning says. What ONBUILD instructions of base images fetch is not known before these are there.
+A Dockerfile of a remote context lies where nobody has been yet: its context is locked here, what it names in turn when the
+lock is made and the repository is there to be read (`making`). That of an archive is not read at all, which a warning says.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from composer.build.dockerfile.source import MAX_SIZE
 from composer.build.dockerfile.sources import is_remote
 from composer.build.dockerfile.stages import Stages, link
 from composer.errors import BuildError, ComposerError, Diagnostic, ImageError, Severity
-from composer.lock.uses import Collector, Use, built_here
+from composer.lock.uses import Collector, Use, Uses, built_here
 from composer.oci.digest import Digest
 from composer.oci.platform import parse_platform, this_platform
 from composer.project.model import Build, Project, Service
@@ -53,12 +53,50 @@ def dockerfile_uses(project: Project, service: Service, origins: Origins, direct
     _contexts(build, here, into)
     if build.dockerfile_inline is None and is_remote(build.context):
         _remote(build.context, here, into)
-        into.warn(
-            f"what the Dockerfile in `{build.context}` builds upon is not locked: it is not here to be read", here
-        )
+        if build.context in into.downloads:
+            into.warn(
+                f"what the Dockerfile in `{build.context}` builds upon is not locked: it is not here to be read", here
+            )
         return
+    _recipe_uses(project, service, lambda: _read(service.name, build, here, directory), here, into)
+
+
+def remote_builds(project: Project) -> dict[str, list[str]]:
+    """The services whose Dockerfile lies in a remote context, by its URL."""
+    found: dict[str, list[str]] = {}
+    for service in {**project.services, **project.disabled}.values():
+        build = service.build
+        if build is not None and build.dockerfile_inline is None and is_remote(build.context):
+            found.setdefault(build.context, []).append(service.name)
+    return found
+
+
+def remote_uses(project: Project, service: Service, origins: Origins, by: str, tree: Path) -> Uses:
+    """What the Dockerfile of `service` needs, whose context has come to `tree`.
+
+    Raises:
+        ProjectError: it cannot be read, or something in it not be locked.
+    """
+    build = service.build
+    assert build is not None
+    into = Collector()
+    here = Use(by, service.name, origins.near(("services", service.name, "build")))
+
+    def read() -> _Recipe:
+        path = tree / (build.dockerfile or "Dockerfile")
+        if not path.resolve().is_relative_to(tree.resolve()):
+            raise ImageError(
+                f"cannot lock what `{service.name}` is built from: its Dockerfile leads out of the context"
+            )
+        return _Recipe(service.name, build, parse(_text(service.name, path), by), by, here)
+
+    _recipe_uses(project, service, read, here, into)
+    return into.uses()
+
+
+def _recipe_uses(project: Project, service: Service, read: Callable[[], _Recipe], here: Use, into: Collector) -> None:
     try:
-        recipe = _read(service.name, build, here, directory)
+        recipe = read()
         for stages in _linked(recipe, service):
             _gather(recipe, stages, built_here(project), into)
     except BuildError as error:
@@ -91,16 +129,20 @@ def _read(service: str, build: Build, here: Use, directory: Path) -> _Recipe:
     if build.dockerfile_inline is not None:
         return _Recipe(service, build, parse(build.dockerfile_inline, "dockerfile_inline"), f"{service} (inline)", here)
     path = Path(build.context, build.dockerfile or "Dockerfile")
+    text = _text(service, path)
+    return _Recipe(service, build, parse(text, str(path)), Path(os.path.relpath(path, directory)).as_posix(), None)
+
+
+def _text(service: str, path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            text = file.read(MAX_SIZE + 1)  # one byte more than it may be: the parser says so
+            return file.read(MAX_SIZE + 1)  # one byte more than it may be: the parser says so
     except OSError as error:
         why = (error.strerror or "error").lower()
         raise ImageError(
             f"cannot lock what `{service}` is built from: `{path}`: {why}",
             hint="see `build.context` and `build.dockerfile`",
         ) from error
-    return _Recipe(service, build, parse(text, str(path)), Path(os.path.relpath(path, directory)).as_posix(), None)
 
 
 def _linked(recipe: _Recipe, service: Service) -> Iterator[Stages]:
@@ -126,11 +168,12 @@ def _gather(recipe: _Recipe, stages: Stages, built: frozenset[str], into: Collec
         if source.is_git:
             into.commits.setdefault(source.url, []).append(recipe.use(source.span.first))
         else:
-            checksum = _checksum(source.checksum)
+            checksum = said_checksum(source.checksum)
             into.downloads.setdefault(source.url, []).append(recipe.use(source.span.first, checksum))
 
 
-def _checksum(text: str) -> Digest | None:
+def said_checksum(text: str) -> Digest | None:
+    """What an ADD says itself of what it fetches; None for nothing, and for what is no checksum of ours."""
     try:
         return Digest.parse(text)
     except ImageError:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -30,13 +33,34 @@ async def checksum_of(url: str, access: Access, transport: Transport, clock: Clo
 
 async def commit_of(url: str, access: Access) -> str:
     """The commit that `url` means now. Raises ComposerError: no git, a repository that does not answer, no such ref."""
-    environment = access.environment
-    git = GitAccess(environment, environment.get("GIT_AUTH_TOKEN", ""), environment.get("SSH_AUTH_SOCK", ""))
     with TemporaryDirectory(prefix="composer-lock-") as directory:
         try:
             reference = parse_git(url, context=True)
             if reference is None:
                 raise ComposerError(f"cannot lock `{url}`: it is no git repository")
-            return await Repositories(Path(directory)).resolve(reference, git)
+            return await Repositories(Path(directory)).resolve(reference, _git(access))
         except FilesError as error:
             raise ComposerError(f"cannot lock {error.message}", hint=error.hint) from error
+
+
+@asynccontextmanager
+async def checked_out(url: str, commit: str, access: Access) -> AsyncIterator[Path]:
+    """The directory that `url` means at a commit, while the context lasts. Raises ComposerError as `commit_of` does."""
+    with TemporaryDirectory(prefix="composer-lock-") as directory:
+        try:
+            reference = parse_git(url, context=True)
+            if reference is None:
+                raise ComposerError(f"cannot lock `{url}`: it is no git repository")
+            found = await Repositories(Path(directory)).checkout(replace(reference, ref=commit), _git(access))
+        except FilesError as error:
+            raise ComposerError(f"cannot lock {error.message}", hint=error.hint) from error
+        tree = found.directory.resolve()
+        inside = (tree / reference.directory).resolve()
+        if not inside.is_relative_to(tree):
+            raise ComposerError(f"cannot lock `{url}`: `{reference.directory}` leads out of the repository")
+        yield inside
+
+
+def _git(access: Access) -> GitAccess:
+    environment = access.environment
+    return GitAccess(environment, environment.get("GIT_AUTH_TOKEN", ""), environment.get("SSH_AUTH_SOCK", ""))

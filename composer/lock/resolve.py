@@ -29,12 +29,13 @@ async def resolve(wanted: Wanted, lock: Lock, uses: Uses, access: Access, clock:
     """
     asking = Asking(tell)
     images: dict[str, LockedImage] = {}
+    triggers: dict[str, tuple[str, ...]] = {}
     downloads: dict[str, LockedDownload] = {}
     commits: dict[str, LockedCommit] = {}
 
     async def image(name: str) -> bool:
         before = lock.images.get(name)
-        images[name] = await _image(surveyor, name, before)
+        images[name], triggers[name] = await _image(surveyor, name, before)
         return before is None or images[name].digest != before.digest
 
     async def download(url: str) -> bool:
@@ -58,15 +59,17 @@ async def resolve(wanted: Wanted, lock: Lock, uses: Uses, access: Access, clock:
     finally:
         await transport.close()
     asking.check()
-    return Found(images, downloads, commits)
+    return Found(images, downloads, commits, {name: each for name, each in triggers.items() if each})
 
 
-async def _image(surveyor: Surveyor, name: str, before: LockedImage | None) -> LockedImage:
+async def _image(surveyor: Surveyor, name: str, before: LockedImage | None) -> tuple[LockedImage, tuple[str, ...]]:
+    """What a name means, and the triggers of an image that has changed."""
     reference = parse(name)
     if before is not None and await surveyor.digest(reference) == before.digest:
-        return before
+        return before, ()
     survey = await surveyor.survey(reference, measured_platform)
-    return LockedImage(survey.digest, survey.platforms, _time(survey.created), survey.size, survey.source)
+    image = LockedImage(survey.digest, survey.platforms, _time(survey.created), survey.size, survey.source)
+    return image, survey.triggers
 
 
 def _time(text: str) -> datetime | None:

@@ -27,6 +27,14 @@ class Wanted:
     def __bool__(self) -> bool:
         return bool(self.images or self.downloads or self.commits)
 
+    def without(self, found: Found) -> Wanted:
+        """What of it is still to be found out."""
+        return Wanted(
+            tuple(name for name in self.images if name not in found.images),
+            tuple(url for url in self.downloads if url not in found.downloads),
+            tuple(url for url in self.commits if url not in found.commits),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -35,6 +43,17 @@ class Found:
     images: Mapping[str, LockedImage] = field(default_factory=dict)
     downloads: Mapping[str, LockedDownload] = field(default_factory=dict)
     commits: Mapping[str, LockedCommit] = field(default_factory=dict)
+    triggers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What images ask of whoever builds on them (ONBUILD), as far as they had to be looked at."""
+
+    def also(self, more: Found) -> Found:
+        """Both together."""
+        return Found(
+            {**self.images, **more.images},
+            {**self.downloads, **more.downloads},
+            {**self.commits, **more.commits},
+            {**self.triggers, **more.triggers},
+        )
 
 
 def wanted(lock: Lock, uses: Uses, *, update: bool = False, services: Collection[str] = ()) -> Wanted:

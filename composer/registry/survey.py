@@ -43,6 +43,8 @@ class Survey:
     created: str = ""
     size: int = 0
     """Bytes of the compressed layers; like `created` of the manifest that was chosen."""
+    triggers: tuple[str, ...] = ()
+    """What it asks of whoever builds on it (ONBUILD)."""
 
 
 class Surveyor:
@@ -89,7 +91,8 @@ class Surveyor:
         manifest = Manifest.parse((await self._document(source, reference, top, chosen)).data)
         config = await self._config(source, manifest)
         size = sum(layer.size for layer in manifest.layers)
-        return Survey(top.descriptor.digest, platforms, source.connection.endpoint.registry, config.created, size)
+        registry = source.connection.endpoint.registry
+        return Survey(top.descriptor.digest, platforms, registry, config.created, size, config.on_build)
 
     async def _top(self, reference: Reference) -> tuple[Repository, Document]:
         got: list[Document] = []

@@ -10,6 +10,7 @@ import threading
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -390,6 +391,72 @@ def test_downloads_and_repositories_of_dockerfiles_are_locked(engine: Engine, tm
     assert old != new
     assert f"~ {reference}  {old[:12]} → {new[:12]}" in update.stdout
     assert shop.compose("lock", "--check").code == 0
+
+
+def published(directory: Path, site: Path, engine: Engine) -> None:
+    """Have the files of `directory` as the newest commit of `app.git`, on a site that serves files only."""
+    repository = site / "app.git"
+    if not repository.exists():
+        subprocess.run(["git", "init", "-q", "-b", "main", directory], check=True)
+        subprocess.run(["git", "init", "-q", "-b", "main", "--bare", repository], check=True)
+    project = Project(engine, directory)
+    git(project, "add", ".")
+    git(project, "commit", "-q", "-m", "x")
+    subprocess.run(["git", "-C", repository, "fetch", "-q", directory, "+main:main"], check=True)
+    subprocess.run(["git", "-C", repository, "update-server-info"], check=True)
+
+
+def test_the_bases_of_a_dockerfile_in_a_repository_are_locked(
+    engine: Engine, registry: Registry, tmp_path: Path
+) -> None:
+    base = registry.push(busybox_image(tmp_path), "base:1")
+    other = registry.push(busybox_image(tmp_path, greeting="other"), "other:1")
+    site, source = tmp_path / "site", tmp_path / "app"
+    (source / "web").mkdir(parents=True)
+    site.mkdir()
+    (source / "web/Dockerfile").write_text(f"FROM {base}\nRUN cp /greeting /built\n")
+    published(source, site, engine)
+    with file_server(site) as address:
+        url = f"{address}/app.git#main:web"
+        shop = engine.project(f'services:\n  web: {{build: "{url}"}}\n')
+        shop.compose("lock", check=True)
+        locked = tomllib.loads((shop.directory / "compose.lock").read_text())
+        registry.push(busybox_image(tmp_path, greeting="moved"), "base:1")
+        checked = shop.compose("lock", "--check")
+        again = shop.compose("lock", check=True)
+        shop.compose("build", "--locked", check=True)
+        (source / "web/Dockerfile").write_text(f"FROM {other}\n")
+        published(source, site, engine)
+        shop.compose("lock", "--update", check=True)
+
+    assert locked["image"][base]["used_by"] == [f"Dockerfile of {url}"]
+    assert checked.code == 0, str(checked)
+    assert "up to date" in again.stdout
+    assert {each.read_text() for each in engine.data.glob("snapshots/*/fs/built")} == {"hello\n"}
+    assert list(tomllib.loads((shop.directory / "compose.lock").read_text())["image"]) == [other]
+
+
+def test_what_a_base_asks_of_who_builds_on_it_is_locked(engine: Engine, registry: Registry, tmp_path: Path) -> None:
+    taken = registry.push(busybox_image(tmp_path, greeting="taken"), "taken:1")
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "tool").write_text("tool")
+    with file_server(site) as address:
+        triggers = (f"COPY --from={taken} /greeting /taken", f"ADD {address}/tool /", "RUN cat /taken")
+        made = busybox_image(tmp_path)
+        base = registry.push(replace(made, settings={**made.settings, "on_build": triggers}), "onbuild:1")
+        shop = engine.project("services:\n  web: {build: .}\n", files={"Dockerfile": f"FROM {base}\n"})
+        shop.compose("lock", check=True)
+        locked = tomllib.loads((shop.directory / "compose.lock").read_text())
+        registry.push(busybox_image(tmp_path, greeting="moved"), "taken:1")
+        checked = shop.compose("lock", "--check")
+        shop.compose("build", "--locked", check=True)
+
+    by = [f"ONBUILD of {base}"]
+    assert locked["image"][taken]["used_by"] == by
+    assert locked["download"][f"{address}/tool"]["used_by"] == by
+    assert checked.code == 0, str(checked)
+    assert {each.read_text() for each in engine.data.glob("snapshots/*/fs/taken")} == {"taken\n"}
 
 
 def test_a_watch_follows_the_lock(engine: Engine, registry: Registry, tmp_path: Path) -> None:

@@ -155,20 +155,23 @@ def _asked(session: Session, before: Lock, uses: Uses, *, update: bool, services
     from datetime import UTC, datetime
 
     from composer.api.messages import Event
+    from composer.cli.render.errors import show_diagnostics
     from composer.cli.ticking import ticking
     from composer.clock import SystemClock
-    from composer.lock.resolve import resolve
-    from composer.lock.update import updated, wanted
+    from composer.lock.making import find_out
+    from composer.lock.update import updated
     from composer.registry.access import Access
 
-    names = wanted(before, uses, update=update, services=services)
     access = Access.of(session.environment)
 
     def tell(kind: str, name: str, what: str) -> None:
         session.progress.event(Event(kind, name, what))
 
-    found = asyncio.run(ticking(session.progress, resolve(names, before, uses, access, SystemClock(), tell)))
-    return updated(before, uses, found, datetime.now(UTC).replace(microsecond=0))
+    project, origins = session.project, session.loaded.origins
+    asking = find_out(project, origins, before, uses, access, SystemClock(), tell, update=update, services=services)
+    total, found = asyncio.run(ticking(session.progress, asking))
+    show_diagnostics(session.err, total.warnings[len(uses.warnings) :])
+    return updated(before, total, found, datetime.now(UTC).replace(microsecond=0))
 
 
 def _with_packages(session: Session, lock: Lock, *, wanted: bool) -> Lock:
