@@ -1,7 +1,7 @@
 """What each container was given, on disk, so that deletes are known and unchanged files are not read again.
 
 A path is marked as in doubt before it is written or removed, and entered when that is done: after a crash in between it is
-looked at in the container itself. Rows are by owner: a container's id, or the name of a rule whose changes only trigger. The
+looked at in the container itself. Rows are by owner: a container's id, or the name of a rule, for what it has dealt with. The
 file is a cache: without it everything is compared by hash once, and deletes from before are missed.
 """
 
