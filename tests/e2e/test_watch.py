@@ -240,6 +240,32 @@ def test_sync_and_exec_runs_a_command_once_for_a_batch(engine: Engine) -> None:
     assert ran.read_text() == "me\n"
 
 
+def test_a_command_whose_container_ends_runs_in_the_next(engine: Engine) -> None:
+    shop = engine.project(
+        f"""
+        services:
+          web:
+            image: host
+            command: {IDLE}
+            develop:
+              watch:
+                - action: sync+exec
+                  path: ./conf
+                  target: /app/conf
+                  exec: {{command: [sh, -c, "test -e /srv/slow || {{ touch /srv/slow; sleep 1000; }}; cp /app/conf /srv/ran"]}}
+        """,
+        files={"conf": "one"},
+    )
+    shop.up()
+    shop.exec("web", "mkdir", "-p", "/srv")
+    shop.start("watch", "--no-up").until("watching")
+    eventually((root_of(shop) / "srv/slow").exists)
+    shop.compose("restart", "web", check=True)
+
+    ran = root_of(shop) / "srv/ran"
+    eventually(lambda: ran.exists() and ran.read_text() == "one")
+
+
 def test_a_container_that_starts_later_is_caught_up(shop: Project) -> None:
     shop.compose("stop", "web", check=True)
     (shop.directory / "src/a.py").write_text("while it was stopped")

@@ -17,12 +17,15 @@ from composer.engine.watching.manifest import Manifest
 from composer.engine.watching.reload import Reload, post
 from composer.engine.watching.sight import Change
 from composer.engine.watching.tools import Emit, Tools
-from composer.engine.world import Generation
+from composer.engine.world import Generation, State
 from composer.errors import ComposerError, ContainerError
 from composer.kernel import process
 from composer.project.model import Service
 from composer.runtime import signals
 from composer.watch.rules import Rule
+
+_ENDS_WITHIN = 0.5
+"""Seconds that the end of a container may be told after that of a command in it."""
 
 
 class Acting:
@@ -48,6 +51,7 @@ class Acting:
             restart=self._restart,
             rebuild=self._rebuild,
             run=self._tools.processes.run,
+            ended=self._ended,
             reload=self._reload,
             look=look,
             done=done,
@@ -72,6 +76,14 @@ class Acting:
         )
         await self._up((service,), timeout=0.0 if deaf else None)
         return True
+
+    async def _ended(self, record: ContainerRecord) -> bool:
+        def ended() -> bool:
+            now = self._tools.rooms.store.containers.get(record.id)
+            return now is None or now.state is not State.RUNNING or now.pid != record.pid
+
+        # A namespace's first process is the last of it to be gone: pid_namespaces(7).
+        return await self._tools.rooms.bus.until(ended, _ENDS_WITHIN)
 
     async def _reload(self, record: ContainerRecord, reload: Reload) -> None:
         if reload.signal:

@@ -30,6 +30,8 @@ class Deeds:
     """Build a service's image again and recreate it, for a cause."""
     run: Callable[[ContainerRecord, ExecRequest, float], Awaitable[Probe]]
     """Run a command in a container to its end."""
+    ended: Callable[[ContainerRecord], Awaitable[bool]]
+    """Whether a container in which a command has just failed has ended with it."""
     reload: Callable[[ContainerRecord, Reload], Awaitable[None]]
     """Tell a container's program that its files have changed."""
     look: Callable[[list[str]], None]

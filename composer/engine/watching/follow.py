@@ -16,6 +16,10 @@ from composer.watch.rules import Exec, Triggers
 _EXEC_TIMEOUT = 600.0
 
 
+class Ended(Exception):  # noqa: N818 - not a failure: it is to be done again
+    """A container ended while a command ran in it."""
+
+
 class Tell(Protocol):
     """Tells what happened: a status, what it happened for, and more."""
 
@@ -37,7 +41,7 @@ class Follow:
         return [step for step in self._reload.steps if step.concerns(pending.files)] if self._reload else []
 
     async def run(self, steps: Sequence[Step], pending: Pending) -> bool:
-        """Run steps in every container; whether all went well, so that the service may start anew."""
+        """Run steps in every container; whether all went well, so that the service may start anew. Raises Ended."""
         for step in steps:
             for record in self._files.running():
                 if not await self._exec(record, step.command, pending):
@@ -45,7 +49,7 @@ class Follow:
         return True
 
     async def follow(self, triggers: Triggers, pending: Pending, *, wrote: bool) -> None:
-        """Do what the rules ask for."""
+        """Do what the rules ask for. Raises Ended."""
         if triggers.restart:
             if await self._deeds.restart(self._service):
                 self._tell("restarted", pending)
@@ -61,7 +65,7 @@ class Follow:
             self._tell("reloaded", pending, str(self._reload))
 
     async def _exec(self, record: ContainerRecord, command: Exec, pending: Pending) -> bool:
-        """Run a command in a container, and tell how it ended; whether well."""
+        """Run a command in a container, and tell how it ended; whether well. Raises Ended."""
         request = ExecRequest(
             service=self._service,
             command=command.command,
@@ -74,6 +78,8 @@ class Follow:
         words = " ".join(command.command)
         if outcome.status == 0:
             self._tell("executed", pending, f"`{words}`")
+        elif await self._deeds.ended(record):
+            raise Ended
         else:
             said = f": {outcome.output}" if outcome.output else ""
             self._tell("error", pending, f"`{words}` in {record.name} failed with status {outcome.status}{said}")

@@ -23,11 +23,13 @@ class Pending:
     """Containers that have just started, by id."""
     owed: set[str] = field(default_factory=set)
     """Paths in the container that could not be brought in, or were as something newer: no change, but to be looked after."""
+    due: list[Rule] = field(default_factory=list)
+    """Rules that are to act for what a container had missed."""
     since: float = 0.0
     """When the first of it happened, on the monotonic clock."""
 
     def __bool__(self) -> bool:
-        return bool(self.changes or self.catch_up or self.owed)
+        return bool(self.changes or self.catch_up or self.owed or self.due)
 
     def add(self, rule: Rule, change: Change, since: float) -> None:
         """Note that files of a rule have changed."""
@@ -49,6 +51,7 @@ class Pending:
         self.changes += other.changes
         self.catch_up |= other.catch_up
         self.owed |= other.owed
+        self.due += other.due
 
     def owe(self, targets: Iterable[str], since: float) -> None:
         """Note what could not be done."""
@@ -58,8 +61,8 @@ class Pending:
 
     @property
     def rules(self) -> list[Rule]:
-        """The rules that have something to tell."""
-        return [rule for rule, _ in self.changes]
+        """The rules that are to act."""
+        return [*(rule for rule, _ in self.changes), *self.due]
 
     @property
     def files(self) -> list[str]:

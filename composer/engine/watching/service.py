@@ -16,7 +16,7 @@ from pathlib import Path
 from composer.api.messages import Event
 from composer.engine.watching.deeds import Containers, Deeds
 from composer.engine.watching.files import Work
-from composer.engine.watching.follow import Follow
+from composer.engine.watching.follow import Ended, Follow
 from composer.engine.watching.pending import Pending
 from composer.engine.watching.reload import Reload
 from composer.engine.watching.sight import Change
@@ -50,6 +50,8 @@ class ServiceWatch:
         self.watched = tuple(watched)
         self.brought = 0
         """How many changes were brought in."""
+        self.held = Pending()
+        """What a container ended over; for its next start."""
         self._files = files
         self._deeds = deeds
         self._emit = emit
@@ -90,6 +92,8 @@ class ServiceWatch:
 
     def started(self, container: str) -> None:
         """A container of the service has just started."""
+        self._pending.absorb(self.held)
+        self.held = Pending()
         self._pending.catch(container, self._deeds.now())
         self._stir()
 
@@ -144,6 +148,9 @@ class ServiceWatch:
                 self._error = ""
             except ComposerError as error:
                 self._fail(pending, error.message, error.hint)
+            except Ended:
+                # It has begun again already, or will: its start is when it is done again.
+                (self._pending if self._pending.catch_up else self.held).absorb(pending)
             except Exception as error:
                 log.exception("watching %s", self.name)
                 hint = "`compose engine logs` has the traceback; please report it"
@@ -179,9 +186,9 @@ class ServiceWatch:
         try:
             works = await self._files.plan(pending.touched | pending.owed, pending.catch_up)
             missed = {target for work in works if work.catching_up for target in work.targets}
-            rules = [*pending.rules, *self._reaching(missed)]
+            pending.due += self._reaching(missed)
             steps = self._follow.steps(pending)
-            if is_intended := merged(rules).restart and not steps:
+            if is_intended := merged(pending.rules).restart and not steps:
                 self._deeds.intend(self.name, _cause(pending))
             wrote = await self._deliver(works, pending)
         except Exception:
@@ -190,8 +197,8 @@ class ServiceWatch:
         if steps and not await self._follow.run(steps, pending):
             return
         # What was owed and came only now is what its rules wait for.
-        late = self._reaching(wrote & pending.owed)
-        triggers = Triggers(restart=True) if steps else merged([*rules, *late])
+        pending.due += self._reaching(wrote & pending.owed)
+        triggers = Triggers(restart=True) if steps else merged(pending.rules)
         if triggers.restart and not is_intended:
             self._deeds.intend(self.name, _cause(pending))
         await self._follow.follow(triggers, pending, wrote=bool(wrote))

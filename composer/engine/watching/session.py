@@ -22,6 +22,7 @@ from composer.engine.watching.acting import Acting
 from composer.engine.watching.definition import Definition, as_sent, read
 from composer.engine.watching.files import Files
 from composer.engine.watching.manifest import Manifest
+from composer.engine.watching.pending import Pending
 from composer.engine.watching.redefining import Redefining
 from composer.engine.watching.service import ServiceWatch
 from composer.engine.watching.sight import Found, Identity, Seen, Sight
@@ -53,7 +54,8 @@ class Session:
         self._resumed = resumed
         self._acting: Acting | None = None
         self._services: dict[str, ServiceWatch] = {}
-        self._brought: dict[str, int] = {}
+        self._former: dict[str, tuple[int, Pending]] = {}
+        """What services under former rules had brought in, and what they held for containers that start again."""
         self._seen: dict[Identity, Seen] | None = None
         """What the last sight saw, None before the first."""
         self._since = tools.rooms.clock.now()
@@ -212,7 +214,7 @@ class Session:
             watched = [(rule, tree) for rule, tree in sight.watched if rule.service == name]
             files = Files(self.name, name, watched, tools.rooms, tools.confinement, tools.ledger)
             service = ServiceWatch(name, watched, files, deeds, self._emit, rules.reloads.get(name))
-            service.brought = self._brought.get(name, 0)
+            service.brought, service.held = self._former.pop(name, (0, service.held))
             self._services[name] = service
             service.start()
         self._pass_on(found, tools.rooms.clock.monotonic())
@@ -323,7 +325,7 @@ class Session:
         services, self._services = self._services, {}
         for service in services.values():
             await service.close()
-            self._brought[service.name] = service.brought
+            self._former[service.name] = service.brought, service.held
 
     def _emit(self, event: Event) -> None:
         self.events.append((self._tools.rooms.clock.now(), event))

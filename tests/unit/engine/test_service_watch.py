@@ -55,7 +55,15 @@ class Notes:
 
     def deeds(self) -> Deeds:
         return Deeds(
-            lambda: 0.0, self._intend, self._restart, self._rebuild, self._run, self._reload, self._look, self._done
+            lambda: 0.0,
+            self._intend,
+            self._restart,
+            self._rebuild,
+            self._run,
+            self._ended,
+            self._reload,
+            self._look,
+            self._done,
         )
 
     def _intend(self, service: str, cause: str) -> None:
@@ -76,6 +84,9 @@ class Notes:
 
     async def _reload(self, record: ContainerRecord, reload: Reload) -> None:
         raise AssertionError(reload)
+
+    async def _ended(self, record: ContainerRecord) -> bool:
+        raise AssertionError(record)
 
     def _look(self, paths: list[str]) -> None:
         raise AssertionError(paths)
