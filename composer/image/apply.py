@@ -27,6 +27,7 @@ from composer.image.marks import mark, whiteout
 from composer.image.ownership import Ownership
 from composer.image.reader import TarReader
 from composer.image.removal import delete_entry
+from composer.image.stream import Limits
 from composer.image.tree import Parts, Tree, split
 
 _WHITEOUT = b".wh."
@@ -39,6 +40,9 @@ _READ_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 # null, zero, full, random, urandom, tty, ptmx: what every container gets in /dev anyway.
 _HARMLESS = frozenset({(1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 2)})
 
+_OVERHEAD = 500
+"""Bytes that an entry takes in memory beside its name and attributes, roughly."""
+
 _TIME_RANGE = 1 << 34
 """Seconds around the epoch that every file system takes."""
 
@@ -46,10 +50,11 @@ _TIME_RANGE = 1 << 34
 class LayerWriter:
     """Puts the entries of one layer below `root`."""
 
-    def __init__(self, root: Path, ownership: Ownership, depth: int) -> None:
+    def __init__(self, root: Path, ownership: Ownership, limits: Limits) -> None:
         self._root = root
         self._ownership = ownership
-        self._depth = depth
+        self._limits = limits
+        self._kept = 0
         self._owners: dict[tuple[int, int], tuple[int, int]] = {}
         self._directories: dict[Parts, Header] = {}
         self._whiteouts: list[Parts] = []
@@ -60,7 +65,7 @@ class LayerWriter:
 
     def write(self, reader: TarReader) -> None:
         """Make every entry, then finish. Raises ImageError for what no layer may hold, OSError for the disk."""
-        with Tree(self._root, self._depth) as tree:
+        with Tree(self._root, self._limits.depth) as tree:
             for header in reader:
                 self.entries += 1
                 self.newest = max(self.newest, header.mtime)
@@ -81,6 +86,7 @@ class LayerWriter:
             raise ImageError("cannot unpack the layer: its root is not a directory")
         *above, name = parts
         if name.startswith(_WHITEOUT):
+            self._keep(header)
             self._note_whiteout(tuple(above), name)
             return
         try:
@@ -116,7 +122,14 @@ class LayerWriter:
                     os.unlink(name, dir_fd=parent)
                     tree.forget()
                     os.mkdir(name, 0o700, dir_fd=tree.enter(tuple(above)))
+        self._keep(header)
         self._directories[parts] = header
+
+    def _keep(self, header: Header) -> None:
+        """Count what is remembered to the end. Raises ImageError where it gets too much."""
+        self._kept += _OVERHEAD + len(header.name) + sum(map(len, header.xattrs.values()))
+        if self._kept > self._limits.kept:
+            raise ImageError("cannot unpack the layer: it has too many directories, attributes of them, or whiteouts")
 
     def _file(self, parent: int, name: bytes, header: Header, reader: TarReader) -> None:
         descriptor = os.open(name, _NEW_FILE, 0o600, dir_fd=parent)

@@ -44,7 +44,7 @@ def unpack(
     directory.mkdir()
     directory.chmod(0o755)
     stream = LayerStream(source, limits, copy)
-    writer = LayerWriter(directory, ownership, limits.depth)
+    writer = LayerWriter(directory, ownership, limits)
     try:
         writer.write(TarReader(stream, limits))
         content = stream.finish()

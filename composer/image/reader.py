@@ -109,9 +109,16 @@ class TarReader:
             case b"K":
                 local[b"linkpath"] = data.rstrip(b"\0")
             case b"g":
-                parse_pax(data, self._global)
+                self._parse(data, self._global)
             case _:
-                parse_pax(data, local)
+                self._parse(data, local)
+
+    def _parse(self, data: bytes, into: dict[bytes, bytes]) -> None:
+        """Add pax records to those that came before, which together may be no more than those of one header."""
+        parse_pax(data, into)
+        size = sum(len(key) + len(value) for key, value in into.items())
+        if size > self._limits.header:
+            raise ImageError(f"cannot read the layer: headers of {size} bytes for one entry")
 
 
 def _padded(size: int) -> int:

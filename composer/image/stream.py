@@ -28,7 +28,9 @@ class Limits:
     uncompressed: int = 256 * 2**30
     entries: int = 4_000_000
     header: int = 1 << 20
-    """One pax header, long name or sparse map."""
+    """One pax header, long name or sparse map; all that pax headers say of one entry, or of all."""
+    kept: int = 512 * 2**20
+    """What has to be remembered until a layer is complete: its directories and whiteouts."""
     depth: int = 256
     """Directories above a file; each is a descriptor while it is being filled."""
 

@@ -6,6 +6,7 @@ import hashlib
 import io
 import lzma
 import os
+import shutil
 import stat
 import subprocess
 import tarfile
@@ -361,6 +362,32 @@ def test_a_header_that_is_too_large_is_refused(root: Path) -> None:
     data = tar(entry("x", pax_headers={"comment": "y" * 5000}))
 
     assert "a header of" in limited(root, data, header=4096)
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE])
+def test_headers_that_are_too_large_together_are_refused(root: Path, kind: bytes) -> None:
+    def header(key: str) -> bytes:
+        record = f" {key}={'y' * 3000}\n"
+        text = f"{len(record) + 4}{record}".encode()
+        info = tarfile.TarInfo("pax")
+        info.type, info.size = kind, len(text)
+        return info.tobuf(tarfile.USTAR_FORMAT) + text + bytes(-len(text) % 512)
+
+    assert (apply(root, header("a") * 9 + tar(entry("x"))) / "x").exists()
+    shutil.rmtree(root)
+    message = limited(root, b"".join(header(key) for key in "abc") + tar(entry("x")), header=4096)
+    assert "headers of" in message
+
+
+@pytest.mark.parametrize("name", ["{}/", ".wh.{}"])
+def test_what_has_to_be_remembered_to_the_end_is_limited(root: Path, name: str) -> None:
+    kind = tarfile.DIRTYPE if name.endswith("/") else tarfile.REGTYPE
+    many = tar(*(entry(name.format(number), type=kind) for number in range(20)))
+    large = tar(entry("d", type=tarfile.DIRTYPE, pax_headers={"SCHILY.xattr.user.x": "y" * 9000}))
+
+    assert "too many directories" in limited(root, many, kept=10_000)
+    shutil.rmtree(root)
+    assert "attributes of them" in limited(root, large, kept=9000)
 
 
 def test_directories_nested_too_deep_are_refused(root: Path) -> None:
