@@ -48,6 +48,7 @@ RESTART = Parsed(
     words=("no", "always", "on-failure", "unless-stopped"),
     examples=("on-failure:3",),
     numbers=False,
+    pattern="no|always|unless-stopped|on-failure(:[0-9]+)?",
 )
 PULL_POLICY = Parsed(
     "a pull policy",

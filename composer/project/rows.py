@@ -39,9 +39,11 @@ def unheard(
 STRINGS = ListOf(Text())
 SCALARS = ListOf(Text(numbers=True))
 ONE_OR_MORE = ListOf(Text(), alone=True)
-DURATION = Parsed("a duration", parse_duration, ("30s", "1m30s"), format=format_duration)
-SIZE = Parsed("a size", parse_size, ("64m", "1gb"), format=str)
-LIMIT = Parsed("a size", parse_limit, ("64m", "1gb"), format=str)
+_DURATION = r"[-+]?0|\+?([0-9]*\.?[0-9]*(ns|us|µs|ms|s|m|h|d|w))+"
+_SIZE = r"[0-9]+(\.[0-9]+)?\s*[bBkKmMgGtT]?[iI]?[bB]?"
+DURATION = Parsed("a duration", parse_duration, ("30s", "1m30s"), format=format_duration, pattern=_DURATION)
+SIZE = Parsed("a size", parse_size, ("64m", "1gb"), format=str, pattern=_SIZE)
+LIMIT = Parsed("a size", parse_limit, ("64m", "1gb"), format=str, pattern=f"-1|{_SIZE}")
 ADDRESS = Parsed("an address", forms.parse_address, blank=True)
 NUMBERED = Text(numbers=True)
 PAIRS = forms.Pairs()

@@ -170,6 +170,8 @@ class Parsed:
     """How `config` writes a value that `parse` made, where it is not the value itself."""
     words: tuple[str, ...] = ()
     """The usual values, for editors to complete."""
+    pattern: str = ""
+    """What strings look like, for editors; a variable may always stand for them."""
     blank: bool = False
     """Whether an empty string, which an unset variable leaves, says nothing; elsewhere it is a mistake."""
 
@@ -194,6 +196,7 @@ class Parsed:
 
     def schema(self) -> Schema:
         kind: Schema = {"type": ["string", "number"] if self.numbers else "string"}
+        kind |= {"pattern": rf"^\s*({self.pattern})?\s*$|\$"} if self.pattern else {}
         kind |= {"examples": list(self.examples)} if self.examples else {}
         return {"anyOf": [{"enum": list(self.words)}, kind]} if self.words else kind
 

@@ -13,10 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from jsonschema import Draft202012Validator
 
 from composer.project.attributes import COMPOSE
+from composer.project.document import plain
 from composer.project.schema import TARGET
-from composer.project.source import dump_yaml
+from composer.project.source import dump_yaml, parse
 from tests.make.conformance import CORPUS, PAGE, page, rows, shown
 from tests.property.strategies_attributes import files
+from tests.spec.test_projects_oracle import PROJECTS, runs_and_files
 
 FILES = sorted(CORPUS.rglob("*.yaml"))
 
@@ -68,6 +70,18 @@ def test_the_schema_accepts_every_file_of_the_corpus(file: Path) -> None:
     assert [f"{error.json_path}: {error.message[:200]}" for error in errors] == []
 
 
+@pytest.mark.parametrize("project", PROJECTS, ids=lambda path: path.stem)
+def test_the_schema_accepts_the_files_of_projects_that_load(project: Path) -> None:
+    runs, texts = runs_and_files(project.read_text())
+    schema = Draft202012Validator(json.loads(TARGET.read_text()))
+    found = [name for name in texts if name.endswith((".yaml", ".yml", ".json"))]
+    documents = [] if any(run.sign == "?" for run in runs) else [parse(texts[name], name) for name in found]
+
+    errors = [error for each in documents for document in each for error in schema.iter_errors(plain(document))]
+
+    assert [f"{error.json_path}: {error.message[:200]}" for error in errors] == []
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(files())
 def test_the_schema_accepts_any_valid_file(data: dict[str, Any]) -> None:
@@ -90,7 +104,16 @@ def test_the_schema_explains_every_attribute() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["services: {a: {imagee: x}}", "services: {a: {image: x, ports: 80}}", "services: [a]", "volumess: {}"]
+    "text",
+    [
+        "services: {a: {imagee: x}}",
+        "services: {a: {image: x, ports: 80}}",
+        "services: {a: {restart: sometimes}}",
+        "services: {a: {stop_grace_period: 5 minutes}}",
+        "services: {a: {mem_limit: 5 megabytes}}",
+        "services: [a]",
+        "volumess: {}",
+    ],
 )
 def test_the_schema_refuses_what_is_wrong(text: str) -> None:
     assert not Draft202012Validator(json.loads(TARGET.read_text())).is_valid(yaml.safe_load(text))
