@@ -12,6 +12,7 @@ import os
 import select
 import signal
 import socket
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -35,16 +36,17 @@ class Streams:
     tty: bool = False
 
 
-def converse(connection: socket.socket, streams: Streams) -> int:
+def converse(connect: Callable[[], socket.socket], streams: Streams) -> int:
     """Carry bytes and signals both ways until the process has ended; its exit code, `DETACHED` after the detach keys.
 
+    `connect` asks for the process, when signals are ours to pass on: one that comes at once must not miss it.
     Closes the connection, restores the terminal. Raises the engine's error, or KeyboardInterrupt for a second SIGINT.
     """
     with ExitStack() as stack:
-        stack.enter_context(connection)
         signals = stack.enter_context(
             Signals(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGWINCH)
         )
+        connection = stack.enter_context(connect())
         if streams.stdin >= 0 and os.isatty(streams.stdin):
             terminal.tell_reader()
         if streams.tty and streams.stdin >= 0 and os.isatty(streams.stdin):

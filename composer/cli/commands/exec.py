@@ -50,5 +50,7 @@ def execute(
         rows=rows,
         columns=columns,
     )
-    connection = session.client.execute(session.name, request)
-    return converse(connection, Streams(stdin=0 if interactive and not detach else -1, tty=tty))
+    return converse(
+        lambda: session.client.execute(session.name, request),
+        Streams(stdin=0 if interactive and not detach else -1, tty=tty),
+    )

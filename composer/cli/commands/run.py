@@ -85,9 +85,11 @@ def run(
         lock=locked_content(session, locked=locked),
     )
     created = follow(session.quiet if quiet else session.progress, session.client.run(session.name, request)).container
-    connection = session.client.attach(created, start=True, stdin=interactive and not detach, logs=not detach)
     if detach:
-        start_only(connection)
+        start_only(session.client.attach(created, start=True, stdin=False, logs=False))
         say(created)
         return 0
-    return converse(connection, Streams(stdin=0 if interactive else -1, tty=tty))
+    return converse(
+        lambda: session.client.attach(created, start=True, stdin=interactive, logs=True),
+        Streams(stdin=0 if interactive else -1, tty=tty),
+    )

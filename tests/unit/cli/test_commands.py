@@ -1,6 +1,7 @@
 import json
 import os
 import signal
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 from composer.__main__ import main
 from composer.api.client import Client
-from composer.api.messages import DownRequest, ServicesRequest, UpRequest
+from composer.api.messages import DownRequest, ExecRequest, ServicesRequest, UpRequest
 from composer.api.streams import EventStream
 from tests.fakes.engine import FakeEngine, Server
 
@@ -85,6 +86,23 @@ def test_a_ctrl_c_at_the_very_beginning_stops_what_has_been_asked_for(
     assert code == 130
     assert "Gracefully stopping" in err
     assert "/projects/shop/stop" in [path for path, _ in engine.requests]
+
+
+def test_a_ctrl_c_that_comes_as_a_process_is_asked_for_reaches_it(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = Client.execute
+
+    def asked_and_interrupted(client: Client, project: str, request: ExecRequest) -> socket.socket:
+        connection = asked(client, project, request)
+        os.kill(os.getpid(), signal.SIGINT)
+        return connection
+
+    monkeypatch.setattr(Client, "execute", asked_and_interrupted)
+    run("up", "-d")
+
+    code, out, _ = run("exec", "-T", "web", "hang")
+
+    assert code == 130
+    assert '{"signal": "SIGINT"}' in out
 
 
 def test_the_first_end_stops_the_rest_where_that_was_asked(run: Run, engine: FakeEngine) -> None:
