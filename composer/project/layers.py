@@ -14,7 +14,7 @@ from collections.abc import Mapping as Dict
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from composer.errors import ProjectError
+from composer.errors import Diagnostic, ProjectError, Severity
 from composer.project.attributes import COMPOSE
 from composer.project.discover import read_text, show
 from composer.project.document import Mapping, Mark, Node, Scalar, Sequence
@@ -70,18 +70,23 @@ class Layers:
             self._report.error(f"the project is made of more than {MAX_FILES} files", mark)
             self._report.raise_errors()
         try:
-            text = (
-                self._options.read_stdin()
-                if path is None
-                else read_text(path, "the project", named_by_user=mark is None)
-            )
-            return path, parse(text, "(stdin)" if path is None else self._show(path), self._count)
+            if path is None:
+                return path, parse(self._stdin(), "(stdin)", self._count)
+            text = read_text(path, "the project", named_by_user=mark is None)
+            return path, parse(text, self._show(path), self._count)
         except ProjectError as error:
             if mark is None or error.location is not None:
                 self._report.take(error, self._count)
             else:
                 self._report.error(error.message, mark, hint=error.hint)
             return path, ()
+
+    def _stdin(self) -> str:
+        try:
+            return self._options.read_stdin().decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            message = "cannot read the project from standard input: it is not UTF-8"
+            raise ProjectError([Diagnostic(Severity.ERROR, message)]) from error
 
     def merge(self, sources: Iterable[Source], scope: Scope) -> Mapping | None:
         """The documents as one canonical tree; `None` if there is nothing in them."""

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 
-def _read_stdin() -> str:
-    return sys.stdin.read()
+def _read_stdin() -> bytes:
+    from composer.project.reading import MAX_BYTES
+
+    return sys.stdin.buffer.read(MAX_BYTES + 1) if sys.stdin else b""  # `<&-` leaves none
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,7 @@ class LoadOptions:
     env_files: tuple[str, ...] = ()
     directory: Path = field(default_factory=Path.cwd)
     """Where the command runs: relative names start here, and the search for a file too."""
-    read_stdin: Callable[[], str] = _read_stdin
+    read_stdin: Callable[[], bytes] = _read_stdin
     interpolate: bool = True
     """False leaves variables as they are."""
     resolve_paths: bool = True

@@ -110,7 +110,7 @@ def test_a_project_means_what_docker_compose_says(
         [program, *run.arguments], cwd=place, env=environment, input=stdin, capture_output=True, text=True, check=False
     )
     monkeypatch.chdir(place)
-    monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
     for name in os.environ:
         monkeypatch.delenv(name)
     for name, value in environment.items():

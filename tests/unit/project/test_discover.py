@@ -57,10 +57,21 @@ def test_files_named_by_flag_or_variable_are_merged_in_order(tmp_path: Path) -> 
 
 
 def test_standard_input_is_a_file_too(tmp_path: Path) -> None:
-    project = found(tmp_path, files=("-",), read_stdin=lambda: FILE, project_name="p")
+    project = found(tmp_path, files=("-",), read_stdin=FILE.encode, project_name="p")
 
     assert project.compose_files == ("-",)
     assert project.working_dir == str(tmp_path)
+
+
+def test_standard_input_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ProjectError, match="standard input: it is not UTF-8"):
+        found(tmp_path, files=("-",), read_stdin=lambda: b"services: {a: {image: \xff}}", project_name="p")
+
+
+def test_a_compose_file_variable_above_is_relative_to_where_it_stands(tmp_path: Path) -> None:
+    write(tmp_path, {"compose.yaml": FILE, ".env": "COMPOSE_FILE=d/b.yaml\n", "d/b.yaml": FILE, "sub/x": ""})
+
+    assert found(tmp_path / "sub").working_dir == str(tmp_path / "d")
 
 
 def test_the_project_directory_can_be_moved(tmp_path: Path) -> None:
