@@ -435,15 +435,16 @@ def test_what_is_saved_arrives_while_a_changed_project_is_being_built(shop: Proj
 
     write(shop, "Dockerfile", "FROM busybox\nCOPY src /app\nRUN sleep 1000\n")
     watch.until("the project changed")
+    arrived = ("exec", "-T", "job", "cat", "/job/a")
     write(shop, "job/a", "one")
-    eventually(lambda: in_container(shop, "/job/a", "job") == "one", 20, lambda: watch.text)
+    eventually(lambda: shop.compose(*arrived).stdout == "one", 20, lambda: watch.text)
     assert "applied" not in watch.text
 
     write(
         shop, "Dockerfile", "FROM busybox\nCOPY src /app\n"
     )  # to build what nobody wants any more would take too long
     write(shop, "job/a", "two")
-    eventually(lambda: in_container(shop, "/job/a", "job") == "two", 20, lambda: watch.text)
+    eventually(lambda: shop.compose(*arrived).stdout == "two", 20, lambda: watch.text)
     watch.interrupt()
     watch.wait()
 
