@@ -7,6 +7,7 @@
 * `selection`  `Selection`: which paths below a root count (`ignore`, `include`, `.dockerignore`, `.gitignore`, editors' files)
 * `tree`       `Tree`: a manifest of content hashes of what is below a root; tells what really changed
 * `changes`    `Changes`: the port to the kernel's queue of events, with re-scans instead of losses; polling where there is none
+* `remote`     which file systems tell nothing of changes
 * `checkout`   `locks_of`: where git says that it is at work, so that a branch switch is one batch
 * `plan`       `plan`: two manifests -> `SyncFiles`, the operations that make one into the other
 * `deliver`    `Root`: carries `SyncFiles` out inside a container's root; nothing can lead out of it

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Protocol
 
 from composer.kernel import inotify
+from composer.watch import remote
 from composer.watch.checkout import locks_of
 from composer.watch.settle import Batch, Settle
 
@@ -47,11 +48,6 @@ _MASK = (
 )
 _GONE = inotify.IN_MOVED_FROM | inotify.IN_DELETE
 _NEW = inotify.IN_CREATE | inotify.IN_MOVED_TO
-
-_REMOTE = frozenset(
-    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "virtiofs", "afs", "ceph", "lustre", "glusterfs", "vboxsf", "prl_fs"}
-    | {"vmhgfs", "fuse.sshfs", "fuse.rclone", "fuse.glusterfs", "fuse.vmhgfs-fuse"}
-)
 
 
 class Area(Protocol):
@@ -89,9 +85,9 @@ class Changes(Protocol):
 
 async def open_changes(areas: Sequence[Area], mounts: Callable[[], str] | None = None, poll: float = POLL) -> Changes:
     """Begin to notice changes in `areas`; `mounts` is what `/proc/self/mountinfo` says, `poll` the shortest interval."""
-    told = (mounts or _mounts)()
-    remote = frozenset(area.root for area in areas if filesystem_of(area.root, told) in _REMOTE)
-    listening = Listening(areas, remote, poll)
+    told = (mounts or remote.mounts)()
+    polled = frozenset(area.root for area in areas if remote.filesystem_of(area.root, told) in remote.REMOTE)
+    listening = Listening(areas, polled, poll)
     await listening.begin()
     return listening
 
@@ -99,10 +95,10 @@ async def open_changes(areas: Sequence[Area], mounts: Callable[[], str] | None =
 class Listening:
     """One inotify instance over all areas; made and used in one event loop."""
 
-    def __init__(self, areas: Sequence[Area], remote: Collection[str] = (), poll: float = POLL) -> None:
-        """`remote` roots are polled."""
+    def __init__(self, areas: Sequence[Area], polled: Collection[str] = (), poll: float = POLL) -> None:
+        """`polled` are roots that nothing is told of."""
         self._areas = tuple(areas)
-        self._remote = frozenset(remote)
+        self._remote = frozenset(polled)
         self._polled: set[str] = set()
         """Directories without a watch, with all that is below."""
         self._limit = ""
@@ -318,24 +314,6 @@ class Listening:
             self._timer = loop.call_later(_GIT_CHECK, self._tell)
         else:
             self._ready.set()
-
-
-def _mounts() -> str:
-    with contextlib.suppress(OSError):
-        return Path("/proc/self/mountinfo").read_text("utf-8", "surrogateescape")
-    return ""
-
-
-def filesystem_of(path: str, mounts: str) -> str:
-    """The type of the file system that `path` is on (`proc_pid_mountinfo(5)`), "" if that cannot be told."""
-    best, kind = "", ""
-    with contextlib.suppress(ValueError):
-        for line in mounts.splitlines():
-            fields = line.split()
-            place = fields[4].encode().decode("unicode_escape")
-            if len(place) >= len(best) and (path == place or path.startswith(place.rstrip("/") + "/")):
-                best, kind = place, fields[fields.index("-") + 1]
-    return kind
 
 
 _Identity = tuple[tuple[int, int] | None, tuple[int, int] | None]

@@ -63,7 +63,15 @@ class Commotion:
         self._random = random.Random(seed)
         self._mischief = Mischief(shop.directory / "src", seed + 1)
         self._running: list[Running] = []
-        rare: list[Callable[[], object]] = [self._remark, self._level, self._ignore, self._unsee, self._restart]
+        self._watchers: list[Running] = []
+        rare: list[Callable[[], object]] = [
+            self._remark,
+            self._level,
+            self._ignore,
+            self._unsee,
+            self._restart,
+            self._join,
+        ]
         self._deeds = [self._mischief.act] * 12 + [self._save] * 6 + rare + [self._kill] * kills
 
     def act(self) -> None:
@@ -73,6 +81,8 @@ class Commotion:
 
     def end(self) -> None:
         """Wait for the commands that are under way."""
+        for watcher in self._watchers:
+            watcher.interrupt()
         for running in self._running:
             running.wait()
 
@@ -102,6 +112,14 @@ class Commotion:
     def _restart(self) -> None:
         service = self._random.choice(["synced", "restarted", "bound"])
         self._running.append(self._shop.start("restart", "-t", "1", service))
+
+    def _join(self) -> None:
+        """Another watch over the same project, or the end of one."""
+        if len(self._watchers) > 1:
+            self._watchers.pop(0).interrupt()
+        else:
+            services = self._random.choice([(), ("synced",), ("bound", "built")])
+            self._watchers.append(self._shop.start("watch", "--no-up", *services))
 
     def _kill(self) -> None:
         self._shop.compose("ps", check=True)  # one that was killed a moment ago is back

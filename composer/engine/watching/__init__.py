@@ -9,6 +9,8 @@
 * `rules`       from a project's `develop` to the rules of `composer.watch`, with what is wrong with them
 * `reload`      `x-reload`: what it may say
 * `sight`       `Sight`: what a session sees, and what it saw before its rules were read anew
+* `telling`     `Telling`: what a session tells, to who follows it and to `--status`
+* `redefining`  `Redefining`: making a changed project real while its files go on being watched
 * `manifest`    `Manifest`: what each rule has dealt with, on disk
 * `service`     `ServiceWatch`: brings files into a service's containers and does what its rules ask for, one turn at a time
 * `pending`     `Pending`: what has gathered for the next turn

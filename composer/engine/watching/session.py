@@ -13,11 +13,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Mapping
-from pathlib import Path
 
-from composer.api.messages import Event, WatchedService, WatchRequest, WatchStatus
+from composer.api.messages import WatchedService, WatchRequest, WatchStatus
 from composer.engine.watching.acting import Acting
 from composer.engine.watching.definition import Definition, as_sent, read
 from composer.engine.watching.files import Files
@@ -26,6 +24,7 @@ from composer.engine.watching.pending import Pending
 from composer.engine.watching.redefining import Redefining
 from composer.engine.watching.service import ServiceWatch
 from composer.engine.watching.sight import Found, Identity, Seen, Sight
+from composer.engine.watching.telling import Telling
 from composer.engine.watching.tools import Tools
 from composer.errors import ComposerError, EngineError, ProjectError
 from composer.watch.changes import Changes, open_changes
@@ -33,9 +32,6 @@ from composer.watch.settle import Batch
 from composer.watch.tree import Entry, Problem
 
 log = logging.getLogger("composer.engine")
-
-_REMEMBERED = 20
-"""How many events `--status` shows."""
 
 
 class Session:
@@ -46,8 +42,7 @@ class Session:
         self.name = name
         self.request = request
         self.detached = request.detach
-        self.events: deque[tuple[float, Event]] = deque(maxlen=_REMEMBERED)
-        self.listeners: set[asyncio.Queue[Event | None]] = set()
+        self.telling = Telling(name, tools.rooms.clock.now)
         self.error: ComposerError | None = None
         """Why it ended by itself."""
         self._tools = tools
@@ -59,7 +54,6 @@ class Session:
         self._seen: dict[Identity, Seen] | None = None
         """What the last sight saw, None before the first."""
         self._since = tools.rooms.clock.now()
-        self._warned: set[str] = set()
         self._changes: Changes | None = None
         self._ready = asyncio.Event()
         self._asked = asyncio.Event()
@@ -93,7 +87,7 @@ class Session:
         """End; what is under way is finished."""
         if self._task is not None and not self._task.done():
             if why:
-                self._emit(Event("watch", self.name, "ended", detail=why))
+                self.telling.say("ended", why)
             self._task.cancel()
             await asyncio.wait([self._task])
 
@@ -128,8 +122,8 @@ class Session:
                 )
                 for service in self._services.values()
             ),
-            events=tuple(event for _, event in self.events),
-            times=tuple(time for time, _ in self.events),
+            events=tuple(event for _, event in self.telling.events),
+            times=tuple(time for time, _ in self.telling.events),
         )
 
     # -- the loop ----------------------------------------------------------------------------------------------------
@@ -153,8 +147,7 @@ class Session:
             for looked in self._looks:
                 looked.cancel()
             await self._close_services()
-            for queue in self.listeners:
-                queue.put_nowait(None)
+            self.telling.end()
 
     async def _first(self) -> Acting:
         request = self.request
@@ -162,7 +155,7 @@ class Session:
             definition = await asyncio.to_thread(read, self.name, request)
         except ProjectError:  # the client has read it a moment ago: with that it begins
             definition = await asyncio.to_thread(as_sent, request)
-        return Acting(self.name, self._tools, self._emit, request, definition)
+        return Acting(self.name, self._tools, self.telling.emit, request, definition)
 
     async def _watch(self, acting: Acting) -> None:
         """Watch until the rules are to be read anew."""
@@ -204,23 +197,20 @@ class Session:
 
     async def _begin(self, acting: Acting, manifest: Manifest, sight: Sight, changes: Changes, found: Found) -> None:
         rules = acting.definition.rules
-        for text in (*rules.warnings, changes.note):
-            if text and text not in self._warned:
-                self._emit(Event("watch", self.name, "warning", detail=text))
-        self._warned = {*rules.warnings, changes.note}
+        self.telling.warn((*rules.warnings, changes.note))
         self._changes = changes
         deeds, tools = acting.deeds(manifest, changes.again), self._tools
         for name in dict.fromkeys(rule.service for rule in rules.rules):
             watched = [(rule, tree) for rule, tree in sight.watched if rule.service == name]
             files = Files(self.name, name, watched, tools.rooms, tools.confinement, tools.ledger)
-            service = ServiceWatch(name, watched, files, deeds, self._emit, rules.reloads.get(name))
+            service = ServiceWatch(name, watched, files, deeds, self.telling.emit, rules.reloads.get(name))
             service.brought, service.held = self._former.pop(name, (0, service.held))
             self._services[name] = service
             service.start()
         self._pass_on(found, tools.rooms.clock.monotonic())
         count = sum(service.selected for service in self._services.values())
         words = "1 file" if count == 1 else f"{count} files"
-        self._emit(Event("watch", self.name, "watching", detail=f"{words} of {', '.join(self._services)}"))
+        self.telling.say("watching", f"{words} of {', '.join(self._services)}")
 
     async def _turn(self, acting: Acting, sight: Sight, changes: Changes, redefining: Redefining) -> bool:
         """Wait for a batch and deal with it; whether the rules are others now."""
@@ -265,7 +255,7 @@ class Session:
         for rule, change in found.changed:
             self._services[rule.service].changed(rule, change, since)
         for problem in found.problems:
-            self._emit(Event("watch", self.name, "error", detail=f"cannot read `{problem.path}`: {problem.why}"))
+            self.telling.say("error", f"cannot read `{problem.path}`: {problem.why}")
 
     async def _listen(self) -> None:
         """Have containers caught up that start."""
@@ -311,14 +301,8 @@ class Session:
         """What the files say now; None, and told, when they cannot be read."""
         try:
             return await asyncio.to_thread(read, self.name, self.request)
-        except ProjectError as error:
-            for diagnostic in error.diagnostics:
-                place = diagnostic.location
-                where = f"{Path(place.file).name}:{place.line}: " if place else ""
-                event = Event("watch", self.name, "error", detail=f"{where}{diagnostic.message}", hint=diagnostic.hint)
-                self._emit(event)
         except ComposerError as error:
-            self._emit(Event("watch", self.name, "error", detail=error.message, hint=error.hint))
+            self.telling.fail(error)
         return None
 
     async def _close_services(self) -> None:
@@ -326,8 +310,3 @@ class Session:
         for service in services.values():
             await service.close()
             self._former[service.name] = service.brought, service.held
-
-    def _emit(self, event: Event) -> None:
-        self.events.append((self._tools.rooms.clock.now(), event))
-        for queue in self.listeners:
-            queue.put_nowait(event)

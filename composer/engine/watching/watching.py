@@ -51,7 +51,7 @@ class Watching:
         elif (both := _together(session.request, request)) != session.request:
             session.ask(both)
         queue: asyncio.Queue[Event | None] = asyncio.Queue()
-        session.listeners.add(queue)
+        session.telling.listeners.add(queue)
         try:
             session.detached = session.detached or request.detach
             self._tools.rooms.store.watches.put(name, replace(session.request, detach=session.detached))
@@ -61,8 +61,8 @@ class Watching:
             while (event := await queue.get()) is not None:
                 emit(event)
         finally:
-            session.listeners.discard(queue)
-            if not session.detached and not session.listeners:
+            session.telling.listeners.discard(queue)
+            if not session.detached and not session.telling.listeners:
                 if self._sessions.get(name) is session and not self._is_closing:
                     self._tools.rooms.store.watches.remove(name)
                 await self._end(name, session)

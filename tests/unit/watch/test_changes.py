@@ -7,8 +7,9 @@ from pathlib import Path
 
 from composer.ignore import DockerPatterns
 from composer.kernel.inotify import IN_Q_OVERFLOW, Event
-from composer.watch.changes import Listening, filesystem_of, open_changes
+from composer.watch.changes import Listening, open_changes
 from composer.watch.checkout import locks_of
+from composer.watch.remote import filesystem_of
 from composer.watch.selection import Selection
 from composer.watch.settle import Batch
 from tests.patience import PATIENCE
@@ -154,6 +155,7 @@ _FEW_WATCHES = """
 import asyncio, os, sys
 from pathlib import Path
 from composer.watch.changes import open_changes
+from composer.watch.remote import filesystem_of
 from composer.watch.selection import Selection
 from composer.watch.tree import Tree
 
