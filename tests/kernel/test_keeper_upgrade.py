@@ -20,8 +20,8 @@ from tests.kernel.test_keeper_exec import entering
 
 pytestmark = pytest.mark.kernel
 
-COUNT = "i=0; while [ $i -lt 3000 ]; do echo line $i; i=$((i+1)); [ $((i%100)) = 0 ] && sleep 0.02; done; exit 6"
-LINES = [f"line {number}" for number in range(3000)]
+COUNT = "i=0; until [ -e /stop ]; do echo line $i; i=$((i+1)); [ $((i%100)) = 0 ] && sleep 0.02; done; echo end; exit 6"
+STOP = ("sh", "-c", ": > /stop; echo stopped")
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +43,10 @@ def program(pid: int) -> str:
     return Path(f"/proc/{pid}/cmdline").read_text()
 
 
-def lines(house: House, id_: str) -> list[str]:
-    return [line.text.decode() for line in read(house.log(id_))]
+def assert_all_was_logged(house: House, id_: str) -> None:
+    *found, last = [line.text.decode() for line in read(house.log(id_))]
+    assert last == "end"
+    assert found == [f"line {number}" for number in range(len(found))]
 
 
 def test_what_runs_and_what_is_held_goes_on(house: House, command: list[str], newer: Path) -> None:
@@ -66,8 +68,9 @@ def test_what_runs_and_what_is_held_goes_on(house: House, command: list[str], ne
             assert status["containers"] == ["one"]
             assert len(os.listdir(f"/proc/{pid}/fd")) <= descriptors + 2  # noqa: PTH208  two sockets of a starting pump
             assert await output(keeper, entering(started, "echo", "hi")) == "hi\n"
-            assert await asyncio.wait_for(keeper.wait("one"), 30) == 6
-            assert lines(house, "one") == LINES
+            assert await output(keeper, entering(started, *STOP)) == "stopped\n"
+            assert await keeper.wait("one") == 6
+            assert_all_was_logged(house, "one")
             await keeper.drop("stdin/one")
             os.close(writing)
             assert os.read(reading, 1) == b""
@@ -114,8 +117,8 @@ def test_a_start_under_way_comes_through(house: House, command: list[str]) -> No
             await keeper.upgrade(command)
             assert not start.done()
             reader = os.open(stuck / "cgroup.procs", os.O_RDONLY | os.O_NONBLOCK)
-            close(await asyncio.wait_for(start, 20))
-            assert await asyncio.wait_for(keeper.wait("slow"), 20) == 8
+            close(await start)
+            assert await keeper.wait("slow") == 8
             os.close(reader)
 
     asyncio.run(scenario())
@@ -128,7 +131,7 @@ def test_one_that_would_not_run_is_not_become(house: House, command: list[str], 
 
     async def scenario() -> None:
         async with a_keeper(house) as keeper:
-            started = await keeper.run(house.run("one", "sh", "-c", "sleep 0.5; exit 5"))
+            started = await keeper.run(house.run("one", "sh", "-c", "until [ -e /stop ]; do sleep 0.05; done; exit 5"))
             code = (await keeper.status())["code"]
             with pytest.raises(ContainerError, match="does not start"):
                 await keeper.upgrade(
@@ -138,6 +141,7 @@ def test_one_that_would_not_run_is_not_become(house: House, command: list[str], 
                 await keeper.upgrade(["/nowhere"])
             assert (await keeper.status())["code"] == code
             assert await output(keeper, entering(started, "echo", "hi")) == "hi\n"
+            await output(keeper, entering(started, *STOP))
             assert await keeper.wait("one") == 5
             close(started)
 
@@ -152,7 +156,7 @@ def test_killed_right_after_the_upgrade_nothing_is_lost(house: House, command: l
         close(await old.run(house.run("one", "sh", "-c", COUNT, log=True)))
         await old.upgrade(command)
         os.kill(house.process.pid, signal.SIGKILL)
-        await asyncio.wait_for(lost.wait(), 5)
+        await lost.wait()
         house.process.wait()
         house.start()
         async with a_keeper(house) as new:
@@ -163,7 +167,8 @@ def test_killed_right_after_the_upgrade_nothing_is_lost(house: House, command: l
                 new, entering(Started(running.pid, running.start_time, running.pidfd, {}), "echo", "hi")
             )
             assert text == "hi\n"
-            await asyncio.wait_for(new.wait("one"), 30)
-        assert lines(house, "one") == LINES
+            await output(new, entering(Started(running.pid, running.start_time, running.pidfd, {}), *STOP))
+            await new.wait("one")
+        assert_all_was_logged(house, "one")
 
     asyncio.run(scenario())
