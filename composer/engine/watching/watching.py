@@ -95,7 +95,7 @@ class Watching:
                 self._begin(name, request, resumed=True)
             else:
                 self._interrupted.add(name)
-        asyncio.get_running_loop().call_later(_ASK_AGAIN_WITHIN, self._interrupted.clear)
+        asyncio.get_running_loop().call_later(_ASK_AGAIN_WITHIN, self._forget_the_interrupted)
         await asyncio.to_thread(self._forget_the_gone)
 
     async def close(self) -> None:
@@ -126,6 +126,12 @@ class Watching:
                 del self._ending[name]
                 ended.set_result(None)
         return was_on
+
+    def _forget_the_interrupted(self) -> None:
+        interrupted, self._interrupted = self._interrupted, set()
+        for name in interrupted - self._sessions.keys():
+            if not self._is_closing:
+                self._tools.rooms.store.watches.remove(name)
 
     def _forget_the_gone(self) -> None:
         try:
