@@ -26,6 +26,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import composer.unplugged  # noqa: F401  before pydantic
 from composer.project.options import LoadOptions
 
 if TYPE_CHECKING:

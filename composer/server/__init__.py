@@ -9,3 +9,5 @@
 * `succession` making way for an engine of other code
 * `wiring`   the composition root: the only module that chooses the real drivers
 """
+
+import composer.unplugged  # noqa: F401  before pydantic

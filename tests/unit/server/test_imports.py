@@ -8,6 +8,7 @@ print([name for name in sys.argv[1:] if name in sys.modules])
 """
 SELDOM = [
     "aiohttp",
+    "importlib.metadata",
     "rich",
     "typer",
     "jinja2",
