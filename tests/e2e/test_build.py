@@ -515,14 +515,15 @@ def test_ctrl_c_ends_an_up_that_builds(shop: Project) -> None:
 
 
 def test_a_newer_save_supersedes_a_build(shop: Project) -> None:
-    slow = "FROM busybox\nCOPY src /app\nRUN grep -q slow /app/app.txt && sleep 1000; true\nCMD sleep 1000\n"
+    seconds = 2_000_000 + os.getpid()  # no other test's sleep
+    slow = f"FROM busybox\nCOPY src /app\nRUN grep -q slow /app/app.txt && sleep {seconds}; true\nCMD sleep 1000\n"
     write(shop, "Dockerfile", slow)
     shop.write(WATCHED.format(idle=IDLE))
     watch = shop.start("watch")
     watch.until("watching")
 
     write(shop, "src/app.txt", "slow")
-    watch.until("rebuilding")
+    eventually(lambda: sleepers(seconds), message=lambda: watch.text)  # so it has read what it was to read
     write(shop, "src/app.txt", "quick")
     watch.until("superseded")
     watch.until("web  rebuilt")
