@@ -117,14 +117,13 @@ def _merge_logging(base: Node, over: Node, path: Path) -> Node:
 
 
 def _merge_pools(base: Node, over: Node, path: Path) -> Node:
-    """Address pools are the same if their subnets are; a new one comes after those before."""
+    """The pools of the later file; what an earlier one says of the same subnet still holds."""
     if not isinstance(base, Sequence) or not isinstance(over, Sequence):
         return base if is_null(over) else settle(over, path)
-    pools = {_fields("subnet")(item): item for item in base.items}
-    for item in over.items:
-        subnet = _fields("subnet")(item)
-        pools[subnet] = merge(pools[subnet], item, (*path, 0)) if subnet in pools else settle(item, path)
-    return replace(base, items=tuple(pools.values()))
+    subnet = _fields("subnet")
+    before = {subnet(item): item for item in base.items}
+    items = [merge(before[subnet(item)], item, (*path, 0)) if subnet(item) in before else item for item in over.items]
+    return settle(replace(over, items=tuple(items)), path)
 
 
 def _target(node: Node) -> Hashable:

@@ -67,9 +67,15 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
+_BREAKS = "\x85\u2028\u2029"
+"""Line breaks to YAML 1.1, which folds them outside of double quotes."""
+
+
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     style = "|" if "\n" in text and text.strip() == text.rstrip("\n") else None
-    if style is None and not (isinstance(resolve(text), str) and _is_text_elsewhere(text)):
+    if any(sign in text for sign in _BREAKS) or (
+        style is None and not (isinstance(resolve(text), str) and _is_text_elsewhere(text))
+    ):
         style = '"'
     return dumper.represent_scalar(f"{_CORE}str", text, style=style)
 

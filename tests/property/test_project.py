@@ -12,7 +12,7 @@ from composer.errors import ProjectError
 from composer.project import LoadOptions, load
 from composer.project.attributes import COMPOSE, SERVICE
 from composer.project.canonical import canonical
-from composer.project.document import Mapping
+from composer.project.document import Mapping, plain
 from composer.project.dotenv import parse_dotenv
 from composer.project.interpolate import TemplateError, substitute
 from composer.project.model import Project
@@ -127,3 +127,11 @@ def test_a_dollar_doubled_is_a_dollar(value: str) -> None:
 @given(st.integers(0, 10**15))
 def test_a_duration_reads_back(nanoseconds: int) -> None:
     assert parse_duration(format_duration(nanoseconds / 1e9)) == round(nanoseconds / 1e9, 9)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text("\n \t\r\x85\u2028\ufeffab:#-'\"|>&*%@`=<~?!,[]{}0.1é", max_size=10))
+def test_any_text_reads_back_as_it_was_printed(text: str) -> None:
+    (document,) = parse(dump_yaml({"key": {"inner": text}, "list": [text]}), "printed")
+
+    assert plain(document) == {"key": {"inner": text}, "list": [text]}
