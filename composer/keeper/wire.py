@@ -1,4 +1,5 @@
-"""One message over a SEQPACKET unix socket: a JSON object, and descriptors beside it (`unix(7)`, SCM_RIGHTS).
+"""One message over a SEQPACKET unix socket: a JSON object, bytes in it as `{"base64": ...}`, and descriptors beside it
+(`unix(7)`, SCM_RIGHTS).
 
 A body over 64 KiB travels in a memfd (the first descriptor), so many steps never meet the socket's
 packet limit. Whoever receives descriptors owns them and closes them.
@@ -7,6 +8,7 @@ packet limit. Whoever receives descriptors owns them and closes them.
 from __future__ import annotations
 
 import array
+import base64
 import json
 import os
 import socket
@@ -26,7 +28,7 @@ _INLINE = b"J"
 
 def send(sock: socket.socket, message: dict[str, Any], fds: Sequence[int] = ()) -> None:
     """Send one message; `fds` are duplicated by the kernel and stay ours. Raises OSError as `sendmsg(2)` does."""
-    body = json.dumps(message, separators=(",", ":")).encode()
+    body = json.dumps(message, separators=(",", ":"), default=plain).encode()
     if len(body) < LARGEST_PACKET:
         _sendmsg(sock, _INLINE + body, fds)
         return
@@ -62,6 +64,13 @@ def receive(sock: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
         for fd in received:
             os.close(fd)
         raise ValueError(f"not a message: {error}") from error
+
+
+def plain(value: object) -> dict[str, str]:
+    """Bytes as JSON has them. Raises TypeError for anything else."""
+    if isinstance(value, bytes):
+        return {"base64": base64.b64encode(value).decode()}
+    raise TypeError(f"{type(value).__name__} is nothing to send")
 
 
 def _decode(data: bytes, received: list[int]) -> dict[str, Any]:

@@ -15,23 +15,13 @@ _FIELDS = {step: tuple(field.name for field in fields(step)) for step in Step.__
 
 
 def to_wire(steps: Iterable[Step]) -> list[list[Any]]:
-    """The steps as JSON-able data."""
-    return [
-        [type(step).__name__, {name: _encode(getattr(step, name)) for name in _FIELDS[type(step)]}] for step in steps
-    ]
+    """The steps as data that `keeper.wire` sends: tuples become lists there, bytes `{"base64": ...}`."""
+    return [[type(step).__name__, {name: getattr(step, name) for name in _FIELDS[type(step)]}] for step in steps]
 
 
 def from_wire(data: Sequence[Sequence[Any]]) -> list[Step]:
     """The steps that `to_wire` wrote. Raises KeyError or TypeError for what is no step of this version."""
     return [_CLASSES[name](**{key: _decode(value) for key, value in values.items()}) for name, values in data]
-
-
-def _encode(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return {"base64": base64.b64encode(value).decode()}
-    if isinstance(value, tuple):
-        return [_encode(item) for item in value]
-    return value
 
 
 def _decode(value: Any) -> Any:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from composer.keeper import wire
 from composer.keeper.perform import describe
 from composer.keeper.steps import (
     Bind,
@@ -33,7 +34,7 @@ def example(kind: type[Step]) -> Step:
 def test_every_step_survives_the_wire(kind: type[Step]) -> None:
     step = example(kind)
 
-    assert from_wire(json.loads(json.dumps(to_wire([step])))) == [step]
+    assert from_wire(json.loads(json.dumps(to_wire([step]), default=wire.plain))) == [step]
 
 
 @pytest.mark.parametrize("kind", EVERY_STEP)
