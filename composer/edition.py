@@ -53,10 +53,16 @@ def edition(api: int) -> Edition:
 
 
 def checksum(package: str, parts: tuple[str, ...] = ("",)) -> str:
-    """Of the source files in these directories of a package, and of these files. Raises OSError for a file out of reach."""
+    """Of the source files in these directories of a package, and of these files. Raises OSError for a file out of reach.
+
+    One that goes while we look does not count: a package that is just being replaced is of no edition yet.
+    """
     total, length = 0, 0
     for path in sorted(path for part in parts for path in _sources(f"{package}/{part}")):
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue
         try:
             data = os.read(fd, os.fstat(fd).st_size)
         finally:

@@ -44,3 +44,11 @@ def test_the_checksum_is_of_contents_and_names_and_of_nothing_else(tmp_path: Pat
 def test_what_the_keeper_is_made_of_is_there() -> None:
     assert all((Path(PACKAGE) / part).exists() for part in KEEPER_PARTS)
     assert f"{PACKAGE}/keeper" in directories()
+
+
+def test_a_file_that_is_gone_before_it_is_read_does_not_count(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("1")
+    before = checksum(str(tmp_path))
+    (tmp_path / "gone.py").symlink_to("nowhere")
+
+    assert checksum(str(tmp_path)) == before
