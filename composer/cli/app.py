@@ -51,6 +51,8 @@ _COMMANDS = {
     "wait": "Wait until containers stop, and exit with their code",
     "watch": "Keep containers up to date with the files on disk",
 }
+_ALIASES = {"convert": "config"}
+"""Other names of commands, known but not listed."""
 _SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
@@ -63,6 +65,7 @@ class LazyGroup(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command, its module imported now; None for a name that is not one."""
+        cmd_name = _ALIASES.get(cmd_name, cmd_name)
         if cmd_name not in _COMMANDS:
             return None
         if cmd_name not in self.commands:
@@ -79,7 +82,7 @@ class LazyGroup(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the command; a name that is none gets a suggestion."""
-        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
+        if args and args[0] not in _COMMANDS and args[0] not in _ALIASES and not args[0].startswith("-"):
             from difflib import get_close_matches
 
             close = get_close_matches(args[0], _COMMANDS, n=1)

@@ -90,6 +90,8 @@ def read(arguments: list[str], printed: str) -> Any:
     """What was printed, as data: a mapping, or lines in any order."""
     if "json" in arguments:
         return without_falsehoods(json.loads(printed))
+    if "-q" in arguments:
+        return printed
     if listed := {"--services", "--images", "--volumes", "--profiles"}.intersection(arguments):
         assert len(listed) == 1
         return sorted(printed.split())

@@ -79,7 +79,7 @@ def config(
             (environment, lambda: _environment(loaded.project)),
             (bool(rendered), lambda: _rendered(loaded.project, rendered, services or ())),
             (variables, lambda: _variables(loaded, session, format_)),
-            (not normalize, lambda: _dump(without_consequences(loaded.tree, project), format_)),
+            (not normalize, lambda: _shown(without_consequences(loaded.tree, project), format_)),
             (only_digests, lambda: _dump(_overriding(_pinned(session, loaded, project)), format_)),
             (digests, lambda: _whole(loaded, project, format_, _pinned(session, loaded, project))),
         ]
@@ -113,11 +113,17 @@ def _image(project: Project, service: str) -> str:
 
 
 def _whole(loaded: Loaded, project: Project, format_: str, pinned: Mapping[str, str]) -> str:
-    from composer.project.canonical import canonical, with_nulls
+    from composer.project.canonical import canonical
 
     data = canonical(loaded.tree, project)
     for service, image in pinned.items():
         data["services"][service]["image"] = image
+    return _shown(data, format_)
+
+
+def _shown(data: dict[str, Any], format_: str) -> str:
+    from composer.project.canonical import with_nulls
+
     return _dump(with_nulls(data) if format_ == "json" else data, format_)
 
 
