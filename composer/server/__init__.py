@@ -7,7 +7,8 @@
 * `answers`  how handlers read requests, and answer with an object or line by line
 * `upgrade`  connections that stop being HTTP: exec and attach
 * `succession` making way for an engine of other code
-* `wiring`   the composition root: the only module that chooses the real drivers
+* `wiring`   the composition root: the only module that chooses the real drivers; `workshop` is the part of it that pulls and
+             builds, imported when something is to be
 """
 
 import composer.unplugged  # noqa: F401  before pydantic
