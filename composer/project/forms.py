@@ -196,6 +196,10 @@ def _host(name: str, address: str, node: Scalar, path: Path, report: Report) -> 
     if report.raw and is_unfilled(node):
         return node if "$" in name and not address else derived(f"{name.strip()}={address.strip()}", node.mark)
     bare = address.strip().removeprefix("[").removesuffix("]")
+    if not bare:
+        hint = "write `NAME=ADDRESS`, or `NAME=host-gateway` for this machine"
+        report.error(f"{say(path)}: `{name}` has no address", node.mark, hint=hint)
+        return None
     if bare != "host-gateway":
         try:
             ipaddress.ip_address(bare)

@@ -73,7 +73,7 @@ MISTAKES: dict[str, tuple[Files, ...]] = {
         _web("environment:\n  - MODE: production"),
         _web("volumes:\n  - ./data: /data\n  - {source: ./a, target: /a}\n  - {type: bind, source: ./b}"),
         _web("ports:\n  - localhost:80:80\n  - 80:80:80\n  - {port: 80}"),
-        _web("develop: {watch: [{action: rebuild}]}"),
+        _web("extra_hosts: [db]"),
         _web("volumes: ./data:/data\ncap_add: {a: b}"),
         _web("stop_grace_period: 5 seconds\nmem_limit: 512 megabytes\ncpus: 50%"),
     ),
