@@ -54,6 +54,7 @@ class Store:
         self.disk = Disk((paths.images, paths.snapshots))
         self._host_image = paths.host_image
         self._index = IndexFile(paths.images)
+        self._looked_through = False
 
     def list(self) -> tuple[ImageRecord, ...]:
         """A record for every name and every image without one, by name; the embedded image is not among them.
@@ -306,15 +307,21 @@ class Store:
 
     def _distrust(self) -> None:
         """Delete what no name leads to, once after the machine was started: it need not have come to the disk."""
+        if self._looked_through:
+            return
         path, boot = self.layout / ".boot", boot_id()
         if _content(path) == boot:
             return
-        with locked(self._content_lock):
-            if _content(path) != boot:
+        # A lock of its own: who comes second waits for the first's look only, not for all that he is about to add.
+        with locked(self.layout / ".boot.lock"):
+            if self._looked_through or _content(path) == boot:
+                return
+            with locked(self._content_lock):
                 self._collect()
+                self._looked_through = True
                 try:
                     write_atomically(path, boot.encode())
-                except OSError as error:  # a full disk; then all is looked through once more the next time
+                except OSError as error:  # a full disk; then the next process looks through it once more
                     log.warning("cannot write `%s`: %s", path, error.strerror)
 
     def _settle(self) -> None:

@@ -3,7 +3,8 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from concurrent.futures import ProcessPoolExecutor
+import threading
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -320,8 +321,31 @@ def test_what_no_name_leads_to_is_not_trusted_after_a_crash_of_the_machine(store
     with store.adding():
         assert len(content(paths)) == len(before) + 2  # the machine still runs
     (paths.images / ".boot").write_text("another")
-    with store.adding():
+    with Store(paths).adding():
         assert content(paths) == before
+
+
+def test_two_who_come_first_after_a_boot_add_at_the_same_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked, both, first = threading.Barrier(2), threading.Barrier(2), threading.Event()
+    mine = threading.local()
+
+    def content(path: Path) -> str:
+        found = path.read_text() if path.exists() else ""
+        if not hasattr(mine, "place"):
+            mine.place = looked.wait(10)  # both have seen that nobody was here yet
+            if mine.place:
+                first.wait(10)  # and one goes on only when the other is adding already
+        return found
+
+    def work() -> None:
+        with store.adding():
+            first.set()
+            both.wait(10)
+
+    monkeypatch.setattr("composer.image.store._content", content)
+    with ThreadPoolExecutor(2) as threads:
+        for future in [threads.submit(work) for _ in range(2)]:
+            future.result()
 
 
 def test_an_error_of_the_disk_gives_no_name_to_an_image(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
