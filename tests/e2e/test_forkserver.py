@@ -209,19 +209,15 @@ def test_it_outlives_engine_and_keeper_that_are_started_again(shop: Project) -> 
 )
 def test_whoever_is_somebody_else_runs_the_command_himself(shop: Project, prefix: tuple[str, ...]) -> None:
     forkserver(shop)
-    with subprocess.Popen(
-        [*prefix, *shop.engine.program, "logs", "-f"],
-        cwd=shop.directory,
-        env=shop.engine.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    ) as process:
-        assert process.stdout is not None
-        assert any(b"serving" in line for line in process.stdout)
-        assert commands(shop) == []
-        process.send_signal(signal.SIGINT)
-        assert b"Traceback" not in process.stdout.read()
-    assert process.returncode == 130
+    shop.engine.program = (*prefix, *shop.engine.program)
+    following = shop.start("logs", "-f")
+    following.until("serving")
+
+    assert commands(shop) == []
+    following.interrupt()
+
+    assert following.wait() == 130
+    assert "Traceback" not in following.text
 
 
 def test_an_ordinary_user_has_one_outside_of_the_engines_namespaces(ordinary: Engine) -> None:
