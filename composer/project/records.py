@@ -9,8 +9,9 @@ from enum import Enum, auto
 from typing import Any
 
 from composer.project.document import Mapping, Mark, Node, Path, Scalar, Sequence, is_null, plain, say
+from composer.project.hints import plain_text
 from composer.project.report import Report
-from composer.project.shapes import Schema, Shape, Text, Value, derived, did_you_mean, mismatch, plain_text
+from composer.project.shapes import Schema, Shape, Text, Value, derived, did_you_mean, mismatch
 from composer.project.variables import is_unfilled
 
 

@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from composer.project.document import Mapping, Mark, Node, Path, Scalar, Sequence, plain, say
+from composer.project.document import Mark, Node, Path, Scalar, plain, say
+from composer.project.hints import rewritten
 from composer.project.report import Report
 from composer.project.scalars import as_text, date_text, resolve
 
@@ -64,8 +65,6 @@ def derived(value: Value, mark: Mark) -> Scalar:
 
 
 _PERCENT = re.compile(r"([0-9]{1,6}) *%")
-_PAIR = re.compile(r"([a-z_]+):(\S.*)")
-_QUOTED = re.compile(r"[:#,\[\]{}&*!|>'\"%@`]")
 _MOST_CANDIDATES = 300
 """Comparing with more takes too long for a hint."""
 
@@ -83,30 +82,6 @@ def mismatch(wanted: str, node: Node, path: Path, report: Report, hint: str = ""
     """Report that something else than `wanted` stands here; without a hint, with the one that the form suggests."""
     message = f"{say(path) or 'the file'} must be {wanted}, found {node}"
     report.error(message, node.mark, hint=hint or rewritten(wanted, node))
-
-
-def rewritten(wanted: str, node: Node) -> str:
-    """How to write what stands at the node as what is `wanted`; empty if nobody can tell."""
-    match node:
-        case Sequence(items=(Mapping(entries=entries), *_)) if wanted.startswith("a mapping") and entries:
-            return f"write `{next(iter(entries))}:` without the `- ` before it"
-        case Sequence(items=(Scalar(text=text), *_)) if wanted.startswith("a mapping") and text.isidentifier():
-            return f"write `{text}:` without the `- ` or brackets"
-        case Mapping() if wanted == "a list":
-            return "begin each entry with `- `"
-        case Scalar(value=None):
-            return "what belongs to it stands below it, indented" if wanted.startswith("a mapping") else ""
-        case Scalar(text=text) if "list" in wanted and 0 < len(text) < 60:
-            return f"write `[{plain_text(text)}]`, or `- {plain_text(text)}` in a line of its own"
-        case Scalar(text=text) if wanted == "a mapping" and (pair := _PAIR.fullmatch(text)):
-            return f"write `{pair[1]}: {pair[2]}`: a space stands after the colon"
-        case _:
-            return ""
-
-
-def plain_text(text: str) -> str:
-    """The text as YAML has it within brackets."""
-    return f'"{text}"' if _QUOTED.search(text) else text
 
 
 def failed(error: FormError, node: Node, path: Path, report: Report) -> None:
