@@ -11,6 +11,7 @@ import logging
 from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any
+from weakref import WeakValueDictionary
 
 from composer.engine import health, supervise
 from composer.engine.confinement import Confinement
@@ -50,7 +51,7 @@ class Loop:
         self._histories: dict[str, History] = {}
         self._watches: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._starts: dict[str, asyncio.Lock] = {}
+        self._starts: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._ending: set[str] = set()
         self._reported: set[str] = set()
         self._recovered = asyncio.Event()
