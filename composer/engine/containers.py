@@ -130,7 +130,10 @@ class Containers:
         record = self._rooms.store.containers.get(operation.id)
         if record is None:
             return
-        if record.state is State.RUNNING:
+        if record.state is State.RUNNING and (
+            # Gone, and its end is just being recorded: by an engine that has come up a moment ago.
+            record.id in self._rooms.keeping.children or not await self._gone(record.id, _DEAD_WITHIN)
+        ):
             raise ContainerError(f"cannot remove `{record.name}`: it runs", hint="stop it first")
         # It does not run: whatever is in its group is a remnant of a start that nobody saw the end of.
         await asyncio.to_thread(self._rooms.cgroups.kill, record.id)
