@@ -411,7 +411,7 @@ def test_a_file_saved_while_the_changed_project_is_applied_is_not_lost(shop: Pro
 
     write(shop, "Dockerfile", "FROM busybox\nCOPY src /app\nRUN sleep 1\n")
     watch.until("the project changed")
-    time.sleep(0.5)
+    time.sleep(0.5)  # into the step that takes a second; at any other moment the file must arrive as well
     write(shop, "src/app.txt", "two")
 
     eventually(lambda: in_container(shop, "/app/app.txt") == "two", message=lambda: watch.text)

@@ -120,7 +120,7 @@ def test_umask_limits_ignored_signals_and_descriptors_are_the_callers(shop: Proj
         assert "Max open files            99 " in Path(f"/proc/{command}/limits").read_text()
         assert int(status(command, "SigIgn"), 16) & 1
         process.send_signal(signal.SIGHUP)
-        time.sleep(0.1)
+        time.sleep(0.1)  # that nothing happens has nothing to wait for
         assert process.poll() is None
         process.terminate()
     assert process.returncode in (-signal.SIGTERM, 143)
