@@ -49,7 +49,8 @@ def shop(builder: Engine) -> Project:
 
 
 def in_container(project: Project, path: str, service: str = "web") -> str:
-    return project.exec(service, "cat", path).stdout
+    """What is in a file of the service's container; nothing while that is being replaced."""
+    return project.compose("exec", "-T", service, "cat", path).stdout
 
 
 def plan(project: Project, *options: str) -> list[str]:
