@@ -33,6 +33,8 @@ _NS_GET_NSTYPE = 0xB703
 """`ioctl_ns(2)`: which kind of namespace a descriptor is of."""
 
 _SLOT_TRIES = 8
+_FREED_LOOKS, _FREED_PAUSE = 100, 0.005
+"""How often and how many seconds apart we look whether all have let go of a UDP port."""
 
 
 class Jobs(Protocol):
@@ -311,7 +313,13 @@ class Networks:
             name = items.netns_name(port.network_id)
             fds = {name: self._store.store[name].fds[0]}
             await self._jobs.run(host.withdraw_steps(self._facts, forward, port.network_id), fds=fds)
+        if held := self._store.store.get(port.name):
+            ports.close_for_all(held.fds[0], port.protocol)
         await self._store.drop(port.name)
+        for _ in range(_FREED_LOOKS if port.protocol == "udp" else 0):
+            if ports.is_free(port.host_ip, port.host_port, port.protocol):
+                break
+            await asyncio.sleep(_FREED_PAUSE)
 
     async def _prepare_host(self) -> None:
         before = self._record_forwarding()

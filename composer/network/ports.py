@@ -61,6 +61,26 @@ def open_published(host_ip: str, ports: Sequence[int], protocol: str, ours: Look
     raise _taken(host_ip, ports, protocol, ours) from taken
 
 
+def close_for_all(published: int, protocol: str) -> None:
+    """Give a port back whoever else has its socket, of which `published` is a descriptor. Twice is fine.
+
+    A process that is just being started has a copy of all that its parent holds, and the data plane lets go a little later
+    than it is told to. A listener that is shut down is none any more (`shutdown(2)` of Linux); a UDP socket has no such state.
+    """
+    if protocol == "tcp":
+        with socket.socket(fileno=os.dup(published)) as listener, contextlib.suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
+
+
+def is_free(host_ip: str, port: int, protocol: str) -> bool:
+    """Whether `open_published` could have a port of an address that it gave out before."""
+    try:
+        _bind(host_ip, port, protocol, listen=False).close()
+    except OSError as error:
+        return error.errno != errno.EADDRINUSE
+    return True
+
+
 def holder(protocol: str, port: int, proc: Path = Path("/proc")) -> str:
     """Who has a port of this machine, like `nginx` (pid 812), as far as we may see; "" if nobody is found."""
     inodes = _inodes(protocol, port, proc)
@@ -101,7 +121,7 @@ def _open(addresses: Sequence[str], port: int, protocol: str) -> Listening:
     return Listening(port, tuple(opened))
 
 
-def _bind(address: str, port: int, protocol: str) -> socket.socket:
+def _bind(address: str, port: int, protocol: str, *, listen: bool = True) -> socket.socket:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_DGRAM if protocol == "udp" else socket.SOCK_STREAM)
     try:
@@ -110,7 +130,7 @@ def _bind(address: str, port: int, protocol: str) -> socket.socket:
         if protocol != "udp":  # a former listener's connections may still be closing; for UDP it would mean sharing
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind((address, port))
-        if protocol != "udp":
+        if listen and protocol != "udp":
             sock.listen(BACKLOG)
     except BaseException:
         sock.close()

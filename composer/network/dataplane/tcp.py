@@ -81,6 +81,9 @@ class TcpRelay:
                 if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
                     self._pause()
                     return
+                if error.errno == errno.EINVAL:  # shut down: the port is given back, and we hear of it presently
+                    self._loop.forget(self._listener.fileno())
+                    return
                 continue  # the client gave up before we came: accept(2) reports its network errors
             try:
                 upstream = self._inside.stream()
