@@ -19,6 +19,7 @@ from composer.api.connection import EngineLost, Response
 from composer.api.messages import ContainerSummary, Event, Result, ServicesRequest, UpRequest, WatchRequest
 from composer.api.streams import EventStream, LogOptions, LogStream, container_events
 from composer.cli.render.logs import LogPrinter
+from composer.cli.render.unfinished import Unfinished
 from composer.cli.render.watch import watch_line
 from composer.cli.session import Session
 from composer.cli.terminal import Signals
@@ -66,6 +67,7 @@ class Foreground:
         self._session = session
         self._options = options
         self._progress = session.progress
+        self._unfinished = Unfinished()
         self._printer = LogPrinter(session.out, session.name, prefix=options.prefix, timestamps=options.timestamps)
         self._phase = Phase.STARTING
         self._since = time.time()
@@ -122,6 +124,7 @@ class Foreground:
     def _take_progress(self, request: EventStream) -> None:
         for item in request.poll():
             if isinstance(item, Event):
+                self._unfinished.take(item)
                 self._progress.event(item)
                 if item.resource == "container" and item.status in ("starting", "started"):
                     self._started.add(item.service)
@@ -246,6 +249,7 @@ class Foreground:
         """Give up the request under way, which the engine takes as its cancellation, for another."""
         if self._request is not None:
             self._request.close()
+        self._unfinished.break_off(self._progress)
         self._progress.finish()
         self._request = self._session.client.act(verb, self._session.name, request)
 

@@ -168,6 +168,26 @@ def test_ctrl_c_ends_a_pull_at_once_and_leaves_nothing(engine: Engine, registry:
     assert "Pulled" not in up.text
 
 
+@pytest.mark.parametrize("command", [("pull",), ("up", "-d"), ("image", "pull")])
+def test_ctrl_c_in_a_pull_says_what_was_not_finished(
+    engine: Engine, registry: Registry, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    registry.push(busybox_image(tmp_path), "web:1")
+    with faulty_proxy(registry.port) as proxy:
+        proxy.faults.append(Fault("GET .*/blobs/", times=99, pause=0.2))
+        reference = f"{proxy.name}/web:1"
+        shop = engine.project(f"services:\n  web:\n    image: {reference}\n")
+        pull = shop.start(*command, *([reference] if "image" in command else []))
+        eventually(lambda: proxy.asked("GET .*/blobs/"))
+
+        pull.interrupt()
+
+        assert pull.wait() == 130
+        eventually(lambda: not list(engine.data.glob("*/.staging-*")))
+        assert reference not in engine.compose("image", "ls", check=True).stdout
+    assert pull.text.splitlines()[-1] == f" Image {reference}  Interrupted"
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("noise", [True, False], ids=["content that does not compress", "zeros"])
 def test_a_pull_takes_no_more_memory_for_a_larger_layer(

@@ -40,7 +40,9 @@ class _Line:
 
     @property
     def is_lasting(self) -> bool:
-        """Whether it is worth a line when all is over: steps that went well are not."""
+        """Whether it is worth a line when all is over: steps that went well are not, nor layers that did not come."""
+        if self.event.resource == "layer":
+            return self.ended is not None
         return not is_step(self.event) or self.event.status == "failed"
 
 
@@ -165,7 +167,7 @@ class LiveProgress:
         return f", {human_size(line.event.current / passed)}/s"
 
     def _sign(self, line: _Line) -> tuple[str, str]:
-        if line.event.status in ("error", "failed"):
+        if line.event.status in ("error", "failed", "interrupted"):
             return "✘", RED
         if line.event.status == "warning":
             return "!", YELLOW

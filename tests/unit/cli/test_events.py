@@ -8,6 +8,7 @@ from composer.api.messages import Event
 from composer.cli.render.events import JsonProgress, PlainProgress, Progress, QuietProgress, choose_progress
 from composer.cli.render.live import LiveProgress
 from composer.cli.render.terminal import Screen
+from composer.cli.render.unfinished import Unfinished
 from composer.errors import UsageError
 
 EVENTS = [
@@ -112,6 +113,20 @@ PULL = [
     Event("layer", "0123456789ab", "downloading", parent="redis:7", current=1_000_000, total=3_000_000),
     Event("image", "redis:7", "pulling", current=1_000_000, total=3_000_000),
 ]
+
+
+def test_what_is_broken_off_ends_with_a_line_of_its_own_and_its_layers_with_none() -> None:
+    out, progress = live()
+    unfinished = Unfinished()
+    pulled = Event("image", "nginx:1", "pulled", seconds=2)
+    for event in (Event("image", "nginx:1", "pulling"), pulled, *PULL):
+        unfinished.take(event)
+        progress.event(event)
+    unfinished.break_off(progress)
+    progress.finish()
+
+    (_, *shown) = (" ".join(line.split()[:-1]) for line in out.lines())
+    assert shown == ["✔ Image nginx:1 Pulled", "✘ Image redis:7 Interrupted"]
 
 
 def test_plain_progress_tells_of_a_pull_in_two_lines_and_how_far_it_is_after_a_while() -> None:
