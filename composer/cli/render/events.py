@@ -129,7 +129,9 @@ class JsonProgress(QuietProgress):
     def event(self, event: Event) -> None:
         """Print the event as Docker Compose's JSON progress does, with our fields beside."""
         fallback = "Done" if is_done(event) else "Working"
-        status = {"warning": "Warning", "error": "Error", "failed": "Error", "interrupted": "Error"}.get(event.status, fallback)
+        status = {"warning": "Warning", "error": "Error", "failed": "Error", "interrupted": "Error"}.get(
+            event.status, fallback
+        )
         record = {
             "id": f"{event.resource.capitalize()} {event.name}".rstrip(),
             "status": status,
