@@ -148,6 +148,15 @@ def test_a_name_of_the_network_is_answered(lab: Lab, net: NetworkSpec, name: str
     assert str(reply.q.qname).rstrip(".") == name.rstrip(".")
 
 
+def test_a_bad_item_leaves_the_resolver_that_has_its_name(lab: Lab, net: NetworkSpec) -> None:
+    one = container(lab, net)
+    lab.start_plane()
+    name = items.dns_name("c1")
+    lab.do(lab.store.put(name, {"networks": 5}, lab.store.store[name].fds))
+
+    assert addresses(ask(one, "web")) == ["172.30.0.2"]
+
+
 def test_all_replicas_are_answered_in_rotating_order(lab: Lab, net: NetworkSpec) -> None:
     one = container(lab, net)
     lab.start_plane()

@@ -345,12 +345,25 @@ def test_a_bad_item_is_reported_and_the_rest_goes_on(lab: Lab, net: NetworkSpec,
     lab.publish("c1", net, TARGET, port=8080, to=80)
     plane = lab.start_plane()
     assert ask(lab.outside, HOST, 8080) == b"hello"
+    ours, theirs = socket.socketpair()
+    port = {"proto": "tcp", "target": [TARGET, 80]}
     before = open_files(plane.pid)
-    for name, meta in (("port/x", {}), ("zone/x", {"names": {"a": ["nonsense"]}}), ("dns/x", {})):
-        lab.do(lab.store.put(name, meta, (0,)))
+    for name, meta, fds in (
+        ("port/x", {}, (0,)),
+        ("port/x", port, (0, 0)),
+        ("port/x", port, (ours.fileno(), 0)),
+        ("port/x", {**port, "proto": "sctp"}, (ours.fileno(), 0)),
+        ("zone/x", {"names": {"a": ["nonsense"]}}, (0,)),
+        ("zone/x", {"names": 5}, (0,)),
+        ("dns/x", {}, (0,)),
+        ("dns/x", {"networks": 5}, (0, 0)),
+    ):
+        lab.do(lab.store.put(name, meta, fds))
 
     assert ask(lab.outside, HOST, 8080) == b"hello"
-    assert eventually(lambda: open_files(plane.pid) <= before + 8)
+    assert eventually(lambda: open_files(plane.pid) <= before)
+    ours.close()
+    theirs.close()
 
 
 def test_the_holder_of_a_taken_port_is_named(lab: Lab) -> None:

@@ -18,6 +18,7 @@ socket, says `hand over`, and has it all again.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import sys
@@ -39,6 +40,7 @@ from composer.network.dataplane.udp import UdpRelay
 _ANSWERED_WITHIN = 2.5
 """Seconds in which every question that was heard has been answered."""
 _LOOK_AGAIN = 1.0
+_TYPES = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
 
 
 class Plane:
@@ -70,18 +72,21 @@ class Plane:
         return not self._retired
 
     def put(self, name: str, meta: Mapping[str, Any], fds: Sequence[int]) -> None:
-        """Serve an item from now on. Raises ValueError, KeyError or TypeError for a bad one, whose fds stay the caller's."""
-        kind, _, key = name.partition("/")
-        self._store.put(name, dict(meta), [os.dup(fd) for fd in fds])
-        if kind == "zone":
-            self._zones[key] = Zone(meta)
-        elif kind == "dns":
-            self._put_resolver(name, meta, *_pair(fds))
-        elif kind == "port":
-            self._put_port(name, meta, *_pair(fds))
-        else:
-            for fd in fds:
-                os.close(fd)
+        """Serve an item from now on; `fds` stay the caller's.
+
+        Raises ValueError, KeyError, TypeError, AttributeError or OSError for a bad one: then what had the name goes on.
+        """
+        with contextlib.ExitStack() as undo:
+            held = [_duplicate(fd, undo) for fd in fds]
+            kind, _, key = name.partition("/")
+            if kind == "zone":
+                self._zones[key] = Zone(meta)
+            elif kind == "dns":
+                self._put_resolver(name, meta, *_pair(fds))
+            elif kind == "port":
+                self._put_port(name, meta, *_pair(fds))
+            undo.pop_all()
+        self._store.put(name, dict(meta), held)
 
     def drop(self, name: str) -> None:
         """Stop serving an item; one that is not there is fine."""
@@ -115,24 +120,27 @@ class Plane:
             self._loop.later(_LOOK_AGAIN, self._leave_when_idle)
 
     def _put_resolver(self, name: str, meta: Mapping[str, Any], udp: int, tcp: int) -> None:
-        sockets = (socket.socket(fileno=udp), socket.socket(fileno=tcp))
+        with contextlib.ExitStack() as undo:
+            sockets = (_socket(udp, "udp", undo), _socket(tcp, "tcp", undo))
+            resolver = Resolver(self._loop, self._forwarder, self._zones, self._upstream.current, sockets, meta)
+            undo.pop_all()
         if former := self._resolvers.pop(name, None):
             former.close()
-        self._resolvers[name] = Resolver(
-            self._loop, self._forwarder, self._zones, self._upstream.current, sockets, meta
-        )
+        self._resolvers[name] = resolver
 
     def _put_port(self, name: str, meta: Mapping[str, Any], bound: int, netns: int) -> None:
         protocol, (host, port) = meta["proto"], meta["target"]
         target = (str(host), int(port))
-        listener, inside = socket.socket(fileno=bound), Inside(netns)
-        former = self._relays.get(name)
-        if former is not None:
-            former.replace(listener, inside, target)
-        elif protocol == "udp":
-            self._relays[name] = UdpRelay(self._loop, listener, inside, target)
-        else:
-            self._relays[name] = TcpRelay(self._loop, self._pipes, listener, inside, target)
+        with contextlib.ExitStack() as undo:
+            listener, inside = _socket(bound, protocol, undo), Inside(_duplicate(netns, undo))
+            former = self._relays.get(name)
+            if former is not None:
+                former.replace(listener, inside, target)
+            elif protocol == "udp":
+                self._relays[name] = UdpRelay(self._loop, listener, inside, target)
+            else:
+                self._relays[name] = TcpRelay(self._loop, self._pipes, listener, inside, target)
+            undo.pop_all()
 
     def _follow(self, channel: socket.socket) -> None:
         channel.setblocking(False)
@@ -187,6 +195,9 @@ class Plane:
             received = wire.receive(channel)
         except BlockingIOError:
             return
+        except ValueError as error:
+            sys.stderr.write(f"data plane: {error}\n")
+            return
         except OSError:
             received = None
         if received is None:
@@ -204,12 +215,29 @@ class Plane:
                 self._hand_over(channel)
             else:
                 raise ValueError("nothing that a data plane does")
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
             sys.stderr.write(f"data plane: cannot serve {message}: {error!r}\n")
+        finally:
             for fd in fds:
                 os.close(fd)
-        except OSError as error:  # the descriptors have been taken over by now
-            sys.stderr.write(f"data plane: cannot serve {message}: {error!r}\n")
+
+
+def _duplicate(fd: int, undo: contextlib.ExitStack) -> int:
+    duplicate = os.dup(fd)
+    undo.callback(os.close, duplicate)
+    return duplicate
+
+
+def _socket(fd: int, protocol: str, undo: contextlib.ExitStack) -> socket.socket:
+    """A duplicate of an internet socket. Raises ValueError or OSError for anything else, KeyError for another protocol."""
+    kind = _TYPES[protocol]
+    with socket.socket(fileno=fd) as original:
+        try:
+            if original.family not in (socket.AF_INET, socket.AF_INET6) or original.type != kind:
+                raise ValueError(f"{original.family.name} {original.type.name} is no socket for {protocol}")
+            return undo.enter_context(original.dup())
+        finally:
+            original.detach()
 
 
 def _pair(fds: Sequence[int]) -> tuple[int, int]:
