@@ -124,7 +124,7 @@ class Builder:
                 if options.cache_to:
                     access = await asyncio.to_thread(Access.of, options.surroundings)
                     await self.solver.settling.done()
-                    await self._exchange.give(options.cache_to, self.solver.cache, solved, access, report)
+                    await self._exchange.give(options, self.solver.cache, solved, access, report)
             return image
         finally:
             self._builds -= 1
@@ -133,12 +133,14 @@ class Builder:
 
     async def _each(self, options: BuildOptions, report: Report) -> tuple[Image, Solved]:
         """An index of what is built for each platform, at once; the image for this machine is what comes back."""
+        warned: set[str] = set()
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [
                     group.create_task(
                         self._build(
-                            replace(options, platform=platform, platforms=(), tags=()), _of(platform, number, report)
+                            replace(options, platform=platform, platforms=(), tags=()),
+                            _of(platform, number, report, warned),
                         )
                     )
                     for number, platform in enumerate(options.platforms)
@@ -156,7 +158,7 @@ class Builder:
         stages = await self._linked(sources, report)
         access, cache = sources.reach.access, self.solver.cache
         if options.cache_from and not options.no_cache:
-            await self._exchange.take(options.cache_from, cache, access, report)
+            await self._exchange.take(options, cache, access, report)
         graph = await self._lowered(stages, options, report)
         solved, made = await self._solved(graph, stages, sources, report)
         names = [parse_reference(tag) for tag in options.tags]
@@ -266,13 +268,21 @@ def _obstacle(platform: str) -> tuple[str, str] | None:
     return None if runs_here(platform) else obstacle(platform)
 
 
-def _of(platform: str, number: int, report: Report) -> Report:
-    """`report` for one of several platforms: its steps have the platform in front, and numbers of their own."""
+def _of(platform: str, number: int, report: Report, warned: set[str]) -> Report:
+    """`report` for one of several platforms: its steps have the platform in front, and numbers of their own.
+
+    What concerns several of them is told once.
+    """
 
     def told(event: StepEvent) -> None:
+        if event.status is StepStatus.WARNING:
+            if event.detail not in warned:
+                warned.add(event.detail)
+                report(event)
+            return
         step = event.step + _APART * number * (1 if event.step >= 0 else -1)
         name = f"[{platform} {event.name[1:]}" if event.name.startswith("[") else f"[{platform}] {event.name}"
-        report(event if event.status is StepStatus.WARNING else replace(event, step=step, name=name))
+        report(replace(event, step=step, name=name))
 
     return told
 

@@ -16,6 +16,8 @@ from pathlib import Path
 from composer.cachefile import open_cache
 
 VERSION = 3
+TAKEN = "taken"
+"""How the aliases begin that say which caches from elsewhere have been taken over; they lead to what was there."""
 
 _TABLES = {
     "records": "key TEXT PRIMARY KEY, chain TEXT, diff_id TEXT, below TEXT, size INTEGER, created INTEGER, used REAL, "
@@ -108,6 +110,9 @@ class Cache:
         gone = [(key,) for key in keys]
         self._connection.executemany("DELETE FROM records WHERE key = ?", gone)
         self._connection.executemany("DELETE FROM aliases WHERE key = ?", gone)
+        if gone:
+            # What was taken from elsewhere may be among them: those places are worth another look.
+            self._connection.execute("DELETE FROM aliases WHERE quick GLOB ?", (f"{TAKEN} *",))
 
 
 _PRECISE = 60.0

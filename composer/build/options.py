@@ -54,6 +54,8 @@ class BuildOptions:
     """More contexts by name: a directory, a URL, `docker-image://NAME` (or an image's id), `oci-layout://…`."""
     cache_from: tuple[str, ...] = ()
     cache_to: tuple[str, ...] = ()
+    said_at: Mapping[str, str] = field(default_factory=dict)
+    """Where in the file each of these is, for warnings."""
     no_cache: bool = False
     no_cache_filter: tuple[str, ...] = ()
     """Stages whose steps are run again."""

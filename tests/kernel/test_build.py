@@ -378,6 +378,22 @@ def test_a_cache_in_a_directory_serves_whoever_has_it(yard: Yard, mode: str) -> 
     run(yard, scenario)
 
 
+def test_a_cache_is_taken_again_when_what_was_taken_is_gone(yard: Yard) -> None:
+    cache = yard.directory / "cache"
+
+    async def scenario(yard: Yard) -> None:
+        await yard.build(TWO_STAGES, cache_to=(f"type=local,dest={cache},mode=max",))
+        for _ in range(2):
+            yard.engine.rooms.images.remove("built:1")
+            yard.engine.workshop().builder.housekeeping.prune()
+
+            await yard.build(TWO_STAGES, cache_from=(f"type=local,src={cache}",))
+
+            assert yard.ran() == []
+
+    run(yard, scenario)
+
+
 def test_a_cache_that_is_not_there_is_a_warning(yard: Yard) -> None:
     async def scenario(yard: Yard) -> None:
         await yard.build("FROM busybox\nRUN true\n", cache_from=("type=local,src=/nowhere", "type=gha"))

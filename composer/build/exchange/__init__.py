@@ -7,6 +7,7 @@ credentials work as for any image, and a directory is an OCI image layout.
 * `places`     what `type=registry,ref=…` and its kin mean
 * `document`   the records in an image's config; pure
 * `export` `take`  records and layers out of the cache, and into it
+* `foreign`    caches that BuildKit wrote
 
 BuildKit's own caches mean nothing here, nor ours to BuildKit: keys are of each builder's making. Taking a cache whose layers
 are wrong makes wrong images, as anywhere: whoever may write to the place is trusted with what is built.

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
+from weakref import WeakValueDictionary
 
-from composer.build.cache import Cache
+from composer.build.cache import TAKEN, Cache
 from composer.build.events import Report, StepEvent, StepStatus
 from composer.build.exchange.document import CacheDocument
 from composer.build.exchange.export import cache_image, write_layout
+from composer.build.exchange.foreign import refuse_foreign, refuse_foreign_layout
 from composer.build.exchange.places import CachePlace, cache_place
 from composer.build.exchange.take import take
+from composer.build.options import BuildOptions
 from composer.build.solve import Solved
 from composer.clock import Clock
 from composer.errors import ComposerError, ImageError
 from composer.image.load import load
 from composer.image.store import Store
+from composer.oci import media_types
+from composer.oci.descriptor import Platform
 from composer.oci.digest import Digest
+from composer.oci.platform import parse_platform, this_platform
 from composer.oci.reference import Reference, parse
 from composer.registry.access import Access
 from composer.registry.client import Client, first_of
 from composer.registry.pull import Puller
 from composer.registry.push import Pusher
-from composer.registry.repository import Repository
+from composer.registry.repository import Document, Repository
 from composer.registry.transport import HttpTransport
 
 _INLINE_ARGUMENT = "BUILDKIT_INLINE_CACHE"
@@ -37,42 +43,50 @@ class Exchange:
         self._puller = puller
         self._pusher = Pusher(store, clock)
         self._clock = clock
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    async def take(self, texts: Sequence[str], cache: Cache, access: Access, report: Report) -> None:
-        """Take over what is at these places; one that cannot be used is a warning. To be called while `Store.adding`.
+    async def take(self, options: BuildOptions, cache: Cache, access: Access, report: Report) -> None:
+        """Take over what is at the places of `cache_from`; one that cannot be used is a warning.
 
-        Raises UsageError for a place that means nothing.
+        To be called while `Store.adding`. Raises UsageError for a place that means nothing.
         """
-        for place in map(cache_place, texts):
+        wanted = parse_platform(options.platform) if options.platform else this_platform()
+        for text in options.cache_from:
+            place = cache_place(text)
             try:
-                if place.kind == "registry":
-                    await self._take_from_registry(parse(place.place), cache, access)
-                elif place.kind == "local":
-                    await asyncio.to_thread(self._take_from_directory, Path(place.place), cache)
+                if place.kind in ("registry", "local"):
+                    # Builds that take one cache at the same time do so in turn: the first does it for all.
+                    async with self._turns.setdefault(place.place, asyncio.Lock()):
+                        if place.kind == "registry":
+                            await self._take_from_registry(parse(place.place), wanted, cache, access)
+                        else:
+                            await asyncio.to_thread(self._take_from_directory, Path(place.place), cache)
                 else:
-                    _warn(report, f"a cache of type `{place.kind}` cannot be used here")
+                    _warn(report, options, text, f"a cache of type `{place.kind}` cannot be used here")
             except ComposerError as error:
-                _warn(report, f"the cache `{place.place}` is not used: {error.message}")
+                _warn(report, options, text, f"the cache `{place.place}` is not used: {error.message}")
 
-    async def give(self, texts: Sequence[str], cache: Cache, solved: Solved, access: Access, report: Report) -> None:
-        """Have the steps of a build at these places. To be called while `Store.adding`.
+    async def give(self, options: BuildOptions, cache: Cache, solved: Solved, access: Access, report: Report) -> None:
+        """Have the steps of a build at the places of `cache_to`. To be called while `Store.adding`.
 
         Raises RegistryError and ImageError where one does not take them, unless it may fail; UsageError as `take`.
         """
-        for place in map(cache_place, texts):
+        for text in options.cache_to:
+            place = cache_place(text)
             if place.kind == "inline":
                 continue
             if not place.supported:
-                _warn(report, f"a cache of type `{place.kind}` cannot be written here")
+                _warn(report, options, text, f"a cache of type `{place.kind}` cannot be written here")
                 continue
             document = document_of(cache, solved.keys if place.everything else solved.target_keys, solved.aliases)
             try:
                 manifest = await asyncio.to_thread(cache_image, self._store, document)
-                await self._give(place, manifest, access)
+                async with self._turns.setdefault(place.place, asyncio.Lock()):
+                    await self._give(place, manifest, access)
             except ComposerError as error:
                 if not place.may_fail:
                     raise
-                _warn(report, f"the cache `{place.place}` was not written: {error.message}")
+                _warn(report, options, text, f"the cache `{place.place}` was not written: {error.message}")
 
     async def _give(self, place: CachePlace, manifest: bytes, access: Access) -> None:
         if place.kind == "local":
@@ -86,28 +100,31 @@ class Exchange:
         finally:
             await asyncio.to_thread(self._store.restore, reference, before)
 
-    async def _take_from_registry(self, reference: Reference, cache: Cache, access: Access) -> None:
-        digest = await self._resolved(reference, access)
-        if cache.alias(f"taken {reference}") == str(digest):
+    async def _take_from_registry(self, reference: Reference, wanted: Platform, cache: Cache, access: Access) -> None:
+        document = await self._asked(reference, access)
+        refuse_foreign(document.data)
+        # Of an image for several platforms each tells of its own steps; a cache is for whoever knows its keys.
+        several = document.descriptor.media_type in media_types.INDEXES
+        taken = f"{TAKEN} {reference}{f' {wanted}' if several else ''}"
+        digest = str(document.descriptor.digest)
+        if cache.alias(taken) == digest:
             return
         before = await asyncio.to_thread(self._store.find, str(reference))
-        pulled = await self._puller.pull(reference, access, lambda _progress: None)
+        platform = str(wanted) if several else ""
+        pulled = await self._puller.pull(reference, access, lambda _progress: None, platform)
         try:
             if not await asyncio.to_thread(take, self._store, pulled.image, cache, self._clock.now()):
                 raise ImageError("it tells of no steps", hint="build it with `cache_to: [type=inline]`")
-            cache.put_alias(f"taken {reference}", str(digest))
+            cache.put_alias(taken, digest)
         finally:
             await asyncio.to_thread(self._store.restore, reference, before)
 
-    async def _resolved(self, reference: Reference, access: Access) -> Digest:
+    async def _asked(self, reference: Reference, access: Access) -> Document:
         transport = HttpTransport()
-        found: list[Digest] = []
+        found: list[Document] = []
 
         async def ask(source: Repository) -> None:
-            digest = await source.resolve(reference)
-            if digest is None:
-                raise ImageError(f"the registry does not say what `{reference.familiar()}` is")
-            found.append(digest)
+            found.append(await source.manifest(reference))
 
         try:
             await first_of(Client(access, self._clock, transport).sources(reference), ask)
@@ -120,13 +137,14 @@ class Exchange:
             index = Digest.of((directory / "index.json").read_bytes())
         except OSError as error:
             raise ImageError(f"there is no cache: {(error.strerror or str(error)).lower()}") from error
-        if cache.alias(f"taken {directory}") == str(index):
+        if cache.alias(f"{TAKEN} {directory}") == str(index):
             return
+        refuse_foreign_layout(directory)
         for image in load(self._store, directory):
             take(self._store, image, cache, self._clock.now())
             if image.reference:
                 self._store.restore(image.reference, None)
-        cache.put_alias(f"taken {directory}", str(index))
+        cache.put_alias(f"{TAKEN} {directory}", str(index))
 
 
 def inline_document(
@@ -144,5 +162,6 @@ def document_of(cache: Cache, keys: Iterable[str], aliases: Iterable[tuple[str, 
     return CacheDocument(tuple(records), tuple(pair for pair in aliases if pair[1] in known))
 
 
-def _warn(report: Report, text: str) -> None:
-    report(StepEvent(-1, "", StepStatus.WARNING, detail=text))
+def _warn(report: Report, options: BuildOptions, text: str, said: str) -> None:
+    where = options.said_at.get(text)
+    report(StepEvent(-1, "", StepStatus.WARNING, detail=f"{where}: {said}" if where else said))

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from composer.build.dockerfile.sources import is_remote
+from composer.build.exchange.places import cache_place
 from composer.build.files import FilesError
 from composer.build.files.git_reference import is_ssh, parse_git
 from composer.build.options import DEVICE, HOST_NETWORK, INSECURE, BuildOptions, Limit, Secret
@@ -64,6 +65,7 @@ def options_of(operation: BuildImage, errand: Errand, image_of: Callable[[str], 
         },
         cache_from=tuple(_cache(each, errand.project) for each in build.cache_from),
         cache_to=tuple(_cache(each, errand.project) for each in build.cache_to),
+        said_at=dict(_caches_said_at(build, errand, operation.service, problems)),
         no_cache=build.no_cache or flags.no_cache,
         no_cache_filter=build.no_cache_filter,
         pull=build.pull or flags.pull,
@@ -191,6 +193,18 @@ def _cache(value: str, project: Project) -> str:
         is_path = name in ("src", "dest") and equals
         parts.append(f"{name}={Path(project.working_dir, text)}" if is_path else part)
     return ",".join(parts)
+
+
+def _caches_said_at(build: Build, errand: Errand, service: str, problems: _Problems) -> Iterator[tuple[str, str]]:
+    """The file and line of each place of a cache; one that means nothing is a problem."""
+    for attribute, texts in (("cache_from", build.cache_from), ("cache_to", build.cache_to)):
+        for number, text in enumerate(texts):
+            try:
+                cache_place(text)
+            except UsageError as error:
+                problems.add(attribute, error.message, hint=error.hint, index=number)
+            if place := errand.origins.near(("services", service, "build", attribute, number)):
+                yield _cache(text, errand.project), f"{Path(place.file).name}:{place.line}"
 
 
 def _secrets(build: Build, project: Project, problems: _Problems) -> Iterator[tuple[str, Secret]]:

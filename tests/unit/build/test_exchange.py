@@ -1,14 +1,20 @@
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from composer.build.cache import Record
 from composer.build.exchange.document import FIELD, CacheDocument, read, within
+from composer.build.exchange.foreign import refuse_foreign, refuse_foreign_layout
 from composer.build.exchange.places import CachePlace, cache_place
 from composer.errors import ComposerError, ImageError, UsageError
+from composer.image.blobs import Blobs
+from composer.oci import media_types
 from composer.oci.config import chain_id
+from composer.oci.descriptor import Descriptor
 from composer.oci.digest import Digest
+from composer.oci.manifest import Index
 
 BELOW, DIFF = Digest.of(b"below"), Digest.of(b"diff")
 RECORD = Record("key", str(chain_id(BELOW, DIFF)), str(DIFF), str(BELOW), 5, 7, 0.0, "[1/2] RUN x", 1.5)
@@ -73,3 +79,30 @@ def test_a_record_cannot_put_its_layer_in_the_place_of_another() -> None:
 
     assert read_back is not None
     assert read_back.records == (RECORD,)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"config": {"mediaType": media_types.BUILDKIT_CACHE}, "layers": []},
+        {"manifests": [{"mediaType": media_types.OCI_LAYER_GZIP}, {"mediaType": media_types.BUILDKIT_CACHE}]},
+    ],
+)
+def test_what_buildkit_wrote_is_refused(document: dict[str, object]) -> None:
+    with pytest.raises(ImageError, match="BuildKit wrote it"):
+        refuse_foreign(json.dumps(document).encode())
+
+
+def test_a_directory_with_a_cache_of_buildkits_is_refused(tmp_path: Path) -> None:
+    index = {"manifests": [{"mediaType": media_types.BUILDKIT_CACHE}]}
+    data = json.dumps(index).encode()
+    Blobs(tmp_path).put(data)
+    (tmp_path / "index.json").write_bytes(Index((Descriptor.of(media_types.OCI_INDEX, data),)).to_bytes())
+
+    with pytest.raises(ImageError, match="BuildKit wrote it"):
+        refuse_foreign_layout(tmp_path)
+
+
+def test_images_are_not_refused() -> None:
+    refuse_foreign(b'{"config": {"mediaType": "application/vnd.oci.image.config.v1+json"}, "layers": []}')
+    refuse_foreign(b'{"manifests": []}')

@@ -77,6 +77,17 @@ def test_limits_and_caches_are_passed_on_with_absolute_directories(bench: Bench)
     assert options.cache_to == ("type=local,dest=/cache,mode=max",)
 
 
+def test_a_cache_that_means_nothing_is_told_with_its_place(bench: Bench) -> None:
+    with pytest.raises(ProjectError) as caught:
+        describe(bench, cache_from=("app", "ref=app"), cache_to=("type=registry",))
+
+    told = [diagnostic.message for diagnostic in caught.value.diagnostics]
+    assert told == [
+        "services.web.build.cache_from[1]: cannot use the cache `ref=app`: it has no `type`",
+        "services.web.build.cache_to[0]: cannot use the cache `type=registry`: `type=registry` needs `ref=NAME`",
+    ]
+
+
 def test_the_image_of_a_service_is_a_context(bench: Bench) -> None:
     options = describe(bench, additional_contexts={"b": "service:base", "w": "service:web", "d": str(bench.root)})
 
