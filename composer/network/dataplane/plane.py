@@ -229,15 +229,20 @@ def _duplicate(fd: int, undo: contextlib.ExitStack) -> int:
 
 
 def _socket(fd: int, protocol: str, undo: contextlib.ExitStack) -> socket.socket:
-    """A duplicate of an internet socket. Raises ValueError or OSError for anything else, KeyError for another protocol."""
+    """A duplicate of an internet socket. Raises ValueError or OSError for anything else, KeyError for another protocol.
+
+    Not by `socket.dup`: that makes it wait, and with it the original, which may be in use.
+    """
     kind = _TYPES[protocol]
-    with socket.socket(fileno=fd) as original:
-        try:
-            if original.family not in (socket.AF_INET, socket.AF_INET6) or original.type != kind:
-                raise ValueError(f"{original.family.name} {original.type.name} is no socket for {protocol}")
-            return undo.enter_context(original.dup())
-        finally:
-            original.detach()
+    duplicate = os.dup(fd)
+    try:
+        sock = undo.enter_context(socket.socket(fileno=duplicate))
+    except OSError:
+        os.close(duplicate)
+        raise
+    if sock.family not in (socket.AF_INET, socket.AF_INET6) or sock.type != kind:
+        raise ValueError(f"{sock.family.name} {sock.type.name} is no socket for {protocol}")
+    return sock
 
 
 def _pair(fds: Sequence[int]) -> tuple[int, int]:
