@@ -48,7 +48,7 @@ class House:
             log=paths.engine_log,
             unless=self._has_engine,
         )
-        self._keeping.auxiliaries.append(self._engine)
+        self._keeping.others.append(self._engine)
         self._with_engine = "--no-engine" not in options
         self._engine_lives = "--engine-lives" in options
         self._leaving = False
@@ -69,7 +69,7 @@ class House:
             self._unpack(self._state)
             self._state = None
         else:
-            self._keeping.inherit(self._paths.plane_socket)
+            self._keeping.planes.inherit(self._paths.plane_socket)
         if self._engine_lives or self._keeping.engine is not None:
             self._loop.later(_ENGINE_RETURNS_SECONDS, self._ensure_engine)
         else:

@@ -10,8 +10,9 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from composer.keeper.children import Child
 from composer.keeper.connection import Connection
-from composer.keeper.keeping import Child, Keeping
+from composer.keeper.keeping import Keeping
 from composer.keeper.notes import note_failure
 from composer.keeper.start import Request
 
@@ -102,9 +103,9 @@ class Requests:
             "code": self._keeping.code,
             "keeper": os.getpid(),
             "engine": engine.peer,
-            "pump": keeping.pump.pid,
-            "dataplane": keeping.dataplane.pid,
-            "containers": sorted(child.id for child in keeping.children.values() if child.journal),
+            "pump": keeping.children.pump.pid,
+            "dataplane": keeping.planes.current.pid,
+            "containers": sorted(child.id for child in keeping.children if child.journal),
         }
 
 
