@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -150,6 +151,27 @@ def test_an_ordinary_user_pulls_and_runs(ordinary: Engine, registry: Registry, t
 
     assert shop.exec("web", "cat", "/greeting").stdout == "hello\n"
     shop.down()
+
+
+def test_an_ordinary_users_data_may_lie_in_memory(ordinary: Engine, registry: Registry, tmp_path: Path) -> None:
+    hidden = tar(entry("x/before", b""), entry("gone", b"")), tar(entry("x/.wh..wh..opq", b""), entry(".wh.gone", b""))
+    reference = registry.push(busybox_image(tmp_path, *hidden), "web:1")
+    options = f"nosuid,nodev,noexec,mode=700,uid={ordinary.uid},gid={ordinary.uid}"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", ordinary.data], check=True)
+    try:
+        shop = ordinary.project(f"services:\n  web:\n    image: {reference}\n  made:\n    build: .\n")
+        (shop.directory / "Dockerfile").write_text(
+            f"FROM {reference}\nRUN rm /greeting && mkdir /y\nCOPY Dockerfile /y/\n"
+        )
+        shop.up()
+
+        assert shop.exec("web", "sh", "-c", "ls -d /x/* /gone /greeting 2>/dev/null; :").stdout == "/greeting\n"
+        assert shop.exec("made", "sh", "-c", "ls -d /x/* /y/* /greeting 2>/dev/null; :").stdout == "/y/Dockerfile\n"
+        shop.down("-t", "0", "--rmi", "all")
+        assert ordinary.compose("image", "ls", "-q", check=True).stdout == ""
+        ordinary.compose("engine", "stop", check=True)
+    finally:
+        subprocess.run(["umount", "-l", ordinary.data], check=True)
 
 
 def test_ctrl_c_ends_a_pull_at_once_and_leaves_nothing(engine: Engine, registry: Registry, tmp_path: Path) -> None:
