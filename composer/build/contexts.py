@@ -23,6 +23,7 @@ from composer.build.files import (
 from composer.build.lower import IMAGE_CONTEXTS
 from composer.build.operations import Part
 from composer.build.options import BuildOptions
+from composer.build.pinned import Pinned
 from composer.clock import Clock
 from composer.errors import UsageError
 from composer.image.ownership import Ownership
@@ -48,7 +49,8 @@ class Sources:
         reach = await asyncio.to_thread(_Reach.of, options)
         kept = options.args.get(_KEEP_GIT_DIRECTORY, "").lower() in ("1", "true")
         place = with_git_directory(options.context) if kept else options.context
-        return BuildSources(options, self.remotes, self.contents, reach, await opened(place, self.remotes, reach))
+        context = await opened(place, self.remotes, reach, options.pinned)
+        return BuildSources(options, self.remotes, self.contents, reach, context)
 
     async def disconnect(self) -> None:
         """Let go of servers; the next build connects again."""
@@ -109,7 +111,7 @@ class BuildSources:
     async def trees(self, *, anew: bool = False) -> Mapping[str, Tree]:
         """The contexts by name in small letters; "" is the build's own. `anew`, whoever has seen them. Raises FilesError."""
         named = {
-            name: await opened(place, self.remotes, self.reach)
+            name: await opened(place, self.remotes, self.reach, self.options.pinned)
             for name, place in self.options.contexts.items()
             if not place.startswith(IMAGE_CONTEXTS)
         }
@@ -147,10 +149,10 @@ def with_git_directory(place: str) -> str:
     return f"{address}{'&' if '?' in address else '?'}keep-git-dir=1{sharp}{fragment}"
 
 
-async def opened(place: str, remotes: Remotes, reach: _Reach) -> RemoteContext:
-    """A context as a directory. Raises FilesError."""
+async def opened(place: str, remotes: Remotes, reach: _Reach, pinned: Pinned) -> RemoteContext:
+    """A context as a directory. Raises FilesError, also for an archive that is not the one that is locked."""
     if "://" in place or (not place.startswith("/") and parse_git(place, context=True) is not None):
-        return await remotes.context(place, reach.access, reach.git)
+        return await remotes.context(place, reach.access, reach.git, pinned.context(place))
     path = Path(place)
     if path.is_file():
         return await asyncio.to_thread(remotes.archive, path)

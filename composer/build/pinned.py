@@ -35,17 +35,21 @@ class Pinned:
     def remote(self, url: str, checksum: str = "") -> tuple[str, str]:
         """The URL to fetch and the checksum to expect; `checksum` is the Dockerfile's own. Raises as `image` does."""
         if url in self.commits:
-            return _at(url, self.commits[url]), checksum
+            return at_commit(url, self.commits[url]), checksum
         if not checksum and url not in self.checksums:
             self._check(url)
         return url, checksum or self.checksums.get(url, "")
+
+    def context(self, url: str) -> str:
+        """The checksum to expect of the archive or Dockerfile that a context is at `url`; "" for any."""
+        return self.checksums.get(url, "")
 
     def _check(self, name: str) -> None:
         if self.strict:
             raise ImageError(f"cannot use `{name}`: compose.lock has nothing for it", hint="`compose lock` adds it")
 
 
-def _at(url: str, commit: str) -> str:
+def at_commit(url: str, commit: str) -> str:
     """The URL of the same repository and directory at a commit; one that is no such URL stays, for the fetch to refuse."""
     try:
         reference = parse_git(url, context=True)

@@ -1,4 +1,4 @@
-"""What lies behind the names that a project uses: the Dockerfiles of repositories, the ONBUILD triggers of base images.
+"""What lies behind the names that a project uses: the Dockerfiles of remote contexts, the ONBUILD triggers of base images.
 
 Neither is here to be read. Both are looked at while a lock is made, and what they need stands in the lock as used by
 `Dockerfile of URL` or `ONBUILD of IMAGE`; as long as the project uses that, it counts as used, and nobody has to be asked.
@@ -17,7 +17,7 @@ Entries = Mapping[str, LockedImage] | Mapping[str, LockedDownload] | Mapping[str
 
 
 def dockerfile_of(url: str) -> str:
-    """Who uses what the Dockerfile in a repository names."""
+    """Who uses what the Dockerfile in a remote context names."""
     return _DOCKERFILE + url
 
 
@@ -36,7 +36,7 @@ def known(lock: Lock, uses: Uses, anew: Collection[str] = ()) -> Uses:
     images, downloads, commits = (
         {name: list(each) for name, each in used.items()} for used in (uses.images, uses.downloads, uses.commits)
     )
-    leading = ((_DOCKERFILE, commits), (_TRIGGERS, images))
+    leading = ((_DOCKERFILE, commits), (_DOCKERFILE, downloads), (_TRIGGERS, images))
     kinds: tuple[tuple[Entries, dict[str, list[Use]]], ...] = (
         (lock.images, images),
         (lock.downloads, downloads),

@@ -1,28 +1,32 @@
 """What the Dockerfiles of a project begin with and fetch, as far as the files themselves tell.
 
 A Dockerfile of a remote context lies where nobody has been yet: its context is locked here, what it names in turn when the
-lock is made and the repository is there to be read (`making`). That of an archive is not read at all, which a warning says.
+lock is made and the repository or archive is there to be read (`making`).
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from composer.build.dockerfile.instructions import Dockerfile
 from composer.build.dockerfile.parse import parse
-from composer.build.dockerfile.references import references, remote_sources
+from composer.build.dockerfile.references import ReferenceKind, references, remote_sources
 from composer.build.dockerfile.source import MAX_SIZE
 from composer.build.dockerfile.sources import is_remote
-from composer.build.dockerfile.stages import Stages, link
+from composer.build.dockerfile.stages import Stages, context_name, link
 from composer.errors import BuildError, ComposerError, Diagnostic, ImageError, Severity
 from composer.lock.uses import Collector, Use, Uses, built_here
 from composer.oci.digest import Digest
 from composer.oci.platform import parse_platform, this_platform
 from composer.project.model import Build, Project, Service
 from composer.project.origins import Origins
+
+if TYPE_CHECKING:
+    from composer.build.files.remote import RemoteContext
 
 _IMAGE = "docker-image://"
 _SERVICE = "service:"
@@ -43,6 +47,12 @@ class _Recipe:
         place = self.inline.location if self.inline else self.dockerfile.source.location(line)
         return Use(self.by, self.service, place, checksum)
 
+    @property
+    def words(self) -> frozenset[str]:
+        """What is no image's name here, but a stage's or a context's."""
+        stages = {stage.name for stage in self.dockerfile.stages if stage.name}
+        return frozenset(stages | set(map(context_name, self.build.additional_contexts)))
+
 
 def dockerfile_uses(project: Project, service: Service, origins: Origins, directory: Path, into: Collector) -> None:
     """Gather what the build of `service` needs; `directory` is the lock's. Problems are gathered too."""
@@ -53,10 +63,6 @@ def dockerfile_uses(project: Project, service: Service, origins: Origins, direct
     _contexts(build, here, into)
     if build.dockerfile_inline is None and is_remote(build.context):
         _remote(build.context, here, into)
-        if build.context in into.downloads:
-            into.warn(
-                f"what the Dockerfile in `{build.context}` builds upon is not locked: it is not here to be read", here
-            )
         return
     _recipe_uses(project, service, lambda: _read(service.name, build, here, directory), here, into)
 
@@ -71,8 +77,8 @@ def remote_builds(project: Project) -> dict[str, list[str]]:
     return found
 
 
-def remote_uses(project: Project, service: Service, origins: Origins, by: str, tree: Path) -> Uses:
-    """What the Dockerfile of `service` needs, whose context has come to `tree`.
+def remote_uses(project: Project, service: Service, origins: Origins, by: str, context: RemoteContext) -> Uses:
+    """What the Dockerfile of `service` needs, whose context has come.
 
     Raises:
         ProjectError: it cannot be read, or something in it not be locked.
@@ -83,12 +89,8 @@ def remote_uses(project: Project, service: Service, origins: Origins, by: str, t
     here = Use(by, service.name, origins.near(("services", service.name, "build")))
 
     def read() -> _Recipe:
-        path = tree / (build.dockerfile or "Dockerfile")
-        if not path.resolve().is_relative_to(tree.resolve()):
-            raise ImageError(
-                f"cannot lock what `{service.name}` is built from: its Dockerfile leads out of the context"
-            )
-        return _Recipe(service.name, build, parse(_text(service.name, path), by), by, here)
+        text = context.dockerfile or _text_within(service.name, context.directory, build.dockerfile or "Dockerfile")
+        return _Recipe(service.name, build, parse(text, by), by, here)
 
     _recipe_uses(project, service, read, here, into)
     return into.uses()
@@ -133,6 +135,13 @@ def _read(service: str, build: Build, here: Use, directory: Path) -> _Recipe:
     return _Recipe(service, build, parse(text, str(path)), Path(os.path.relpath(path, directory)).as_posix(), None)
 
 
+def _text_within(service: str, tree: Path, name: str) -> bytes:
+    path = tree / name
+    if not path.resolve().is_relative_to(tree.resolve()):
+        raise ImageError(f"cannot lock what `{service}` is built from: its Dockerfile leads out of the context")
+    return _text(service, path)
+
+
 def _text(service: str, path: Path) -> bytes:
     try:
         with path.open("rb") as file:
@@ -163,7 +172,8 @@ def _gather(recipe: _Recipe, stages: Stages, built: frozenset[str], into: Collec
     target = recipe.build.target or ""
     for base in references(stages, target):
         if base.reference not in built:
-            into.image(base.reference, recipe.use(base.span.first))
+            use = recipe.use(base.span.first)
+            into.image(base.reference, replace(use, words=recipe.words) if base.kind is ReferenceKind.FROM else use)
     for source in remote_sources(stages, recipe.build.args, target):
         if source.is_git:
             into.commits.setdefault(source.url, []).append(recipe.use(source.span.first))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from pathlib import Path
 
+from composer.build.files.remote import RemoteContext
 from composer.clock import Clock
 from composer.lock.asking import Tell
 from composer.lock.behind import dockerfile_of, is_known, is_trigger, known, merged
 from composer.lock.dockerfiles import remote_builds, remote_uses
-from composer.lock.model import Lock
-from composer.lock.remote import checked_out
+from composer.lock.model import Lock, LockedCommit, LockedDownload
+from composer.lock.remote import brought
 from composer.lock.resolve import resolve
 from composer.lock.triggers import triggered
 from composer.lock.update import Found, wanted
@@ -48,17 +48,21 @@ async def find_out(
             bases = [use for use in total.images.get(name, ()) if not is_trigger(use)]
             if name not in looked and bases:
                 anew[name] = triggered(name, triggers, bases)
-        for url in builds.keys() & total.commits.keys() - looked.keys():
-            if url in found.commits or not is_known(lock, dockerfile_of(url)):
-                commit = found.commits[url] if url in found.commits else lock.commits[url]
-                async with checked_out(url, commit.commit, access) as tree:
-                    anew[url] = _read(project, origins, builds[url], url, tree)
+        for url in builds.keys() - looked.keys():
+            asked = found.commits.get(url) or found.downloads.get(url)
+            if asked or not is_known(lock, dockerfile_of(url)):
+                async with brought(url, asked or _locked(lock, url), access) as context:
+                    anew[url] = _read(project, origins, builds[url], url, context)
         if not anew:
             return total, found
         looked |= anew
         total = known(lock, merged((uses, *looked.values())), looked)
 
 
-def _read(project: Project, origins: Origins, services: Collection[str], url: str, tree: Path) -> Uses:
+def _locked(lock: Lock, url: str) -> LockedCommit | LockedDownload:
+    return lock.commits[url] if url in lock.commits else lock.downloads[url]
+
+
+def _read(project: Project, origins: Origins, services: Collection[str], url: str, context: RemoteContext) -> Uses:
     every = {**project.services, **project.disabled}
-    return merged(remote_uses(project, every[name], origins, dockerfile_of(url), tree) for name in services)
+    return merged(remote_uses(project, every[name], origins, dockerfile_of(url), context) for name in services)

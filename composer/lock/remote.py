@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from composer.build.files.contents import ContentCache
 from composer.build.files.download import Downloads
 from composer.build.files.failures import FilesError
 from composer.build.files.git import GitAccess, Repositories
 from composer.build.files.git_reference import parse_git
-from composer.clock import Clock
+from composer.build.files.remote import RemoteContext, Remotes
+from composer.build.pinned import at_commit
+from composer.clock import Clock, SystemClock
 from composer.errors import ComposerError
+from composer.image.ownership import Ownership
+from composer.lock.model import LockedCommit, LockedDownload
 from composer.oci.digest import Digest
 from composer.registry.access import Access
-from composer.registry.transport import Transport
+from composer.registry.transport import HttpTransport, Transport
 
 _HINT = "check the URL and the network; `ADD --checksum=sha256:…` in the Dockerfile needs nobody to be asked"
 
@@ -44,21 +48,21 @@ async def commit_of(url: str, access: Access) -> str:
 
 
 @asynccontextmanager
-async def checked_out(url: str, commit: str, access: Access) -> AsyncIterator[Path]:
-    """The directory that `url` means at a commit, while the context lasts. Raises ComposerError as `commit_of` does."""
-    with TemporaryDirectory(prefix="composer-lock-") as directory:
+async def brought(url: str, entry: LockedCommit | LockedDownload, access: Access) -> AsyncIterator[RemoteContext]:
+    """The context that `url` means as it is locked, while this lasts. Raises ComposerError where it brings something else."""
+    place = at_commit(url, entry.commit) if isinstance(entry, LockedCommit) else url
+    checksum = str(entry.checksum) if isinstance(entry, LockedDownload) else ""
+    transport = HttpTransport()
+    with TemporaryDirectory(prefix="composer-lock-") as name:
+        contents = ContentCache(Path(name, "contents.db"))
+        remotes = Remotes(Path(name), contents, Ownership.of_this_process(), transport, SystemClock())
         try:
-            reference = parse_git(url, context=True)
-            if reference is None:
-                raise ComposerError(f"cannot lock `{url}`: it is no git repository")
-            found = await Repositories(Path(directory)).checkout(replace(reference, ref=commit), _git(access))
+            yield await remotes.context(place, access, _git(access), checksum)
         except FilesError as error:
-            raise ComposerError(f"cannot lock {error.message}", hint=error.hint) from error
-        tree = found.directory.resolve()
-        inside = (tree / reference.directory).resolve()
-        if not inside.is_relative_to(tree):
-            raise ComposerError(f"cannot lock `{url}`: `{reference.directory}` leads out of the repository")
-        yield inside
+            raise ComposerError(f"cannot lock {error.message}", hint=error.hint or _HINT) from error
+        finally:
+            await transport.close()
+            contents.close()
 
 
 def _git(access: Access) -> GitAccess:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from composer.build.dockerfile.instructions import Add
 from composer.build.dockerfile.parse import parse_trigger
 from composer.build.dockerfile.sources import is_git, is_remote
-from composer.build.dockerfile.stages import sources_of
+from composer.build.dockerfile.stages import SCRATCH, context_name, sources_of
 from composer.errors import BuildError
 from composer.lock.behind import triggers_of
 from composer.lock.dockerfiles import said_checksum
@@ -25,7 +25,7 @@ def triggered(image: str, triggers: Sequence[str], uses: Sequence[Use]) -> Uses:
             except BuildError:
                 continue  # whoever builds on it is told
             for name in sources_of(instruction):
-                if "/" in name or ":" in name:  # a bare word may be a stage of whoever builds on it
+                if _is_image(name, user.words):
                     into.image(name, use)
             for url in filter(is_remote, instruction.sources if isinstance(instruction, Add) else ()):
                 assert isinstance(instruction, Add)
@@ -37,3 +37,15 @@ def triggered(image: str, triggers: Sequence[str], uses: Sequence[Use]) -> Uses:
                     said = Use(use.by, use.service, use.location, said_checksum(instruction.checksum))
                     into.downloads.setdefault(url, []).append(said)
     return into.uses()
+
+
+def _is_image(name: str, words: frozenset[str] | None) -> bool:
+    """Whether `--from=name` takes from an image, where `words` are the stages and contexts of whoever builds on it.
+
+    As long as these are not known, a bare word is left out: it may be one of them.
+    """
+    if words is None:
+        return "/" in name or ":" in name
+    return not (
+        "$" in name or name.isdecimal() or name == SCRATCH or name.lower() in words or context_name(name) in words
+    )

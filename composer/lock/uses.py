@@ -28,6 +28,8 @@ class Use:
     location: Location | None = None
     checksum: Digest | None = None
     """What a Dockerfile says itself of what it fetches."""
+    words: frozenset[str] | None = field(default=None, compare=False)
+    """Names that mean a stage or a context to whoever builds on it; None where nobody has looked."""
 
 
 @dataclass(frozen=True, slots=True)

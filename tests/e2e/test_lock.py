@@ -436,6 +436,40 @@ def test_the_bases_of_a_dockerfile_in_a_repository_are_locked(
     assert list(tomllib.loads((shop.directory / "compose.lock").read_text())["image"]) == [other]
 
 
+def test_an_archive_as_a_context_is_locked_with_what_its_dockerfile_builds_upon(
+    engine: Engine, colleague: Engine, registry: Registry, tmp_path: Path
+) -> None:
+    base = registry.push(busybox_image(tmp_path), "base:1")
+    site = tmp_path / "site"
+    site.mkdir()
+    archive, alone = site / "app.tar", site / "Dockerfile"
+    archive.write_bytes(tar(entry("Dockerfile", f"FROM {base}\nRUN cp /greeting /built\n".encode())))
+    alone.write_text(f"FROM {base}\nRUN cp /greeting /alone\n")
+    with file_server(site) as address:
+        urls = [f"{address}/Dockerfile", f"{address}/app.tar"]
+        shop = engine.project(f'services:\n  one: {{build: "{urls[0]}"}}\n  web: {{build: "{urls[1]}"}}\n')
+        shop.compose("lock", check=True)
+        locked = tomllib.loads((shop.directory / "compose.lock").read_text())
+        registry.push(busybox_image(tmp_path, greeting="moved"), "base:1")
+        checked = shop.compose("lock", "--check")
+        again = shop.compose("lock", check=True)
+        shop.compose("build", "--locked", check=True)
+        archive.write_bytes(tar(entry("Dockerfile", b"FROM scratch\n")))
+        shop.compose("build", "web", check=True)  # the locked one is here still
+        elsewhere = clone(shop, colleague).compose("build", "web")
+        shop.compose("lock", "--update", "web", check=True)
+
+    assert locked["image"][base]["used_by"] == [f"Dockerfile of {url}" for url in urls]
+    assert checked.code == 0, str(checked)
+    assert "up to date" in again.stdout
+    for name in ("built", "alone"):
+        assert {each.read_text() for each in engine.data.glob(f"snapshots/*/fs/{name}")} == {"hello\n"}
+    assert elsewhere.code == 1
+    assert f"`{urls[1]}`: has the checksum sha256:" in elsewhere.stderr
+    after = tomllib.loads((shop.directory / "compose.lock").read_text())
+    assert after["image"][base]["used_by"] == [f"Dockerfile of {urls[0]}"]
+
+
 def test_what_a_base_asks_of_who_builds_on_it_is_locked(engine: Engine, registry: Registry, tmp_path: Path) -> None:
     taken = registry.push(busybox_image(tmp_path, greeting="taken"), "taken:1")
     site = tmp_path / "site"

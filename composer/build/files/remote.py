@@ -103,13 +103,13 @@ class Remotes:
             if not path.name.startswith(".") and path.name != "known_hosts"
         ]
 
-    async def context(self, source: str, access: Access, git: GitAccess) -> RemoteContext:
-        """The context at an address or in a git repository. Raises FilesError."""
+    async def context(self, source: str, access: Access, git: GitAccess, checksum: str = "") -> RemoteContext:
+        """The context in a git repository or at an address, which must give what `checksum` says. Raises FilesError."""
         reference = parse_git(source, context=True)
         if reference is not None:
             checkout = await self._repositories.checkout(reference, git, keep_git_dir=bool(reference.keep_git_dir))
             return await asyncio.to_thread(self._inside, source, checkout.directory, reference.directory)
-        download = await self._downloads.fetch(source, access)
+        download = await self._downloads.fetch(source, access, checksum)
         path = self._downloads.files / download.content
         return await asyncio.to_thread(self._of_file, path, download.content, source)
 

@@ -181,7 +181,7 @@ def _context(value: str, image_of: Callable[[str], str]) -> str:
 
 
 def _pinned(context: str, pinned: Pinned) -> str:
-    """A context; a branch of a repository is the commit that it is locked to."""
+    """A context; a branch of a repository is the commit that it is locked to. That of an archive is checked as it comes."""
     return pinned.remote(context)[0] if not is_local(context) and is_remote(context) else context
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from composer.lock.behind import known
 from composer.lock.model import Lock, LockedCommit, LockedDownload, LockedImage
 from composer.lock.triggers import triggered
@@ -39,6 +41,21 @@ def test_an_image_that_names_itself_ends_the_search() -> None:
     lock = Lock(images={"a:1": LockedImage(DIGEST, {}, used_by=("ONBUILD of a:1", "web"))})
 
     assert [use.by for use in known(lock, Uses(images={"a:1": [WEB]})).images["a:1"]] == ["web", "ONBUILD of a:1"]
+
+
+def test_a_bare_word_is_an_image_where_it_is_no_stage_of_who_builds_on_it() -> None:
+    triggers = ("COPY --from=builder /b /b", "COPY --from=tools /a /a", "COPY --from=0 /c /c", "COPY --from=Lib /d /d")
+    building = replace(WEB, words=frozenset({"builder", "lib"}))
+
+    assert list(triggered("base:1", triggers, [building]).images) == ["tools:latest"]
+    assert triggered("base:1", triggers, [WEB]).images == {}
+
+
+def test_what_an_archives_dockerfile_needs_is_used_as_long_as_the_archive_is() -> None:
+    lock = Lock(images={"base:1": LockedImage(DIGEST, {}, used_by=("Dockerfile of https://example.com/a.tar.gz",))})
+
+    assert list(known(lock, Uses(downloads={"https://example.com/a.tar.gz": [WEB]})).images) == ["base:1"]
+    assert known(lock, Uses()).images == {}
 
 
 def test_triggers_need_what_they_take_from_and_fetch() -> None:

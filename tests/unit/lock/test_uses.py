@@ -122,7 +122,7 @@ def test_an_inline_dockerfile_is_read_where_it_stands(tmp_path: Path) -> None:
     assert str(found.images["alpine:3"][0].location).endswith("compose.yaml:3:5")
 
 
-def test_a_remote_context_is_locked_and_the_dockerfile_of_an_archive_warned_of(tmp_path: Path) -> None:
+def test_a_remote_context_is_locked(tmp_path: Path) -> None:
     found = uses(
         tmp_path,
         """\
@@ -134,7 +134,20 @@ def test_a_remote_context_is_locked_and_the_dockerfile_of_an_archive_warned_of(t
 
     assert list(found.commits) == ["https://example.com/web.git#main:src"]
     assert list(found.downloads) == ["https://example.com/job.tar.gz"]
-    assert ["job.tar.gz" in each.message for each in found.warnings] == [True]
+    assert found.warnings == ()
+
+
+def test_whoever_builds_on_an_image_says_which_words_are_none(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text(
+        "FROM golang AS Build\nFROM alpine\nCOPY --from=build /a /a\nCOPY --from=tools / /\n"
+    )
+    found = uses(tmp_path, "services: {web: {build: {context: ., additional_contexts: {lib: ./lib}}}}\n")
+
+    assert {name: each[0].words for name, each in found.images.items()} == {
+        "alpine:latest": frozenset({"build", "lib"}),
+        "golang:latest": frozenset({"build", "lib"}),
+        "tools:latest": None,
+    }
 
 
 def test_what_is_never_pulled_is_left_out_with_a_warning(tmp_path: Path) -> None:
