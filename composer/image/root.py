@@ -39,6 +39,12 @@ def read_file(layers: Sequence[Path], path: str, most: int = 1 << 20) -> bytes |
             return file.read(most)
 
 
+def has(layers: Sequence[Path], path: str) -> bool:
+    """Whether there is anything at `path`, links followed."""
+    with ExitStack() as stack:
+        return _find(layers, path, stack) is not None
+
+
 def is_directory(layers: Sequence[Path], path: str) -> bool:
     """Whether `path` is a directory or a symlink to one."""
     with ExitStack() as stack:

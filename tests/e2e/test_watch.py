@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.harness import IDLE, Engine, Project, eventually
+from tests.make.image import busybox_rootfs
 
 SYNC = f"""
 services:
@@ -273,6 +274,37 @@ def test_a_container_that_starts_later_is_caught_up(shop: Project) -> None:
     shop.compose("start", "web", check=True)
 
     same(shop)
+
+
+def test_what_was_deleted_does_not_come_back_with_another_container_of_the_image(
+    engine: Engine, tmp_path: Path
+) -> None:
+    rootfs = busybox_rootfs(tmp_path / "rootfs")
+    files = {"src/a.py": "a", "src/b.py": "b", "src/pkg/c.py": "c", "src/pkg/d.py": "d"}
+    for name in (*files, "src/own.py"):
+        place = rootfs / name.replace("src/", "app/")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text("older")
+    engine.compose("image", "import", str(rootfs), "web", check=True)
+    shop = engine.project(SYNC.replace("image: host", "image: web"), files=files)
+    shop.up("--watch")
+    assert "own.py" in listing(root_of(shop) / "app")  # no rule ever brought it
+    (shop.directory / "src/b.py").unlink()
+    shutil.rmtree(shop.directory / "src/pkg")
+    eventually(lambda: set(listing(root_of(shop) / "app")) == {"a.py", "own.py"})
+    (shop.directory / "src/pkg").mkdir()
+    (shop.directory / "src/pkg/d.py").write_text("anew")
+    eventually(lambda: "pkg/d.py" in listing(root_of(shop) / "app"))
+
+    before = shop.container("web")["ID"]
+    shop.up("--force-recreate")
+    assert shop.container("web")["ID"] != before
+
+    wanted = {"a.py", "own.py", "pkg", "pkg/d.py"}
+    eventually(
+        lambda: set(listing(root_of(shop) / "app")) == wanted, message=lambda: str(listing(root_of(shop) / "app"))
+    )
+    assert "in sync" in shop.compose("watch", "--verify", check=True).stdout
 
 
 def test_an_engine_that_was_killed_catches_up(shop: Project) -> None:

@@ -15,6 +15,7 @@
 * `service`     `ServiceWatch`: brings files into a service's containers and does what its rules ask for, one turn at a time
 * `pending`     `Pending`: what has gathered for the next turn
 * `files`       `Files`: what a service's containers should have and have
+* `deleted`     `Deleted`: what no further container of an image is to have, since it was deleted on disk
 * `follow`      `Follow`: what comes after the files: a restart, commands, a word to the program
 * `deeds`       `Deeds`: what services ask of the engine; `acting` has the real ones, `tools` what these work with
 

@@ -18,10 +18,12 @@ from typing import ParamSpec, TypeVar
 from composer.engine.confinement import Confinement
 from composer.engine.records import ContainerRecord
 from composer.engine.rooms import Rooms
+from composer.engine.watching.deleted import Deleted
 from composer.engine.world import State
+from composer.errors import ImageError
 from composer.watch.deliver import Delivery, Root
 from composer.watch.ledger import Ledger
-from composer.watch.plan import SyncFiles, Wanted, plan
+from composer.watch.plan import Remove, SyncFiles, Wanted, plan
 from composer.watch.rules import Rule
 from composer.watch.tree import DIRECTORY, FILE, Entry, Problem, Tree, stamp_of
 
@@ -62,6 +64,7 @@ class Files:
         self._rooms = rooms
         self._confinement = confinement
         self._ledger = ledger
+        self._deleted = Deleted(ledger, project, service, [rule for rule, _ in self._watched])
 
     def running(self) -> list[ContainerRecord]:
         """The service's containers that run."""
@@ -136,8 +139,8 @@ class Files:
                 if not entry.same(there):
                     want[target] = _from(rule, relative, entry)
                     have |= {target: there} if there is not None else {}
-            gone = given.keys() - done
-            have |= {target: there for target in gone if (there := _look(root, target, given[target])) is not None}
+            gone = (given.keys() | self._deleted_of(record)) - done
+            have |= {target: there for target in gone if (there := _look(root, target, given.get(target))) is not None}
         self._ledger.enter(record.id, found)
         return plan(want.keys() | gone, want, have)
 
@@ -151,10 +154,25 @@ class Files:
 
     def _deliver(self, work: Work, owner: tuple[int, int]) -> Delivery:
         with self._root(work.record, owner) as root:
+            removed = self._removed(work)
             self._ledger.doubt(work.record.id, work.targets)
             delivery = root.deliver(work.files)
+        with contextlib.suppress(ImageError):  # no container will be made from it again
+            self._deleted.note(self._confinement.image(work.record), removed)
         self._ledger.enter(work.record.id, delivery.done)
         return delivery
+
+    def _removed(self, work: Work) -> set[str]:
+        """The paths that go with `work`, what is in directories among them."""
+        removed = {each.target for each in work.files.operations if isinstance(each, Remove)}
+        if any(entry.kind == DIRECTORY for entry in self._ledger.of(work.record.id, removed).values()):
+            removed |= {each for each in self._ledger.entries(work.record.id) if not removed.isdisjoint(_above(each))}
+        return removed
+
+    def _deleted_of(self, record: ContainerRecord) -> set[str]:
+        with contextlib.suppress(ImageError):
+            return self._deleted.of(self._confinement.image(record))
+        return set()
 
     def _compare(self, record: ContainerRecord) -> list[Problem]:
         left = dict.fromkeys(self._ledger.entries(record.id))
@@ -217,6 +235,12 @@ def _look(root: Root, target: str, former: Entry | None) -> Entry | None:
     if status is None:
         return None
     return former if former is not None and _is_as(former, status) else root.entry(target, status)
+
+
+def _above(target: str) -> Iterator[str]:
+    """The directories that a path is in."""
+    while target := target.rpartition("/")[0]:
+        yield target
 
 
 def _is_as(former: Entry, status: os.stat_result) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from composer.api.messages import Event, Result, WatchRequest, WatchStatus
-from composer.engine.watching.manifest import project_of
+from composer.engine.watching import deleted, manifest
 from composer.engine.watching.session import Session
 from composer.engine.watching.tools import Tools
 from composer.errors import ComposerError, UsageError
@@ -139,7 +139,7 @@ class Watching:
             known = {record.id for record in store.containers}
             projects = {record.project for record in store.containers} | {name for name, _ in store.watches.items()}
             for owner in self._tools.ledger.owners():
-                if owner not in known and project_of(owner) not in projects:
+                if owner not in known and (manifest.project_of(owner) or deleted.project_of(owner)) not in projects:
                     self._tools.ledger.forget(owner)
         except (ComposerError, OSError) as error:
             log.warning("cannot clear the ledger: %s", error)
