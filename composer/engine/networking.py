@@ -239,9 +239,11 @@ class Networking:
 
     def host_gateway(self, record: ContainerRecord) -> str:
         """How a container reaches this machine, "" where it cannot."""
-        for endpoint in record.endpoints.values():
+        for name, endpoint in record.endpoints.items():
             if uplink := self._driver.uplink(endpoint.network):
                 return str(uplink.host.ip)
+            if self._driver.relays(endpoint.network):
+                return self._network(name).gateway
         return ""
 
     def _network(self, name: str) -> NetworkRecord:

@@ -17,6 +17,8 @@ from composer.kernel import mount
 from composer.kernel.clone import CLONE_NEWNET
 from composer.kernel.namespace import KINDS, setns
 
+_IP_TRANSPARENT, _IP_RECVORIGDSTADDR = 19, 20  # ip(7); the socket module has no names for them
+
 NetworkStep = JoinNamespace | Netlink | Sysctl | ReportNamespace | PinNamespace | Unpin | ReportSockets
 
 
@@ -97,6 +99,10 @@ def _report_sockets(context: Context, step: ReportSockets) -> None:
         socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp,
     ):
         tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if step.transparent:
+            for sock in (udp, tcp):
+                sock.setsockopt(socket.SOL_IP, _IP_TRANSPARENT, 1)
+            udp.setsockopt(socket.SOL_IP, _IP_RECVORIGDSTADDR, 1)
         udp.bind(address)
         tcp.bind(address)
         tcp.listen(64)

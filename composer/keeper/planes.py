@@ -99,4 +99,4 @@ class Planes:
 
 
 def _is_served(name: str) -> bool:
-    return name.startswith(("port/", "dns/", "zone/"))
+    return name.startswith(("port/", "out/", "dns/", "zone/"))

@@ -11,7 +11,8 @@
 
 Isolation is by construction: two networks share nothing but the host's end of their uplinks, and a rule there drops
 what would go from one uplink to another. Containers attach with one veth pair per network. As root the host also gets
-a table `ip composer-<engine id>` (`nft(8)`); without privileges there is no uplink and the host is not touched.
+a table `ip composer-<engine id>` (`nft(8)`); without privileges there is no uplink, the host is not touched,
+and the data plane relays what goes out.
 
 This room knows nothing of Compose, images or processes. It follows rtnetlink(7), veth(4), network_namespaces(7), nft(8)
 and RFC 1035. This package imports nothing by itself: the data plane lives in it and must start quickly.

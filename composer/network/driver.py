@@ -26,7 +26,7 @@ from typing import Any, Protocol
 from composer.errors import ComposerError, ContainerError
 from composer.keeper.steps import Step
 from composer.kernel import clone
-from composer.network import firewall, host, ipam, items, legacy, ports, routes, topology
+from composer.network import firewall, host, ipam, items, legacy, nftables, ports, routes, topology
 from composer.network.spec import Facts, Interface, NetworkSpec
 
 _NS_GET_NSTYPE = 0xB703
@@ -98,6 +98,10 @@ class Networks:
         slot = held.meta.get("uplink") if held else None
         return None if slot is None else topology.Uplink(int(slot))
 
+    def relays(self, network_id: str) -> bool:
+        """Whether what the network's containers send to the outside is relayed: its gateway then stands for this machine."""
+        return items.out_name(network_id, "tcp") in self._store.store
+
     async def adopt(self, networks: Iterable[str]) -> None:
         """After a start of the engine: find what is there, and make the host's table say what the store says.
 
@@ -155,7 +159,8 @@ class Networks:
         for port in self._ports():
             if port.network_id == network_id:
                 await self._withdraw(port)
-        await self._store.drop(items.zone_name(network_id))
+        for name in (*(items.out_name(network_id, one) for one in nftables.PROTOCOLS), items.zone_name(network_id)):
+            await self._store.drop(name)
         await self._store.drop(items.netns_name(network_id))
         # Side by side: letting go of a mount, and changing the host's rules, take the kernel several milliseconds each.
         outcomes = await asyncio.gather(self._unpin(network_id), self._release_unused_host(), return_exceptions=True)
@@ -283,7 +288,12 @@ class Networks:
             Path(path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         steps = topology.network_steps(spec, self._facts, uplink)
         reported = await self._jobs.run(steps, clone=("net",), fds={topology.HOST: self._host} if uplink else {})
-        await self._hold(spec.id, reported[items.netns_name(spec.id)], uplink)
+        netns = reported[items.netns_name(spec.id)]
+        for protocol in nftables.PROTOCOLS:
+            if (sock := reported.get(name := items.out_name(spec.id, protocol))) is not None:
+                await self._store.put(name, items.out(spec.gateway), (sock, netns))
+                os.close(sock)
+        await self._hold(spec.id, netns, uplink)
 
     async def _take_up(self, network_id: str) -> bool:
         """Hold a namespace again that is pinned but was lost with a keeper; whether there was one."""

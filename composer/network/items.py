@@ -2,6 +2,7 @@
 
     netns/<network id>                                    fds: namespace             Namespace
     port/<container id>/<protocol>/<host ip>/<host port>  fds: socket, namespace     Port
+    out/<network id>/<protocol>                           fds: socket, namespace     out
     dns/<container id>                                    fds: UDP, listening TCP    dns
     zone/<network id>                                     no fds                     zone
 
@@ -24,6 +25,16 @@ def netns_name(network_id: str) -> str:
 def zone_name(network_id: str) -> str:
     """The item with a network's names."""
     return f"zone/{network_id}"
+
+
+def out_name(network_id: str, protocol: str) -> str:
+    """The item with the socket that takes what containers send to the outside, where no uplink leads there."""
+    return f"out/{network_id}/{protocol}"
+
+
+def out(gateway: IPv4Address) -> dict[str, Any]:
+    """Such an item's meta: the network's gateway, by which containers mean this machine."""
+    return {"gateway": str(gateway)}
 
 
 def dns_name(container_id: str) -> str:

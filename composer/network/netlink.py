@@ -170,6 +170,18 @@ def _default_route() -> Template:
     return Template.of(encoded, IPv4Address(gateway).packed, _NUMBER.pack(link))
 
 
+def everything_is_local() -> bytes:
+    """A route by which packets to any address that no other route has come to this namespace's own sockets."""
+    load()
+    from pyroute2.netlink.rtnl.rtmsg import rtmsg
+
+    message = rtmsg()
+    # main table, which is asked after that of real local addresses; protocol boot, scope host, local
+    message["family"], message["table"], message["proto"], message["scope"], message["type"] = 2, 254, 3, 254, 2
+    message["attrs"] = [("RTA_TABLE", 254), ("RTA_OIF", _LOOPBACK)]
+    return _encode(message, _RTM_NEWROUTE, _NLM_F_CREATE | _NLM_F_EXCL)
+
+
 def _kind(kind: str, data: dict[str, Any] | None = None) -> tuple[str, Any]:
     attributes: list[tuple[str, Any]] = [("IFLA_INFO_KIND", kind)]
     if data is not None:

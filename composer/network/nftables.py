@@ -32,7 +32,7 @@ _FIRST_WORDS, _SECOND_WORDS = 8, 12
 """The same two registers as words of 4 bytes each, for concatenations: 8-11 and 12-15."""
 
 DROP, ACCEPT = 0, 1
-RAW, DESTINATION_NAT, FILTER, SOURCE_NAT = -300, -100, 0, 100
+RAW, MANGLE, DESTINATION_NAT, FILTER, SOURCE_NAT = -300, -150, -100, 0, 100
 """Priorities of chains: what works at one hook works in this order."""
 
 _HOOKS = {"prerouting": 0, "input": 1, "forward": 2, "output": 3, "postrouting": 4}
@@ -153,6 +153,15 @@ def source_in(network: IPv4Network) -> list[Expression]:
     ]
 
 
+def destination_in(network: IPv4Network, *, differs: bool = False) -> list[Expression]:
+    """Goes to an address in `network`."""
+    return [
+        _payload(1, 16, 4, FIRST),
+        _mask(FIRST, network.netmask.packed),
+        _compare(FIRST, network.network_address.packed, differs=differs),
+    ]
+
+
 def destination_is(address: IPv4Address) -> list[Expression]:
     """Goes to exactly this address."""
     return [_payload(1, 16, 4, FIRST), _compare(FIRST, address.packed)]
@@ -201,9 +210,28 @@ def is_redirected(*, differs: bool = False) -> list[Expression]:
 # Statements.
 
 
+def accept() -> list[Expression]:
+    """Let the packet pass; further rules of the chain are not asked."""
+    return _verdict(ACCEPT)
+
+
 def drop() -> list[Expression]:
     """Throw the packet away."""
-    return [_expression("immediate", _u32(1, VERDICT) + _nest(2, _nest(2, _u32(1, DROP))))]
+    return _verdict(DROP)
+
+
+def refuse() -> list[Expression]:
+    """Throw the packet away, and tell its sender that this was not allowed (ICMP 3/13)."""
+    return [_expression("reject", _u32(1, 0) + _attribute(2, bytes([13])))]
+
+
+def hand_to_socket(port: int) -> list[Expression]:
+    """Give the packet, as it is, to the transparent socket at this port of the link's address (`tproxy to :port`).
+
+    Only after `protocol_is`. None there: no match.
+    """
+    value = _expression("immediate", _u32(1, FIRST) + _value(2, struct.pack(">H", port)))
+    return [value, _expression("tproxy", _u32(1, _NFPROTO_IPV4) + _u32(3, FIRST))]
 
 
 def masquerade() -> list[Expression]:
@@ -231,6 +259,10 @@ def set_source_port(protocol: str, port: int) -> list[Expression]:
 def set_destination_port(protocol: str, port: int) -> list[Expression]:
     """Write the destination port into the packet."""
     return _write_port(2, protocol, port)
+
+
+def _verdict(code: int) -> list[Expression]:
+    return [_expression("immediate", _u32(1, VERDICT) + _nest(2, _nest(2, _u32(1, code))))]
 
 
 def _redirect(map_name: str) -> list[Expression]:

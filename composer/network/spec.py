@@ -18,7 +18,7 @@ class NetworkSpec:
     gateway: IPv4Address
     internal: bool = False
     uplink: bool = True
-    """Whether containers reach the outside; internal networks and rootless engines never do."""
+    """Whether containers reach the outside: by a link to the host, or where that cannot be by relays."""
     labels: Mapping[str, str] = field(default_factory=dict)
 
 

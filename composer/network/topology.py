@@ -51,6 +51,9 @@ BRIDGE, BRIDGE_INDEX = "br0", 1000
 UPLINK, UPLINK_INDEX = "up0", 1001
 _FIRST_INTERFACE_INDEX = 1000
 
+RELAY_PORT = 61054
+"""Where a network without an uplink has the sockets that take what goes to the outside."""
+
 TABLE = "composer"
 """The table in a network's or container's namespace."""
 PUBLISHED = "published"
@@ -102,7 +105,8 @@ def mac_of(address: IPv4Address) -> str:
 def network_steps(spec: NetworkSpec, facts: Facts, uplink: Uplink | None = None) -> tuple[Step, ...]:
     """What a child in a new network namespace does to make it the network `spec`; it reports `netns/<id>`.
 
-    With `uplink` it needs the descriptor `netns/host`. A failing step leaves nothing: the namespace dies with the child.
+    With `uplink` it needs the descriptor `netns/host`. Without, but for an internal network, it reports `out/<id>/tcp` and `/udp`
+    as well. A failing step leaves nothing: the namespace dies with the child.
     """
     gateway = IPv4Interface((spec.gateway, spec.subnet.prefixlen))
     steps: list[Step] = [
@@ -121,6 +125,8 @@ def network_steps(spec: NetworkSpec, facts: Facts, uplink: Uplink | None = None)
     ]
     if uplink is not None:
         steps += _uplink_steps(spec, facts, uplink)
+    elif spec.uplink:
+        steps += _relay_steps(spec)
     if path := pin_path(facts, spec.id):
         steps.append(PinNamespace(path))  # last, so that a pinned namespace is a complete network
     steps.append(ReportNamespace(f"netns/{spec.id}"))
@@ -227,6 +233,36 @@ def _uplink_steps(spec: NetworkSpec, facts: Facts, uplink: Uplink) -> list[Step]
         ),
         Netlink(nftables.NETFILTER, _network_rules()),
         Sysctl("net.ipv4.ip_forward", "1"),
+    ]
+
+
+def _relay_steps(spec: NetworkSpec) -> list[Step]:
+    """Without privileges no link leads to the host's namespace: sockets take what goes out, and the data plane passes it on.
+
+    Packets are taken as they are (`tproxy`), so that the sockets know where they were to go; without connection tracking.
+    """
+    bridge = nftables.input_link(BRIDGE)
+    away = nftables.destination_in(spec.subnet, differs=True)
+    gateway = nftables.destination_is(spec.gateway)
+    rules = [nftables.table(TABLE), nftables.chain(TABLE, "prerouting", "filter", "prerouting", nftables.MANGLE)]
+    rules += [
+        nftables.rule(
+            TABLE, "prerouting", bridge, where, nftables.protocol_is(protocol), nftables.hand_to_socket(RELAY_PORT)
+        )
+        for where in (away, gateway)
+        for protocol in nftables.PROTOCOLS
+    ]
+    # All else (ICMP) would be answered by this namespace itself, in the name of whoever was asked.
+    rules.append(nftables.chain(TABLE, "input", "filter", "input", nftables.FILTER))
+    rules += [
+        nftables.rule(TABLE, "input", bridge, away, nftables.protocol_is(protocol), nftables.accept())
+        for protocol in nftables.PROTOCOLS
+    ]
+    rules.append(nftables.rule(TABLE, "input", bridge, away, nftables.refuse()))
+    return [
+        Netlink(netlink.ROUTE, (netlink.everything_is_local(),)),
+        Netlink(nftables.NETFILTER, nftables.batch(rules)),
+        ReportSockets(f"out/{spec.id}", str(spec.gateway), RELAY_PORT, transparent=True),
     ]
 
 

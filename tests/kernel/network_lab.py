@@ -240,7 +240,7 @@ def reaches(container: Child, address: str) -> bool:
 
 
 def _tell(channel: socket.socket, name: str, item: HeldItem | None) -> None:
-    if not name.startswith(("port/", "dns/", "zone/")):
+    if not name.startswith(("port/", "out/", "dns/", "zone/")):
         return
     with contextlib.suppress(BrokenPipeError):  # it was killed; the next one is told everything
         if item is None:

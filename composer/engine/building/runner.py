@@ -46,8 +46,6 @@ _LATE_OUTPUT_SECONDS = 1.0
 
 _NOT_FOUND = 127
 
-_OWN_NETWORK = "steps of builds are on this machine's own network: without root there is no uplink to another"
-
 _DEAD_WITHIN = 10.0
 """Seconds that a step's process may take to disappear after SIGKILL."""
 
@@ -150,10 +148,6 @@ class Runner:
 
     async def _network(self, task: RunTask, stack: contextlib.AsyncExitStack) -> StepNetwork:
         wanted = task.operation.network
-        if wanted == "default" and self._rooms.facts.rootless:
-            if _OWN_NETWORK not in self._rooms.notes:
-                self._rooms.notes.append(_OWN_NETWORK)
-            wanted = "host"
         if wanted == "host":
             return StepNetwork(None, host=True)
         if wanted == "none":

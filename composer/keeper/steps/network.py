@@ -35,9 +35,11 @@ class Sysctl:
 class ReportSockets:
     """Open a UDP and a listening TCP socket at `address`:`port` in our network namespace and send them up.
 
-    They arrive under `<name>/udp` and `<name>/tcp`.
+    They arrive under `<name>/udp` and `<name>/tcp`. `transparent` ones may be given what goes to other addresses, and say
+    which (IP_TRANSPARENT and IP_RECVORIGDSTADDR of `ip(7)`).
     """
 
     name: str
     address: str
     port: int
+    transparent: bool = False

@@ -2,6 +2,8 @@
 
     port/<container id>/<protocol>/<host ip>/<host port>    fds: bound socket, network's namespace
         {"proto": "tcp" | "udp", "target": [address, port]}
+    out/<network id>/<protocol>                             fds: transparent socket, network's namespace
+        {"gateway": address}
     dns/<container id>                                      fds: UDP socket, listening TCP socket
         {"networks": [network id, ...], "search": [domain, ...], "upstream": [address, ...]}
     child/<container id>                                    fd: pidfd of a container that lives
@@ -22,7 +24,8 @@ import contextlib
 import os
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from ipaddress import IPv4Address
 from typing import Any
 
 from composer.keeper import wire
@@ -32,8 +35,10 @@ from composer.network.dataplane.dns import Resolver
 from composer.network.dataplane.flow import Pipes
 from composer.network.dataplane.forward import Forwarder
 from composer.network.dataplane.inside import Inside
+from composer.network.dataplane.inward import Inward
 from composer.network.dataplane.loop import Loop
 from composer.network.dataplane.names import Zone
+from composer.network.dataplane.outward import Outward
 from composer.network.dataplane.tcp import TcpRelay
 from composer.network.dataplane.udp import UdpRelay
 
@@ -84,7 +89,12 @@ class Plane:
             elif kind == "dns":
                 self._put_resolver(name, meta, *_pair(fds))
             elif kind == "port":
-                self._put_port(name, meta, *_pair(fds))
+                host, port = meta["target"]
+                target = (str(host), int(port))
+                self._put_relay(name, str(meta["proto"]), fds, lambda inside: Inward(inside, target))
+            elif kind == "out":
+                gateway = IPv4Address(meta["gateway"])
+                self._put_relay(name, key.rpartition("/")[2], fds, lambda inside: Outward(inside, gateway))
             undo.pop_all()
         self._store.put(name, dict(meta), held)
 
@@ -128,18 +138,19 @@ class Plane:
             former.close()
         self._resolvers[name] = resolver
 
-    def _put_port(self, name: str, meta: Mapping[str, Any], bound: int, netns: int) -> None:
-        protocol, (host, port) = meta["proto"], meta["target"]
-        target = (str(host), int(port))
+    def _put_relay(
+        self, name: str, protocol: str, fds: Sequence[int], way_by: Callable[[Inside], Inward | Outward]
+    ) -> None:
+        bound, netns = _pair(fds)
         with contextlib.ExitStack() as undo:
-            listener, inside = _socket(bound, protocol, undo), Inside(_duplicate(netns, undo))
+            listener, way = _socket(bound, protocol, undo), way_by(Inside(_duplicate(netns, undo)))
             former = self._relays.get(name)
             if former is not None:
-                former.replace(listener, inside, target)
+                former.replace(listener, way)
             elif protocol == "udp":
-                self._relays[name] = UdpRelay(self._loop, listener, inside, target)
+                self._relays[name] = UdpRelay(self._loop, listener, way)
             else:
-                self._relays[name] = TcpRelay(self._loop, self._pipes, listener, inside, target)
+                self._relays[name] = TcpRelay(self._loop, self._pipes, listener, way)
             undo.pop_all()
 
     def _follow(self, channel: socket.socket) -> None:

@@ -1,7 +1,7 @@
-"""Relays connections to a published port into the network's namespace.
+"""Relays connections between this machine and a network's namespace: to a published port, or from containers to the outside.
 
-The listening socket is the published port: the kernel shows it to `ss -l` and to firewalls, and queues connections
-while nobody relays. For each connection another one is made to the container, from a socket inside the namespace.
+The listening socket of a published port is the port: the kernel shows it to `ss -l` and to firewalls, and queues connections
+while nobody relays. For each connection another one is made, the `way` it has to go.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ import struct
 from collections.abc import Callable
 
 from composer.network.dataplane.flow import Flow, Pipes
-from composer.network.dataplane.inside import Inside
+from composer.network.dataplane.inward import Inward
 from composer.network.dataplane.loop import EDGES, READABLE, WRITABLE, Loop
+from composer.network.dataplane.outward import Outward
 
 _ACCEPT_AT_ONCE = 64
 _PAUSE = 0.1
@@ -25,23 +26,20 @@ _RESET = struct.pack("ii", 1, 0)
 
 
 class TcpRelay:
-    """One published TCP port; `listener` and `inside` belong to it."""
+    """The connections of one listener; that and the way belong to it."""
 
-    def __init__(
-        self, loop: Loop, pipes: Pipes, listener: socket.socket, inside: Inside, target: tuple[str, int]
-    ) -> None:
+    def __init__(self, loop: Loop, pipes: Pipes, listener: socket.socket, way: Inward | Outward) -> None:
         self._loop = loop
         self._pipes = pipes
         self._listener = listener
-        self._inside = inside
-        self._target = target
+        self._way = way
         self._connections: set[Connection] = set()
         self._listen()
 
-    def replace(self, listener: socket.socket, inside: Inside, target: tuple[str, int]) -> None:
+    def replace(self, listener: socket.socket, way: Inward | Outward) -> None:
         """Lead new connections elsewhere; those that are there go on."""
         self._stop_listening()
-        self._listener, self._inside, self._target = listener, inside, target
+        self._listener, self._way = listener, way
         self._listen()
 
     def close(self) -> None:
@@ -69,7 +67,7 @@ class TcpRelay:
     def _stop_listening(self) -> None:
         self._loop.forget(self._listener.fileno())
         self._listener.close()
-        self._inside.close()
+        self._way.close()
 
     def _accept(self, _mask: int) -> None:
         for _ in range(_ACCEPT_AT_ONCE):
@@ -86,14 +84,17 @@ class TcpRelay:
                     return
                 continue  # the client gave up before we came: accept(2) reports its network errors
             try:
-                upstream = self._inside.stream()
+                upstream, target = self._way.stream(client)
+            except PermissionError:
+                _reset(client)
+                continue
             except OSError:
                 _reset(client)
                 self._pause()
                 return
             connection = Connection(self._loop, self._pipes, client, upstream, self._connections.discard)
             self._connections.add(connection)
-            connection.connect(self._target)
+            connection.connect(target)
 
     def _pause(self) -> None:
         listener = self._listener
