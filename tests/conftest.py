@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+# A shell starts what is to run in the background with Ctrl-C ignored, and so would be every command of the tests.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A machine that is busy is neither too slow for a deadline nor in making cases.
 _patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
