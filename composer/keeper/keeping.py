@@ -149,8 +149,8 @@ class Keeping:
         self.journal.exits.update(state["exits"])
         for name, meta, fds in state["store"]:
             self.store.put(name, meta, fds)
-        self.planes.unpack(state["planes"])
         self.children.unpack(state["children"], state["pump"])
+        self.planes.unpack(state["planes"])  # after them: another data plane is started, and told who lives
         for packed in state["starts"]:
             number = packed.pop("engine")
             ticket = packed.pop("ticket")

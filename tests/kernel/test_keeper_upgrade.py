@@ -14,7 +14,7 @@ from composer.keeper import launch
 from composer.keeper.client import Exit, Started
 from composer.keeper.logs import read
 from composer.keeper.steps import JoinCgroup
-from tests.kernel.keepers import REPOSITORY, House, a_keeper, close, output
+from tests.kernel.keepers import REPOSITORY, House, a_keeper, close, output, until
 from tests.kernel.test_keeper_adoption import hand_over
 from tests.kernel.test_keeper_exec import entering
 
@@ -98,6 +98,28 @@ def test_an_engine_that_comes_later_is_told_everything(house: House, command: li
             assert later.store["thing"].meta == {"k": 2}
             await asyncio.sleep(0)
             assert [(each.id, each.status) for each in exits] == [("two", 4)]
+
+    asyncio.run(scenario())
+
+
+def test_its_data_plane_knows_who_lives(house: House, command: list[str]) -> None:
+    async def scenario() -> None:
+        keeper = await house.connect()
+        started = await keeper.run(house.run("one", "sleep", "60", log=True))
+        await keeper.put("zone/n", {"names": {}}, [])
+        before = (await keeper.status())["dataplane"]
+        await keeper.upgrade(command)
+        while (plane := (await keeper.status())["dataplane"]) in (0, before):
+            await asyncio.sleep(0.01)
+        await until(lambda: str(house.run_directory / "plane.sock") in program(plane))
+        house.end()
+        keeper.close()
+
+        house.start()
+        async with a_keeper(house) as later:
+            assert set(later.store) == {"zone/n"}
+            signal.pidfd_send_signal(started.pidfd, signal.SIGKILL)
+        close(started)
 
     asyncio.run(scenario())
 
