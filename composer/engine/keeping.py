@@ -18,7 +18,8 @@ from typing import Any, TypeVar
 from composer.edition import KEEPER_PARTS, PACKAGE, checksum
 from composer.errors import ContainerError, EngineError, HostError, KeeperLostError
 from composer.keeper import launch
-from composer.keeper.client import Child, Exit, Keeper, Run, Started
+from composer.keeper.client import Keeper
+from composer.keeper.runs import Child, Exit, Run, Started
 from composer.keeper.steps import Step
 from composer.keeper.store import Held
 

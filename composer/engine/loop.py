@@ -24,7 +24,7 @@ from composer.engine.starting import Starting
 from composer.engine.supervise import Cause, History, Restart
 from composer.engine.world import Health, State
 from composer.errors import ComposerError, KeeperLostError
-from composer.keeper.client import Exit
+from composer.keeper.runs import Exit
 
 log = logging.getLogger("composer.engine")
 

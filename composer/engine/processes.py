@@ -19,7 +19,7 @@ from composer.engine.rooms import Rooms
 from composer.engine.sessions import ProcessSession
 from composer.engine.translate import exec_process
 from composer.errors import ContainerError, EngineError
-from composer.keeper.client import Run
+from composer.keeper.runs import Run
 from composer.oci.runtime_spec import Box, Process
 from composer.runtime import signals
 from composer.runtime.compile import exec_steps

@@ -25,7 +25,7 @@ from composer.errors import ComposerError, ContainerError
 from composer.image.entries import platform_of
 from composer.image.image import Image
 from composer.image.plain import copy_merged
-from composer.keeper.client import Run, Started
+from composer.keeper.runs import Run, Started
 from composer.oci.runtime_spec import Mount, Namespace, Spec
 from composer.project.facts import Facts, located
 from composer.project.templates import render

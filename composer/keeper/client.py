@@ -7,17 +7,17 @@ having to think of it: if the keeper dies nothing is dropped, and a new one gets
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import socket
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from composer.errors import ContainerError, EngineError, KeeperLostError
+from composer.errors import ContainerError, EngineError
 from composer.keeper import steps, wire
-from composer.keeper.outbox import Outbox
+from composer.keeper.conversation import Conversation, Take, lose
+from composer.keeper.runs import Child, Exit, Run, Started
 from composer.keeper.store import Store
 
 _NOT_FOUND = {2, 20}  # ENOENT, ENOTDIR
@@ -26,78 +26,15 @@ _MOST_EXITS = 4096
 """Exits that nobody has waited for yet are kept up to this many."""
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One process to start."""
-
-    id: str
-    """Container, exec or job id; unique among what runs."""
-    steps: tuple[steps.Step, ...]
-    clone: tuple[str, ...] = ()
-    """New namespaces: `mnt pid uts ipc cgroup net`."""
-    enter: str = ""
-    """The name of a pidfd in `fds` whose namespaces are joined first, for an exec."""
-    fds: Mapping[str, int] = field(default_factory=dict)
-    """Descriptors that the steps refer to by name; they stay the caller's."""
-    stdin: str = ""
-    """The name of a descriptor; "" is `/dev/null`, or a FIFO as `log` and `keep_stdin` say. So are the next two."""
-    stdout: str = ""
-    stderr: str = ""
-    log: str = ""
-    """A directory: stdout and stderr become named FIFOs in `fifos`, moved there by the pump."""
-    fifos: str = ""
-    keep_stdin: bool = False
-    """stdin is a held FIFO `stdin` in `fifos`, whose writing end is reported as `stdin`."""
-    journal: bool = True
-    """Its exit is kept until acknowledged: containers. Not for jobs and execs."""
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """A process that runs; every descriptor is the caller's to close."""
-
-    pid: int
-    start_time: int
-    pidfd: int
-    reported: dict[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Exit:
-    """How a process ended: `status` 0-255, 128+n for a signal, -1 if nobody can tell."""
-
-    id: str
-    pid: int
-    status: int
-    time: float
-    journalled: bool = True
-    """A container's, to be acknowledged; not that of a job or an exec."""
-
-
-@dataclass(frozen=True, slots=True)
-class Child:
-    """A container that runs; the descriptors are the client's."""
-
-    pid: int
-    start_time: int
-    pidfd: int
-    held: tuple[int, ...] = ()
-
-
 class Keeper:
     """A connection to the keeper. All methods raise KeeperLostError once it is lost."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._loop = asyncio.get_running_loop()
-        self._sock = sock
-        self._outbox = Outbox(sock)
-        self._tickets = 0
-        self._answers: dict[int, asyncio.Future[tuple[dict[str, Any], list[int]]]] = {}
-        self._journalled: dict[int, Run] = {}
+        self._conversation = Conversation(sock, self._hear, self._on_end)
         self._exits: dict[str, int] = {}
         self._waiting: dict[str, list[asyncio.Future[int]]] = {}
         self._ready: asyncio.Future[None] = self._loop.create_future()
-        self._lost = False
         self.code = ""
         """The checksum of the code that the keeper runs; "" for one that does not say."""
         self.is_retired = False
@@ -107,7 +44,6 @@ class Keeper:
         self._on_exit: Callable[[Exit], None] | None = None
         self.on_lost: Callable[[], None] | None = None
         self._early: list[Exit] = []
-        self._loop.add_reader(sock.fileno(), self._readable)
 
     @classmethod
     async def connect(cls, path: Path) -> Keeper:
@@ -123,14 +59,14 @@ class Keeper:
             raise EngineError(f"cannot reach the keeper at {path}: {(error.strerror or str(error)).lower()}") from error
         sock.setblocking(False)
         keeper = cls(sock)
-        keeper._send({"do": "hello"})
+        keeper._conversation.say({"do": "hello"})
         await keeper._ready
         return keeper
 
     @property
     def is_lost(self) -> bool:
         """Whether the connection has ended."""
-        return self._lost
+        return self._conversation.is_over
 
     @property
     def on_exit(self) -> Callable[[Exit], None] | None:
@@ -158,7 +94,9 @@ class Keeper:
             "names": list(request.fds),
             **{name: getattr(request, name) for name in _PLAIN_FIELDS},
         }
-        answer, fds = await self._ask(message, list(request.fds.values()), request)
+        answer, fds = await self._ask(
+            message, list(request.fds.values()), lambda answer, fds: self._keep_own(request, answer, fds)
+        )
         reported = dict(zip(answer["names"], fds, strict=True))
         return Started(answer["pid"], answer["start_time"], reported.pop("pidfd"), reported)
 
@@ -166,7 +104,7 @@ class Keeper:
         """The exit status of something that `run` started; at once if it ended already."""
         if id_ in self._exits:
             return self._exits.pop(id_)
-        self._raise_if_lost()
+        self._conversation.raise_if_over()
         future: asyncio.Future[int] = self._loop.create_future()
         self._waiting.setdefault(id_, []).append(future)
         return await future
@@ -240,55 +178,19 @@ class Keeper:
 
     def close(self) -> None:
         """End the connection; the keeper and its containers live on. Held descriptors are closed."""
-        self._lose()
+        self._conversation.end()
         for id_ in list(self.children):
             self._forget(id_)
         for name in list(self.store):
             self.store.drop(name)
 
     async def _ask(
-        self, message: dict[str, Any], fds: Sequence[int] = (), run: Run | None = None
+        self, message: dict[str, Any], fds: Sequence[int] = (), take: Take | None = None
     ) -> tuple[dict[str, Any], list[int]]:
-        self._raise_if_lost()
-        self._tickets += 1
-        ticket = self._tickets
-        future = self._answers[ticket] = self._loop.create_future()
-        if run is not None:
-            self._journalled[ticket] = run
-        self._send({**message, "ticket": ticket}, fds)
-        answer: tuple[dict[str, Any], list[int]] = await future
-        return answer
-
-    def _send(self, message: dict[str, Any], fds: Sequence[int] = ()) -> None:
-        try:
-            self._outbox.send(message, fds)
-        except OSError as error:
-            self._lose()
-            raise KeeperLostError("the keeper is gone") from error
-        if self._outbox:
-            self._loop.add_writer(self._sock.fileno(), self._flush)
-
-    def _flush(self) -> None:
-        try:
-            self._outbox.flush()
-        except OSError:
-            self._lose()
-            return
-        if not self._outbox:
-            self._loop.remove_writer(self._sock.fileno())
-
-    def _readable(self) -> None:
-        while not self._lost:
-            try:
-                received = wire.receive(self._sock)
-            except BlockingIOError:
-                return
-            except (OSError, ValueError):
-                received = None
-            if received is None:
-                self._lose()
-                return
-            self._hear(*received)
+        answer, received = await self._conversation.ask(message, fds, take)
+        if answer["is"] == "failed":
+            raise _error(answer)
+        return answer, received
 
     def _hear(self, message: dict[str, Any], fds: list[int]) -> None:
         match message:
@@ -305,27 +207,14 @@ class Keeper:
                 self.store.drop(name)
             case {"is": "exit", "id": id_, "pid": pid, "status": status, "time": time}:
                 self._exited(Exit(id_, pid, status, time, bool(message.get("journal", True))))
-            case {"is": "started" | "done" | "failed", "ticket": ticket}:
-                self._answer(ticket, message, fds)
             case _:
                 for fd in fds:
                     os.close(fd)
 
-    def _answer(self, ticket: int, message: dict[str, Any], fds: list[int]) -> None:
-        run = self._journalled.pop(ticket, None)
-        if message["is"] == "started" and run is not None:
-            fds = self._keep_own(run, message, fds)
-        future = self._answers.pop(ticket, None)
-        if future is None or future.cancelled():
-            for fd in fds:
-                os.close(fd)
-        elif message["is"] == "failed":
-            future.set_exception(_error(message))
-        else:
-            future.set_result((message, fds))
-
     def _keep_own(self, run: Run, message: dict[str, Any], fds: list[int]) -> list[int]:
         """Take the FIFOs and our own pidfd out of a `started` message; what is left is the caller's."""
+        if message["is"] != "started":
+            return fds
         named = dict(zip(message["names"], fds, strict=True))
         fifos = {name: named.pop(name) for name in list(named) if name.startswith("fifo/")}
         if run.keep_stdin and "fifo/stdin" in fifos:
@@ -376,28 +265,13 @@ class Keeper:
         while self._early and self._on_exit is not None:
             self._on_exit(self._early.pop(0))
 
-    def _raise_if_lost(self) -> None:
-        if self._lost:
-            raise KeeperLostError("the keeper is gone")
-
-    def _lose(self) -> None:
-        """The keeper's socket ended: every call under way fails, once."""
-        if self._lost:
-            return
-        self._lost = True
-        self._loop.remove_reader(self._sock.fileno())
-        self._loop.remove_writer(self._sock.fileno())
-        self._outbox.close()
-        self._sock.close()
-        pending: list[asyncio.Future[Any]] = [self._ready, *self._answers.values()]
-        pending += [future for futures in self._waiting.values() for future in futures]
-        self._answers.clear()
+    def _on_end(self) -> None:
+        """The keeper's socket ended: whoever waits hears of it, once."""
+        lose(self._ready)
+        for futures in self._waiting.values():
+            for future in futures:
+                lose(future)
         self._waiting.clear()
-        for future in pending:
-            if not future.done():
-                future.set_exception(KeeperLostError("the keeper is gone"))
-                with contextlib.suppress(EngineError):
-                    future.exception()
         if self.on_lost is not None:
             self.on_lost()
 

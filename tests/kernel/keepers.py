@@ -15,7 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from composer.errors import EngineError
-from composer.keeper.client import Keeper, Run, Started
+from composer.keeper.client import Keeper
+from composer.keeper.runs import Run, Started
 from composer.keeper.steps import (
     Credentials,
     Directory,

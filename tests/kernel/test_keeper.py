@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from composer.errors import ContainerError
-from composer.keeper.client import Exit, Run
+from composer.keeper.runs import Exit, Run
 from composer.keeper.steps import Exec, Hostname, Propagation, ReportNamespace
 from tests.kernel.keepers import ALL, House, a_keeper, catches, children_of, close, output, until, wait_until_gone
 from tests.patience import PATIENCE

@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 
 from composer.errors import EngineError
-from composer.keeper.client import Keeper, Started
+from composer.keeper.client import Keeper
 from composer.keeper.logs import read
+from composer.keeper.runs import Started
 from composer.keeper.steps import JoinCgroup
 from tests.kernel.keepers import House, a_keeper, children_of, close, output, touch_inside, until, wait_until_gone
 from tests.kernel.test_keeper_exec import entering

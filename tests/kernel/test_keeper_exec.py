@@ -13,10 +13,11 @@ import pytest
 
 from composer.errors import ContainerError
 from composer.keeper import wire
-from composer.keeper.client import Keeper, Run, Started
+from composer.keeper.client import Keeper
 from composer.keeper.journal import Journal
 from composer.keeper.keeping import Keeping, Pending
 from composer.keeper.loop import Loop
+from composer.keeper.runs import Run, Started
 from composer.keeper.start import Request, Start
 from composer.keeper.steps import Credentials, Device, Exec, Mount, ResourceLimit, Step, Symlink, Terminal
 from composer.kernel import process

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from composer.keeper.client import Run
 from composer.keeper.logs import read
+from composer.keeper.runs import Run
 from composer.keeper.steps import Bind, Credentials, Device, Directory, Mask, Mount, OomScore, ReadOnly, Sysctl
 from tests.kernel.keepers import ALL, House, a_keeper, close, output
 from tests.kernel.test_keeper_exec import entering

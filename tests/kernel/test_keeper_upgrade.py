@@ -11,8 +11,8 @@ import pytest
 
 from composer.errors import ContainerError
 from composer.keeper import launch
-from composer.keeper.client import Exit, Started
 from composer.keeper.logs import read
+from composer.keeper.runs import Exit, Started
 from composer.keeper.steps import JoinCgroup
 from tests.kernel.keepers import REPOSITORY, House, a_keeper, close, output, until
 from tests.kernel.test_keeper_adoption import hand_over
@@ -109,7 +109,7 @@ def test_its_data_plane_knows_who_lives(house: House, command: list[str]) -> Non
         await keeper.put("zone/n", {"names": {}}, [])
         before = (await keeper.status())["dataplane"]
         await keeper.upgrade(command)
-        while (plane := (await keeper.status())["dataplane"]) in (0, before):
+        while (plane := (await keeper.status())["dataplane"]) in (0, before):  # noqa: ASYNC110 - another process
             await asyncio.sleep(0.01)
         await until(lambda: str(house.run_directory / "plane.sock") in program(plane))
         house.end()

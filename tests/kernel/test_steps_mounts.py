@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from composer.errors import ContainerError
-from composer.keeper.client import Run
+from composer.keeper.runs import Run
 from composer.keeper.steps import (
     Bind,
     CopyTree,

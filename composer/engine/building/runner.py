@@ -32,7 +32,7 @@ from composer.engine.rooms import Rooms
 from composer.engine.world import State
 from composer.errors import ComposerError, ContainerError
 from composer.keeper import steps
-from composer.keeper.client import Run, Started
+from composer.keeper.runs import Run, Started
 from composer.keeper.steps import Step
 from composer.oci.runtime_spec import Spec
 from composer.runtime.bundle import Bundle
