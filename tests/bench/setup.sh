@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Sets up the peer of the benchmark, Docker with Compose v2, from Debian packages. It lives in a tree of its own and runs in
-# its own mount, network, pid, uts and ipc namespaces ("the box"), so that nothing of it touches the host's network, mounts
+# Sets up the peers of the benchmark, Docker with Compose v2 and Podman, from Debian packages. They live in a tree of their own and
+# run in their own mount, network, pid, uts and ipc namespaces ("the box"), so that nothing of them touches the host's network, mounts
 # or firewall; both sides can then be measured in turn, on one machine, in one run.
 #
 #   setup.sh DIR all           everything below, in order; about two minutes, and again nothing
-#   setup.sh DIR tree          debootstrap a Debian tree and install the peer in it
+#   setup.sh DIR tree          debootstrap a Debian tree and install the peers in it
 #   setup.sh DIR images        make the root file systems that both sides run: DIR/images/{busybox,py}.tar
 #   setup.sh DIR box           start the box: the namespaces, held by one sleeping process
 #   setup.sh DIR dockerd       start dockerd in the box
@@ -23,7 +23,7 @@ tree=$dir/tree
 images=$dir/images
 pid_file=$dir/box.pid
 suite=${BENCH_SUITE:-trixie}
-peer="docker.io docker-cli docker-compose docker-buildx buildah netavark git xz-utils iptables iproute2 iperf3 busybox-static python3 procps"
+peers="docker.io docker-cli docker-compose docker-buildx podman crun buildah netavark git xz-utils iptables iproute2 iperf3 busybox-static python3 procps"
 inside="python3 iperf3 redis-server"
 
 mirror() {
@@ -51,17 +51,23 @@ install_into() {
 }
 
 make_tree() {
-  [ ! -e "$dir/tree.done" ] || return 0
+  [ "$(cat "$dir/tree.done" 2>/dev/null)" != "$peers" ] || return 0
+  if [ -e "$dir/tree.done" ]; then # of an earlier list
+    # shellcheck disable=SC2086 - a list of words
+    install_into "$tree" $peers
+    echo "$peers" >"$dir/tree.done"
+    return 0
+  fi
   command -v debootstrap >/dev/null || { apt-get update -q; apt-get install -qy --no-install-recommends debootstrap; }
   rm -rf "$dir/base" "$tree" "$dir/py"
   debootstrap --variant=minbase --include=ca-certificates "$suite" "$dir/base" "$(mirror)"
   cp -a "$dir/base" "$dir/py"
   mv "$dir/base" "$tree"
   # shellcheck disable=SC2086 - a list of words
-  install_into "$tree" $peer
+  install_into "$tree" $peers
   mkdir -p "$tree/etc/docker" "$tree/bench" "$tree/images" "$tree/.old"
   echo '{"storage-driver": "overlay2", "log-driver": "json-file", "cgroup-parent": "/bench-docker"}' >"$tree/etc/docker/daemon.json"
-  touch "$dir/tree.done"
+  echo "$peers" >"$dir/tree.done"
 }
 
 make_images() {
@@ -147,7 +153,7 @@ stop_box() {
   in_box sh -c 'd=$(cat /run/docker.pid 2>/dev/null) && kill "$d" && for _ in $(seq 150); do [ -e "/proc/$d" ] || break; sleep 0.1; done; :'
   kill -9 "$pid"; rm -f "$pid_file" # the pid namespace goes with its first process
   sleep 0.5
-  find /sys/fs/cgroup -mindepth 1 -depth -type d -path '*/bench-docker*' -exec rmdir {} + 2>/dev/null || true
+  find /sys/fs/cgroup -mindepth 1 -depth -type d \( -path '*/bench-docker*' -o -path '*/bench-podman*' \) -exec rmdir {} + 2>/dev/null || true
 }
 
 case $command in

@@ -1,4 +1,4 @@
-"""What we push others run, and what they push runs here, bit for bit: Docker, and buildah, which is Podman's half of it.
+"""What we push others run, and what they push runs here, bit for bit: Docker, Podman, and buildah.
 
 They live in the benchmark's box, with a network of their own; both sides' registries serve one directory in turn.
 """
@@ -28,6 +28,12 @@ SETUP = Path(__file__).parents[1] / "bench/setup.sh"
 STORAGE = ("--storage-driver", "vfs")
 LIMITS = ("--isolation", "chroot", "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024")
 """Its defaults are more than some machines may give."""
+
+PODMAN = (
+    *("env", "PODMAN_IGNORE_CGROUPSV1_WARNING=1"),
+    *("podman", "--root", "/var/lib/podman", "--storage-driver", "overlay", "--runtime", "runc"),
+)
+"""With a store of its own, as buildah has another driver. crun, its default, refuses machines of two cgroup hierarchies."""
 
 pytestmark = pytest.mark.soak
 
@@ -117,6 +123,12 @@ def by_buildah(box: Box, reference: str) -> str:
         box.run("buildah", *STORAGE, "rmi", reference)
 
 
+def by_podman(box: Box, reference: str) -> str:
+    limits = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024", "--cgroup-parent", "/bench-podman")
+    command = ("run", "--rm", "-q", "--tls-verify=false", "--network", "none", *limits, "--user", "0", reference)
+    return box.run(*PODMAN, *command, "sh", "-c", LISTING)
+
+
 def by_us(engine: Engine, reference: str) -> str:
     shop = engine.project(f"services:\n  web:\n    image: {reference}\n    network_mode: none\n")
     return shop.compose("run", "--rm", "-T", "--user", "0", "web", "sh", "-c", LISTING, check=True).stdout
@@ -126,7 +138,7 @@ def id_here(engine: Engine, reference: str) -> str:
     return str(json.loads(engine.compose("image", "inspect", reference, check=True).stdout)[0]["Id"])
 
 
-@pytest.mark.parametrize("kind", ["docker", "buildkit", "buildah"])
+@pytest.mark.parametrize("kind", ["docker", "buildkit", "buildah", "podman"])
 def test_what_others_pushed_runs_here_as_it_does_there(
     engine: Engine, box: Box, context: Path, tmp_path: Path, kind: str
 ) -> None:
@@ -138,6 +150,12 @@ def test_what_others_pushed_runs_here_as_it_does_there(
             box.run("buildah", *STORAGE, "build", *LIMITS, "-t", reference, place)
             box.run("buildah", *STORAGE, "push", "--tls-verify=false", reference)
             box.run("buildah", *STORAGE, "rmi", reference)
+        elif kind == "podman":
+            box.run(*PODMAN, "build", *LIMITS, "-t", reference, place)
+            box.run(*PODMAN, "push", "-q", "--tls-verify=false", reference)
+            assert by_podman(box, reference) == by_docker(box, reference)
+            box.run(*PODMAN, "rmi", reference)
+            box.run("docker", "rmi", reference)
         else:
             box.run(
                 "env", f"DOCKER_BUILDKIT={int(kind == 'buildkit')}", "docker", "build", "-q", "-t", reference, place
@@ -168,11 +186,14 @@ def test_what_we_built_and_pushed_runs_there_as_it_does_here(
     with running_registry(tmp_path / "registry", port=port, within=box.network):
         assert by_docker(box, reference) == ours
         assert by_buildah(box, reference) == ours
+        assert by_podman(box, reference) == ours
         greeting = box.run("docker", "run", "--rm", "--network", "none", reference)
         identity = box.run("docker", "image", "inspect", "-f", "{{.Id}}", reference).strip()
+        podmans = box.run(*PODMAN, "image", "inspect", "-f", "sha256:{{.Id}}", reference).strip()
         box.run("docker", "rmi", reference)
+        box.run(*PODMAN, "rmi", reference)
     assert greeting == "hello there from /tree as 1000\n"
-    assert identity == id_here(engine, reference)
+    assert identity == podmans == id_here(engine, reference)
 
 
 def test_an_index_of_several_platforms_is_read_alike(engine: Engine, box: Box, tmp_path: Path) -> None:
