@@ -90,12 +90,13 @@ def _tell(error: Exception) -> int:
     """Print an error where errors go; its exit code."""
     from composer.cli.render.errors import show_bug, show_error
     from composer.cli.render.terminal import Screen
-    from composer.errors import ComposerError
+    from composer.errors import ComposerError, HostError
 
     screen = Screen.of(sys.stderr, os.environ, os.environ.get("COMPOSE_ANSI", "auto"))
-    if isinstance(error, ComposerError):
-        show_error(screen, error)
-        return error.exit_code
+    told = error if isinstance(error, ComposerError) else HostError.of(error)
+    if told is not None:
+        show_error(screen, told)
+        return told.exit_code
     show_bug(screen, error)
     return 1
 

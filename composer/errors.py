@@ -12,7 +12,8 @@
   x EngineError            the engine could not be reached or answered with an error
     + KeeperLostError           the keeper died under a request of the engine, which starts another
 
-Anything else is a bug: it is not caught below `composer.__main__`, which prints where to report it.
+Anything else is a bug: it is not caught below `composer.__main__`, which prints where to report it. Only what the world does to
+files where nobody had a better word for it becomes a `HostError` there (`HostError.of`).
 
 Errors carry data and are rendered once, by `cli.render.errors`. Messages are lower-case, without a full stop,
 literals in backticks: *what could not be done: why*. `hint` says what to try, in the imperative.
@@ -20,6 +21,7 @@ literals in backticks: *what could not be done: why*. `hint` says what to try, i
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -146,6 +148,28 @@ class ContainerError(ComposerError):
 
 class HostError(ComposerError):
     """This machine cannot do what we need, or would let us harm it."""
+
+    @classmethod
+    def of(cls, error: Exception) -> HostError | None:
+        """What the world has done to a file or to all of this machine, in words; None where the mistake may be ours."""
+        if not isinstance(error, OSError) or error.strerror is None:
+            return None
+        if isinstance(error.filename, str) and error.errno in _OF_A_FILE | _OF_THE_MACHINE:
+            return cls(f"cannot use `{error.filename}`: {error.strerror.lower()}")
+        return cls(error.strerror.lower()) if error.errno in _OF_THE_MACHINE else None
+
+
+_OF_A_FILE = {
+    errno.EACCES,
+    errno.EPERM,
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+    errno.ESTALE,
+}
+_OF_THE_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 
 
 class StateError(ComposerError):

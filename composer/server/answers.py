@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from composer.api.codec import decode, encode
 from composer.api.messages import Event, Result
 from composer.engine.requests import Requests
-from composer.errors import ComposerError, EngineError
+from composer.errors import ComposerError, EngineError, HostError
 from composer.server import http
 from composer.server.http import Answer, Request
 
@@ -78,10 +78,10 @@ async def events(request: Request, work: Callable[[Callable[[Event], None]], Awa
             await asyncio.wait([task])
 
 
-def mistake(error: Exception, what: str) -> EngineError:
-    """Log an error that is a bug of ours, with its traceback; what the client is told of it."""
+def mistake(error: Exception, what: str) -> ComposerError:
+    """Log an error that nobody explained, with its traceback; what the client is told of it."""
     log.exception("%s", what)
-    return EngineError(
+    return HostError.of(error) or EngineError(
         f"the engine made a mistake: {type(error).__name__}: {error}",
         hint="`compose engine logs` has the traceback; please report it",
     )
