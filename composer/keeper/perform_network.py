@@ -31,8 +31,9 @@ def perform(context: Context, step: NetworkStep) -> None:
             with _within(context, step.within):
                 sock = netlink.connect(step.family)
             # Sent from our own namespace again: a message may name a pid to mean that process's namespace, and ours too.
-            with sock:
-                netlink.send(sock, step.messages, frozenset(step.tolerate))
+            netlink.send(sock, step.messages, frozenset(step.tolerate))
+            # Left for our exec or exit to close: after rules were deleted that waits for an RCU grace period, 5 to 10 ms.
+            sock.detach()
         case Sysctl():
             with _within(context, step.within):
                 _write_sysctl(step)

@@ -123,8 +123,10 @@ class Start:
                 self._entered = True
             case {"error": dict(error)}:
                 self.error = self.error or error
-            case {"exec": True} | {"done": True}:
+            case {"exec": True}:
                 self._reached = True
+            case {"done": True}:
+                self._reached = self.finished = True  # its exit may take the kernel a while: nobody waits for that
             case _:
                 for fd in fds:
                     os.close(fd)

@@ -127,9 +127,9 @@ class Networks:
             return
         self._making += 1
         try:
-            # Side by side: two namespaces, and changing the rules of either takes the kernel several milliseconds.
-            host, network = await asyncio.gather(self._ready_host(), self._make_uplinked(spec), return_exceptions=True)
-            if failure := host or network:
+            # Side by side, and first what takes the kernel longer: the keeper clones one child after the other.
+            network, host = await asyncio.gather(self._make_uplinked(spec), self._ready_host(), return_exceptions=True)
+            if failure := network or host:
                 with contextlib.suppress(ComposerError):
                     await self.remove(spec.id)
                 raise failure
