@@ -175,7 +175,7 @@ class Keeping:
 
 
 class Jobs:
-    """Short work in the keeper's children, as `network.driver` asks for it."""
+    """Short work in the keeper's children, as `network.needs` asks for it."""
 
     def __init__(self, keeping: Keeping) -> None:
         self._keeping = keeping
@@ -193,7 +193,7 @@ class Jobs:
 
 
 class Shelf:
-    """The keeper's store as `network.driver` uses it; it is there again after the keeper's death."""
+    """The keeper's store as `network.needs` uses it; it is there again after the keeper's death."""
 
     def __init__(self, keeping: Keeping) -> None:
         self._keeping = keeping

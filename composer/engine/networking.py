@@ -173,12 +173,12 @@ class Networking:
                 published += [
                     Published(host_ip, opened.port, port.target, port.protocol) for host_ip, _sock in opened.sockets
                 ]
-                await self._driver.publish(
+                await self._driver.ports.publish(
                     record.id, endpoint.network, IPv4Address(endpoint.address), port.target, port.protocol, opened
                 )
         except BaseException:
             self.opened(record)
-            await self._driver.withdraw(record.id)
+            await self._driver.ports.withdraw(record.id)
             raise
         return tuple(published)
 
@@ -218,12 +218,12 @@ class Networking:
 
         Raises ComposerError where that cannot be: a port was taken meanwhile, or the namespace is out of our reach.
         """
-        if record.ports and not self._driver.published(record.id):
+        if record.ports and not self._driver.ports.holds(record.id):
             endpoint = record.endpoints[self._first_network(record)]
             for one in record.ports:
                 opened = open_published(one.host_ip, (one.host_port,), one.protocol, self._holder)
                 address = IPv4Address(endpoint.address)
-                await self._driver.publish(record.id, endpoint.network, address, one.target, one.protocol, opened)
+                await self._driver.ports.publish(record.id, endpoint.network, address, one.target, one.protocol, opened)
         if record.endpoints and not self._driver.serves_names(record.id):
             reported = await self._driver.reopen_resolver(record.id, record.pid)
             try:

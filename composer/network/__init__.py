@@ -5,7 +5,8 @@
 * `netlink`    rtnetlink messages as bytes (the door to pyroute2); `nftables` the same for firewall rules
 * `ipam`       pure: which subnet, which address; `routes` and `firewall` read what the host has already
 * `ports`      opens the listening sockets of published ports, and names the holder of a taken one
-* `driver`     `Networks`: what the engine calls; it runs steps through `Jobs` and keeps descriptors in a `Store`
+* `driver`     `Networks`: what the engine calls; it runs steps through `Jobs` and keeps descriptors in a `Store` (`needs`)
+* `publishing` published ports that are served; `uplinks` the host's side of networks, `obstacle` what firewalls have against it
 * `items`      pure: names and contents of what the store holds, DNS zones among them; `resolv` reads the host's resolvers
 * `dataplane/` a process of its own that relays published ports and answers DNS
 

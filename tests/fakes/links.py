@@ -105,7 +105,7 @@ class Machine(Child):
 
 
 class MachineJobs:
-    """`driver.Jobs` on a machine."""
+    """`needs.Jobs` on a machine."""
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
@@ -127,7 +127,7 @@ class HeldItem:
 
 
 class MemoryStore:
-    """`driver.Store` without a keeper; it tells a listener what the keeper would tell the data plane."""
+    """`needs.Store` without a keeper; it tells a listener what the keeper would tell the data plane."""
 
     def __init__(self) -> None:
         self.store: dict[str, HeldItem] = {}

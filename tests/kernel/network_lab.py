@@ -105,7 +105,7 @@ class Lab:
         """Publish a port of the container at `target`."""
         with self.host.inside():
             opened = ports.open_published(ip, [port] if port else [], protocol)
-        self.do(self.networks.publish(container_id, spec.id, IPv4Address(target), to, protocol, opened))
+        self.do(self.networks.ports.publish(container_id, spec.id, IPv4Address(target), to, protocol, opened))
         return opened
 
     def without_accelerator(self) -> None:

@@ -125,7 +125,7 @@ def test_two_addresses_of_the_host_publish_the_same_port_of_different_containers
     lab.publish("c2", net, "172.30.0.3", port=8080, to=80, ip=HOST)
 
     assert (ask(lab.host, "127.0.0.1", 8080), ask(lab.host, HOST, 8080)) == (b"one", b"two")
-    lab.do(lab.networks.withdraw("c1"))
+    lab.do(lab.networks.ports.withdraw("c1"))
     lab.do(lab.networks.adopt([NET]))
     assert ask(lab.host, HOST, 8080) == b"two"
 
@@ -138,8 +138,8 @@ def test_a_withdrawn_port_is_closed_and_other_ports_stay(lab: Lab, net: NetworkS
     lab.publish("c2", net, "172.30.0.3", port=8081, to=80)
     lab.start_plane()
 
-    lab.do(lab.networks.withdraw("c1"))
-    lab.do(lab.networks.withdraw("c1"))
+    lab.do(lab.networks.ports.withdraw("c1"))
+    lab.do(lab.networks.ports.withdraw("c1"))
 
     with pytest.raises(ConnectionRefusedError):
         connect(lab.host, "127.0.0.1", 8080)
@@ -158,7 +158,7 @@ def test_a_withdrawn_port_can_be_had_again_at_once_though_the_data_plane_is_slow
     goes_on = threading.Timer(0.2, plane.send_signal, [signal.SIGCONT])
     goes_on.start()
 
-    lab.do(lab.networks.withdraw("c1"))
+    lab.do(lab.networks.ports.withdraw("c1"))
     lab.publish("c1", net, TARGET, port=8080, to=80, protocol=protocol)
 
     goes_on.join()
