@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from composer.api.starter import has_forkserver, keeper_pid
 from composer.forkserver.preload import preload
 from composer.forkserver.serve import Server
+from composer.keeper import signals
 from composer.keeper.loop import Loop
 from composer.keeper.notes import note
 from composer.paths import Paths
@@ -41,7 +42,7 @@ class House:
         known = preload()
         listener.listen(64)
         self._server = Server(self._loop, listener, known, self._leave)
-        self._watch_children()
+        signals.watch(self._loop, self._heed)
         self._watch_keeper(keeper)
 
     def live(self) -> None:
@@ -79,22 +80,10 @@ class House:
         self._server.close()
         self._loop.stop()
 
-    def _watch_children(self) -> None:
-        """Turn SIGCHLD into something to poll, and SIGTERM into leaving."""
-        ours, theirs = socket.socketpair()
-        for sock in (ours, theirs):
-            sock.setblocking(False)
-        signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
-        for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, lambda *_: None)
-
-        def heed() -> None:
-            if signal.SIGTERM in ours.recv(4096):
-                self._leave()
-            self._server.reap()
-
-        self._loop.watch(ours.fileno(), heed)
-        self._kept = (ours, theirs)
+    def _heed(self, numbers: set[int]) -> None:
+        if signal.SIGTERM in numbers:
+            self._leave()
+        self._server.reap()
 
 
 def main() -> int:

@@ -3,7 +3,7 @@
 * `steps`      what a child does between clone and exec, as data; the engine compiles it
 * `wire`       messages and descriptors over a SEQPACKET socket; `outbox` sends them without waiting
 * `client`     the engine's side, for asyncio: `Keeper.run`, `wait`, `put`, `adopt`; `runs` its words, `conversation` its socket
-* `house`      the process: `keeping` holds its books, `requests` answers the engine, `loop` calls both
+* `house`      the process: `keeping` holds its books, `requests` answers the engine, `loop` calls both; `signals` for it
 * `children`   what runs, with the pump; `planes` the data plane and its predecessors
 * `upgrade`    becoming a keeper of newer code by `execve` in place; `luggage` is what it takes along
 * `start`      one clone and its channel; `child` its life until exec; `perform*` the steps, `inside` paths in a root

@@ -7,7 +7,7 @@ import signal
 import socket
 from typing import Any
 
-from composer.keeper import child, start, upgrade
+from composer.keeper import child, signals, start, upgrade
 from composer.keeper.auxiliary import Auxiliary
 from composer.keeper.connection import Connection, listen
 from composer.keeper.journal import Journal
@@ -56,7 +56,8 @@ class House:
         self._connections: list[Connection] = []
         self._listener = socket.socket(fileno=state["listener"]) if state else listen(paths.keeper_socket)
         self._loop.watch(self._listener.fileno(), self._accept)
-        self._watch_signals()
+        signals.watch(self._loop, self._heed)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())  # a keeper that became this one had them blocked
         self._state = state
 
     def live(self) -> None:
@@ -158,24 +159,10 @@ class House:
     def _has_engine(self) -> bool:
         return self._keeping.engine is not None
 
-    def _watch_signals(self) -> None:
-        """Turn signals into something to poll."""
-        ours, theirs = socket.socketpair()
-        for sock in (ours, theirs):
-            sock.setblocking(False)
-        signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
-        for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, lambda *_: None)
-
-        def heed() -> None:
-            numbers = set(ours.recv(4096))
-            if signal.SIGTERM in numbers:
-                self._asked_to_end()
-            self._keeping.reap_orphans()
-
-        self._loop.watch(ours.fileno(), heed)
-        self._kept = (ours, theirs)
-        signal.pthread_sigmask(signal.SIG_SETMASK, ())  # a keeper that became this one had them blocked
+    def _heed(self, numbers: set[int]) -> None:
+        if signal.SIGTERM in numbers:
+            self._asked_to_end()
+        self._keeping.reap_orphans()
 
     def _asked_to_end(self) -> None:
         if self._keeping.is_idle:
