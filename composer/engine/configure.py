@@ -2,13 +2,14 @@
 
 Which of the two decides follows the Compose Specification (`command`, `entrypoint`) and, where that is silent, what Docker
 does when it creates a container: <https://github.com/compose-spec/compose-spec/blob/main/05-services.md>. `EXPOSE` is
-documentation and changes nothing. Whatever order means nothing (mounts, variables, labels) is sorted, so that moving lines
-in the file is no reason to interrupt a container.
+documentation: it is shown, and changes nothing. Whatever order means nothing (mounts, variables, labels) is sorted, so that
+moving lines in the file is no reason to interrupt a container.
 """
 
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Protocol
@@ -22,6 +23,9 @@ from composer.project.model import Healthcheck, Mount, Port, Project, Service
 
 _OWN_RUNTIMES = ("runc", "crun", "io.containerd.runc.v2")
 """Names of Docker's default runtimes: who asks for these asks for nothing special."""
+
+
+_SPAN = re.compile(r"[0-9]{1,5}(?:-[0-9]{1,5})?")
 
 
 class Image(Protocol):
@@ -72,6 +76,7 @@ def configure(
         networks=_attachments(project, service, aliases),
         network_mode=service.network_mode or "",
         ports=tuple(_publish(port) for port in service.ports),
+        exposed=tuple(sorted(set(_exposed((*defaults.exposed_ports, *service.expose))))),
         extra_hosts=service.extra_hosts,
         health=_health(service.healthcheck, defaults.healthcheck),
         restart=world.RestartPolicy(service.restart.policy, service.restart.max_retries),
@@ -103,6 +108,14 @@ def configure(
         log_driver=service.logging.driver,
         log_options=dict(sorted(service.logging.options.items())),
     )
+
+
+def _exposed(ports: Iterable[str]) -> Iterator[str]:
+    """What is a port, or a range, each with its protocol; an image may say anything."""
+    for port in ports:
+        span, _, protocol = port.partition("/")
+        if _SPAN.fullmatch(span):
+            yield f"{span}/{protocol or 'tcp'}"
 
 
 def _check_runtime(service: Service) -> None:

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from composer.api.messages import ContainerSummary, ProjectSummary, Publisher
 from composer.engine.records import ContainerRecord, ProjectRecord
 from composer.engine.world import State
+
+_MOST = 1000
+"""Exposed ports that are shown: an image may say that it listens on all there are."""
 
 
 def container_summary(record: ContainerRecord) -> ContainerSummary:
     """What `compose ps` needs to know of a container."""
     config = record.config
     open_ports = [Publisher(one.host_ip, one.target, one.host_port, one.protocol) for one in record.ports]
+    if record.state is State.RUNNING and record.endpoints:
+        published = {(one.target_port, one.protocol) for one in open_ports}
+        exposed = (Publisher("", port, 0, protocol) for port, protocol in islice(_exposed(config.exposed), _MOST))
+        open_ports += [one for one in exposed if (one.target_port, one.protocol) not in published]
     named = {mount.source for mount in config.mounts if mount.source}
     return ContainerSummary(
         id=record.id,
@@ -40,6 +48,14 @@ def container_summary(record: ContainerRecord) -> ContainerSummary:
         attach=True,
         image_id=config.image_id,
     )
+
+
+def _exposed(ports: Iterable[str]) -> Iterator[tuple[int, str]]:
+    """The single ports of `FIRST[-LAST]/PROTOCOL`."""
+    for text in ports:
+        span, _, protocol = text.partition("/")
+        first, _, last = span.partition("-")
+        yield from ((port, protocol) for port in range(int(first), int(last or first) + 1))
 
 
 def project_summary(name: str, records: Iterable[ContainerRecord], project: ProjectRecord | None) -> ProjectSummary:

@@ -180,6 +180,8 @@ class ContainerConfig:
     network_mode: str = ""
     """"" (its networks), `none`, `host` or `service:NAME`."""
     ports: tuple[Publish, ...] = ()
+    exposed: tuple[str, ...] = ()
+    """`PORT[-LAST]/PROTOCOL` that the image or the file says it listens on: shown, and nothing else."""
     extra_hosts: tuple[tuple[str, str], ...] = ()
     health: HealthTest | None = None
     restart: RestartPolicy = RestartPolicy()

@@ -35,7 +35,7 @@ class Sources:
     """The project directory."""
     variables: Mapping[str, str]
     """For interpolation: the environment, and below it the `.env` files."""
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Diagnostic, ...] = ()
     files_of: Mapping[str, str] = field(default_factory=dict)
     """The `.env` file that set a variable, for those that the environment did not."""
     overruled: Mapping[str, str] = field(default_factory=dict)
@@ -48,7 +48,8 @@ def discover(options: LoadOptions, environment: Mapping[str, str]) -> Sources:
     Raises:
         ProjectError: there is no Compose file, or a named `.env` file is missing or wrong.
     """
-    warnings: list[str] = []
+    warnings: list[Diagnostic] = []
+    unset: list[Diagnostic] = []
     files_of: dict[str, str] = {}
     overruled: dict[str, str] = {}
     files = _named_files(options, environment, options.directory)
@@ -59,7 +60,7 @@ def discover(options: LoadOptions, environment: Mapping[str, str]) -> Sources:
         found = _find(given or options.directory, warnings)
         base = given or (found[0].parent if found else options.directory)
         # The `.env` there may hold COMPOSE_FILE; what else it says goes before the `.env` of the directory that leads to.
-        environment, read_in = _variables(options, environment, base, files_of, overruled), base
+        environment, read_in = _variables(options, environment, base, files_of, overruled, unset), base
         files = _named_files(options, environment, options.directory if given else base)
         if files is not None:
             warnings = []
@@ -71,8 +72,8 @@ def discover(options: LoadOptions, environment: Mapping[str, str]) -> Sources:
             raise ProjectError([Diagnostic(Severity.ERROR, message, hint=hint)])
     directory = _project_directory(options, files)
     if read_in is None or (read_in != directory and not are_named):
-        environment = _variables(options, environment, directory, files_of, overruled)
-    return Sources(files, directory, environment, tuple(warnings), files_of, overruled)
+        environment = _variables(options, environment, directory, files_of, overruled, unset)
+    return Sources(files, directory, environment, (*warnings, *unset), files_of, overruled)
 
 
 def _absolute(name: str, directory: Path) -> Path:
@@ -101,7 +102,7 @@ def _named_files(
     return tuple(None if name == "-" else _absolute(name, directory) for name in names)
 
 
-def _find(directory: Path, warnings: list[str]) -> tuple[Path, ...]:
+def _find(directory: Path, warnings: list[Diagnostic]) -> tuple[Path, ...]:
     """The file with one of the usual names, and the one that overrides it; nothing where there is none."""
     for candidate in (directory, *directory.parents):
         found = [candidate / name for name in NAMES if (candidate / name).is_file()]
@@ -111,7 +112,8 @@ def _find(directory: Path, warnings: list[str]) -> tuple[Path, ...]:
         for several in (found, overrides):
             if len(several) > 1:
                 names = ", ".join(f"`{path.name}`" for path in several[1:])
-                warnings.append(f"`{several[0].name}` is used, and not {names} beside it")
+                message = f"`{several[0].name}` is used, and not {names} beside it"
+                warnings.append(Diagnostic(Severity.WARNING, message))
         return (found[0], *overrides[:1])
     return ()
 
@@ -128,6 +130,7 @@ def _variables(
     directory: Path,
     files_of: dict[str, str],
     overruled: dict[str, str],
+    unset: list[Diagnostic],
 ) -> dict[str, str]:
     names = list(options.env_files)
     if not names and (listed := environment.get("COMPOSE_ENV_FILES")):
@@ -140,7 +143,8 @@ def _variables(
     for path in paths:
         known = {**variables, **environment}
         name = show(path, options.directory)
-        found = parse_dotenv(read_text(path, "the variables", named_by_user=bool(names)), name, known.get)
+        text = read_text(path, "the variables", named_by_user=bool(names))
+        found = parse_dotenv(text, name, known.get, unset.append)
         overruled |= {key: files_of[key] for key in found.keys() & variables.keys() - environment.keys()}
         overruled |= {key: name for key in found.keys() & environment.keys() if files_of.get(key) != name}
         variables |= found

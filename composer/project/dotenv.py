@@ -14,6 +14,7 @@ is what `docker run --env-file` reads: `NAME=everything up to the end of the lin
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from composer.errors import Diagnostic, Location, ProjectError, Severity
 from composer.project.interpolate import Lookup, TemplateError, substitute
@@ -30,13 +31,17 @@ _ESCAPE = re.compile(r"\\(?:[abcfnrtv$\"\\]|0[0-7]{0,3})")
 _ESCAPED = {"a": "\a", "b": "\b", "c": "", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\", '"': '"'}
 
 
-def parse_dotenv(text: str, name: str, lookup: Lookup) -> dict[str, str]:
+def parse_dotenv(
+    text: str, name: str, lookup: Lookup, warn: Callable[[Diagnostic], None] = lambda _: None
+) -> dict[str, str]:
     """The variables that a file sets, in order; `name` is what errors call the file.
+
+    `warn` hears of what is not set and nothing stands in for.
 
     Raises:
         ProjectError: a line does not follow the syntax; the error shows it.
     """
-    return _Reader(text.removeprefix("\ufeff").replace("\r\n", "\n"), name, lookup).read()
+    return _Reader(text.removeprefix("\ufeff").replace("\r\n", "\n"), name, lookup, warn).read()
 
 
 def parse_raw(text: str, lookup: Lookup) -> dict[str, str]:
@@ -56,10 +61,11 @@ def parse_raw(text: str, lookup: Lookup) -> dict[str, str]:
 class _Reader:
     """Reads one file from front to back."""
 
-    def __init__(self, text: str, name: str, lookup: Lookup) -> None:
+    def __init__(self, text: str, name: str, lookup: Lookup, warn: Callable[[Diagnostic], None]) -> None:
         self._text = text
         self._name = name
         self._outer = lookup
+        self._warn = warn
         self._position = 0
         self._variables: dict[str, str] = {}
         self._length = 0
@@ -86,7 +92,7 @@ class _Reader:
         sign = self._text[self._position : self._position + 1]
         if sign and sign in "=:":
             self._position += 1
-            self._variables[name] = self._value(start)
+            self._variables[name] = self._value(name, start)
             if "\0" in self._variables[name]:
                 raise self._problem(f"`{name}` has a NUL in it: no process could be given it", start)
         elif self._skip(_REST):
@@ -97,19 +103,19 @@ class _Reader:
             hint = "a value of several lines stands in quotes"
             raise self._problem("`=` is missing after the variable's name", self._position, hint, start)
 
-    def _value(self, start: int) -> str:
+    def _value(self, name: str, start: int) -> str:
         while self._text[self._position : self._position + 1] in (" ", "\t"):
             self._position += 1
         quote = self._text[self._position : self._position + 1]
         if quote in ("'", '"') and quote:
-            return self._quoted(quote, start)
+            return self._quoted(quote, name, start)
         end = self._text.find("\n", self._position)
         line = self._text[self._position : end if end >= 0 else len(self._text)]
         self._position += len(line)
         # Only a `#` after space begins a comment: `pass#word` is a value.
-        return self._substituted(_COMMENT.sub("", line, count=1).strip(), start)
+        return self._substituted(_COMMENT.sub("", line, count=1).strip(), name, start)
 
-    def _quoted(self, quote: str, start: int) -> str:
+    def _quoted(self, quote: str, name: str, start: int) -> str:
         opening = self._position
         position = opening + 1
         stop = re.compile(rf"[^{quote}\\]*(?:\\.[^{quote}\\]*)*", re.DOTALL).match(self._text, position)
@@ -122,11 +128,17 @@ class _Reader:
             raise self._problem("only a comment may follow the closing quote", self._position, start=start)
         if quote == "'":
             return inside.replace("\\'", "'")
-        return self._substituted(_ESCAPE.sub(_unescape, inside), start)
+        return self._substituted(_ESCAPE.sub(_unescape, inside), name, start)
 
-    def _substituted(self, value: str, start: int) -> str:
+    def _substituted(self, value: str, name: str, start: int) -> str:
+        def missing(_: str) -> None:
+            # Which variable is not told: behind a `$` that is meant as it is, it is half a password.
+            message = f"`{name}` refers to a variable that is not set, an empty string stands in for it"
+            hint = "for a `$` as it is put the value in single quotes; `${NAME:-}` says that this is meant"
+            self._warn(Diagnostic(Severity.WARNING, message, self._location(start, start), "", hint))
+
         try:
-            value = substitute(value, self._lookup) if "$" in value else value
+            value = substitute(value, self._lookup, missing) if "$" in value else value
         except TemplateError as error:
             message = error.message.replace(error.part, "${…}")  # what else is in there may be a secret
             raise self._problem(message, start, error.hint or "put the value in single quotes") from error
@@ -140,7 +152,11 @@ class _Reader:
         return self._variables.get(name) if value is None else value
 
     def _problem(self, message: str, position: int, hint: str = "", start: int | None = None) -> ProjectError:
-        """What is wrong at `position`, in the statement that begins at `start`.
+        """What is wrong at `position`, in the statement that begins at `start`."""
+        return ProjectError([Diagnostic(Severity.ERROR, message, self._location(position, start), "", hint)])
+
+    def _location(self, position: int, start: int | None) -> Location:
+        """A place in the statement that begins at `start`.
 
         Values may be secrets, and what is printed is kept by others: of the line only the variable's name is shown.
         """
@@ -149,8 +165,7 @@ class _Reader:
         named = _SHOWN.match(self._text, first) if begins_here else None
         source = f"{named[0] if named else ''}…"
         column = min(position - first + 1, len(source))
-        location = Location(self._name, self._text.count("\n", 0, position) + 1, column, 1, source)
-        return ProjectError([Diagnostic(Severity.ERROR, message, location, "", hint)])
+        return Location(self._name, self._text.count("\n", 0, position) + 1, column, 1, source)
 
 
 def _unescape(found: re.Match[str]) -> str:

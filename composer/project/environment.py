@@ -94,7 +94,7 @@ def _file(entry: Mapping, where: str, resolve: Lookup, files: VariableFiles) -> 
     if text_of(entry, "format") == "raw":
         return parse_raw(text, resolve)
     try:
-        return parse_dotenv(text, shown, resolve)
+        return parse_dotenv(text, shown, resolve, lambda warning: report.take([warning], mark.text.order))
     except ProjectError as error:
-        report.pass_on(error, mark, where)
+        report.pass_on(error.diagnostics, mark, where)
         return {}

@@ -7,10 +7,12 @@ directory and variables; what it declares may not be declared differently here.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from collections.abc import Mapping as Dict
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from composer.errors import Diagnostic
 from composer.project.discover import read_text, show
 from composer.project.document import Mapping, Node, Scalar, Sequence, plain
 from composer.project.dotenv import parse_dotenv
@@ -39,7 +41,7 @@ class Included:
         directory = next(iter(_paths(entry, "project_directory", root)), paths[0].parent)
         return cls(paths, directory, _paths(entry, "env_file", root))
 
-    def variables(self, outer: Dict[str, str], shown_from: Path) -> dict[str, str]:
+    def variables(self, outer: Dict[str, str], shown_from: Path, warn: Callable[[Diagnostic], None]) -> dict[str, str]:
         """The variables for its interpolation: those of the including project go before its own files'.
 
         Raises:
@@ -50,7 +52,7 @@ class Included:
         below: dict[str, str] = {}
         for path in paths:
             known = {**below, **outer}
-            below |= parse_dotenv(read_text(path, "the variables"), show(path, shown_from), known.get)
+            below |= parse_dotenv(read_text(path, "the variables"), show(path, shown_from), known.get, warn)
         return {**below, **outer}
 
 

@@ -76,7 +76,7 @@ class Layers:
             return path, parse(text, self._show(path), self._count)
         except ProjectError as error:
             if mark is None or error.location is not None:
-                self._report.take(error, self._count)
+                self._report.take(error.diagnostics, self._count)
             else:
                 self._report.error(error.message, mark, hint=error.hint)
             return path, ()
@@ -156,11 +156,15 @@ class Layers:
             self._report.error(f"`include` goes more than {MAX_LEVELS} files deep", entry.mark)
             return tree
         sources = [self.read(path, entry.mark) for path in included.files]
+        named = (isinstance(entry, Mapping) and entry.get("env_file")) or entry
+
+        def warn(warning: Diagnostic) -> None:
+            self._report.take([warning], named.mark.text.order)
+
         try:
-            variables = included.variables(scope.variables, self._options.directory)
+            variables = included.variables(scope.variables, self._options.directory, warn)
         except ProjectError as error:
-            named = entry.get("env_file") if isinstance(entry, Mapping) else None
-            self._report.pass_on(error, (named or entry).mark)
+            self._report.pass_on(error.diagnostics, named.mark)
             return tree
         inner = Scope(scope.root, included.directory, variables, scope.interpolator.within(variables), scope.trail)
         theirs = self.merge(sources, inner)

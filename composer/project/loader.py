@@ -61,8 +61,7 @@ def load_project(options: LoadOptions, environment: Dict[str, str]) -> Loaded:
     """
     report = Report(raw=not options.interpolate)
     found = discover(options, environment)
-    for warning in found.warnings:
-        report.warn(warning, None)
+    report.take(found.warnings, 0)
     layers = Layers(options, report)
     sources = [layers.read(path) for path in found.files]
     report.raise_errors()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from composer.errors import Diagnostic, ProjectError, Severity
@@ -49,16 +50,16 @@ class Report:
         if len(self._said) >= MAX_PROBLEMS:
             self.raise_errors()
 
-    def take(self, error: ProjectError, order: int) -> None:
+    def take(self, diagnostics: Iterable[Diagnostic], order: int) -> None:
         """Note what another reader found in the text of that `order`."""
-        for found in error.diagnostics:
+        for found in diagnostics:
             place = (order, found.location.line, found.location.column) if found.location else _NOWHERE
-            self._said.setdefault((found.severity, found.message, *place), (place, found))
+            self._said.setdefault((found.severity, f"{found.location} {found.message}", *place), (place, found))
 
-    def pass_on(self, error: ProjectError, mark: Mark, where: str = "") -> None:
+    def pass_on(self, diagnostics: Iterable[Diagnostic], mark: Mark, where: str = "") -> None:
         """Note what is wrong with a file that is named at `mark`, at its own place if it has one."""
         place = (mark.text.order, mark.line, mark.column)
-        for found in error.diagnostics:
+        for found in diagnostics:
             message = f"{where}: {found.message}" if where else found.message
             told = replace(found, message=message, location=found.location or mark.location)
             self._said.setdefault((found.severity, message, *place), (place, told))

@@ -19,7 +19,7 @@ LAB = f"""
           - {{path: raw.env, format: raw}}
           - {{path: none.env, required: false}}
         label_file: [labels.txt]
-        expose: ["9000"]
+        expose: ["9000-9001", "53/udp"]
       resolver:
         image: host
         command: {IDLE}
@@ -126,6 +126,8 @@ def test_what_the_file_asks_for_is_where_it_should_be(engine: Engine) -> None:
 
     # ports, health and what waits for it
     assert lab.container("open")["Publishers"][0]["URL"] == "127.0.0.1"
+    assert lab.container("told")["Ports"] == "9000-9001/tcp, 53/udp"
+    assert {"URL": "", "TargetPort": 9001, "PublishedPort": 0, "Protocol": "tcp"} in lab.container("told")["Publishers"]
     assert lab.container("open")["Health"] == "healthy"
     assert lab.container("waiting")["Health"] == ""
     assert "elsewhere" not in lab.ps("-a")

@@ -88,8 +88,18 @@ def status(container: ContainerSummary, now: float) -> str:
 
 
 def ports(publishers: Sequence[Publisher]) -> str:
-    """`0.0.0.0:8080->80/tcp, [::]:8080->80/tcp`; runs of ports are drawn together."""
-    keyed = sorted(set(publishers), key=lambda p: (p.url, p.protocol, p.target_port, p.published_port))
+    """`0.0.0.0:8080->80/tcp, [::]:8080->80/tcp`; runs of ports are drawn together, exposed ones come first."""
+    keyed = sorted(
+        set(publishers),
+        key=lambda p: (
+            p.published_port != 0,
+            p.protocol != "tcp",
+            ":" in p.url,
+            p.url,
+            p.target_port,
+            p.published_port,
+        ),
+    )
     shown = []
     runs = groupby(
         enumerate(keyed),

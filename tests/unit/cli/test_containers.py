@@ -55,7 +55,7 @@ def test_runs_of_ports_are_drawn_together() -> None:
     run = [Publisher("127.0.0.1", 3000 + n, 4000 + n, "tcp") for n in range(3)]
 
     assert ports([*run, Publisher("0.0.0.0", 53, 5353, "udp"), Publisher("", 9000, 0, "tcp")]) == (
-        "9000/tcp, 0.0.0.0:5353->53/udp, 127.0.0.1:4000-4002->3000-3002/tcp"
+        "9000/tcp, 127.0.0.1:4000-4002->3000-3002/tcp, 0.0.0.0:5353->53/udp"
     )
 
 

@@ -230,6 +230,30 @@ def test_an_unset_variable_is_said_once(tmp_path: Path) -> None:
     assert marked(warning) == "TAG"
 
 
+def test_what_a_file_of_variables_takes_from_nowhere_is_told_once_and_without_its_value(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        {
+            "compose.yaml": """\
+                services:
+                  web: {image: i, env_file: web.env}
+                  job: {image: i, env_file: web.env}
+                """,
+            ".env": "A=$NOWHERE\n",
+            "web.env": "OK=${A:-}$$x\nPASSWORD=secret$word\n",
+        },
+    )
+
+    loaded = load_in(tmp_path)
+
+    assert [(str(each.location), each.message) for each in loaded.warnings] == [
+        (".env:1:1", "`A` refers to a variable that is not set, an empty string stands in for it"),
+        ("web.env:2:1", "`PASSWORD` refers to a variable that is not set, an empty string stands in for it"),
+    ]
+    assert not any(word in str(each) for each in loaded.warnings for word in ("secret", "word"))
+    assert dict(loaded.project.services["web"].environment) == {"OK": "$x", "PASSWORD": "secret"}
+
+
 def test_only_the_variables_that_were_used_are_kept(tmp_path: Path) -> None:
     text = "services: {web: {image: 'i:${TAG}', environment: [FROM_SHELL, HERE=1]}}"
     found = project(tmp_path, text, {"TAG": "1", "FROM_SHELL": "s", "SECRET": "x", "HERE": "not taken"})
