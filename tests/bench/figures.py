@@ -36,6 +36,8 @@ class Scenario:
     measure: Callable[[Peer], dict[Figure, float]]
     rounds: float = 1.0
     """How often, as a part of the rounds asked for."""
+    beside_podman: bool = False
+    """Whether Podman is measured, too: where no Compose file is needed."""
 
 
 def scenarios(sizes: Sequence[int]) -> list[Scenario]:
@@ -47,7 +49,7 @@ def scenarios(sizes: Sequence[int]) -> list[Scenario]:
         Scenario("memory", memory, rounds=0.5),
         Scenario("network", network, rounds=0.75),
         Scenario("chain", chain, rounds=0.5),
-        Scenario("registry", images, rounds=0.75),
+        Scenario("registry", images, rounds=0.75, beside_podman=True),
         Scenario("build", builds, rounds=0.75),
         Scenario("watch", saves, rounds=0.75),
         Scenario("watchfiles", bursts, rounds=0.5),

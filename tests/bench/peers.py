@@ -1,4 +1,4 @@
-"""The two sides of the comparison, behind one way to run a command."""
+"""The sides of the comparison, behind one way to run a command."""
 
 from __future__ import annotations
 
@@ -74,6 +74,14 @@ class Peer(Protocol):
     """Where its projects are, as its commands see it."""
     network: tuple[str, ...]
     """What goes before a command of the host that shall run on the network of its commands."""
+    scratch: str
+    """A directory of the host on the kind of file system that its data is on."""
+
+    def image(self, verb: str, reference: str) -> tuple[str, ...]:
+        """The command to `pull`, `push` or `rm` an image."""
+
+    def weigh(self, argv: Sequence[str]) -> tuple[float, float]:
+        """Run a command: its seconds, and the KiB of the largest resident sets of the tool's processes meanwhile."""
 
     def processes(self) -> list[int]:
         """The processes that are the tool's own, containers apart."""
@@ -106,19 +114,43 @@ class Project:
         self.compose("down", "-t", "1", check=False)
 
 
-class Docker:
-    """Docker with Compose v2, in the box that `setup.sh` made in `directory`."""
+def _weigh(runner: Runner, pids: Sequence[int], argv: Sequence[str]) -> tuple[float, float]:
+    """`Peer.weigh` for a tool whose processes stay."""
+    runner.ask(do="forget", pids=pids)
+    seconds = runner.run(argv).seconds
+    return seconds, runner.ask(do="peak", pids=pids)["kib"]
 
-    def __init__(self, directory: Path) -> None:
+
+def _scratch(memory: bool) -> str:
+    return "/dev/shm" if memory else tempfile.gettempdir()
+
+
+def _start_box(directory: Path, memory: bool) -> tuple[Runner, tuple[str, ...]]:
+    """Have the box of this kind with all in it; a runner there, and what leads to its network."""
+    environment = {**os.environ, "BENCH_DATA": "memory" if memory else "disk"}
+    subprocess.run([SETUP, directory, "all"], check=True, stdout=sys.stderr, env=environment)
+    shutil.copy(RUNNER, directory / "bench")
+    pid = (directory / "box.pid").read_text().strip()
+    runner = Runner([str(SETUP), str(directory), "exec", "python3", "/bench/runner.py"], os.environ)
+    return runner, ("nsenter", "-t", pid, "-n")
+
+
+class Docker:
+    """Docker with Compose v2, in the box that `setup.sh` makes in `directory`; with `memory`, its data is on a tmpfs."""
+
+    def __init__(self, directory: Path, *, memory: bool = False) -> None:
         self.name = "docker"
         self.compose: tuple[str, ...] = ("docker", "compose")
         self.outside: tuple[str, ...] = ()
         self.place = "/bench"
-        subprocess.run([SETUP, directory, "all"], check=True, stdout=sys.stderr)
-        shutil.copy(RUNNER, directory / "bench")
-        box = (directory / "box.pid").read_text().strip()
-        self.network: tuple[str, ...] = ("nsenter", "-t", box, "-n")
-        self.runner = Runner([str(SETUP), str(directory), "exec", "python3", "/bench/runner.py"], os.environ)
+        self.scratch = _scratch(memory)
+        self.runner, self.network = _start_box(directory, memory)
+
+    def image(self, verb: str, reference: str) -> tuple[str, ...]:
+        return ("docker", "rmi" if verb == "rm" else verb, reference)
+
+    def weigh(self, argv: Sequence[str]) -> tuple[float, float]:
+        return _weigh(self.runner, self.processes(), argv)
 
     def processes(self) -> list[int]:
         pids: list[int] = self.runner.ask(do="pids", names=["dockerd", "containerd", "docker-proxy"])["pids"]
@@ -132,14 +164,46 @@ class Docker:
         self.runner.close()
 
 
+class Podman:
+    """Podman in the same box, for what needs no Compose file; no process of it stays."""
+
+    def __init__(self, directory: Path, *, memory: bool = False) -> None:
+        self.name = "podman"
+        self.compose: tuple[str, ...] = ()
+        self.outside: tuple[str, ...] = ()
+        self.place = "/bench"
+        self.scratch = _scratch(memory)
+        self.runner, self.network = _start_box(directory, memory)
+
+    def image(self, verb: str, reference: str) -> tuple[str, ...]:
+        store = ("--root", "/var/lib/podman", "--storage-driver", "overlay")
+        return ("podman", *store, *(("rmi",) if verb == "rm" else (verb, "--tls-verify=false")), reference)
+
+    def weigh(self, argv: Sequence[str]) -> tuple[float, float]:
+        answer = self.runner.ask(do="weigh", argv=list(argv))
+        if answer["code"]:
+            raise BenchError(f"{' '.join(argv)}: exit code {answer['code']}\n{answer['output']}")
+        return answer["seconds"], answer["kib"]
+
+    def processes(self) -> list[int]:
+        return []
+
+    def memory(self) -> float:
+        return 0.0
+
+    def close(self) -> None:
+        self.runner.close()
+
+
 class Composer:
     """composer on the host, with an engine and directories of its own; images from `directory`."""
 
-    def __init__(self, directory: Path, command: str) -> None:
+    def __init__(self, directory: Path, command: str, *, memory: bool = False) -> None:
         self.name = "composer"
         self.compose: tuple[str, ...] = (command,)
         self.outside: tuple[str, ...] = (str(SETUP), str(directory), "host")
-        self._root = Path(tempfile.mkdtemp(prefix="cb-"))  # short: it holds unix sockets
+        self.scratch = _scratch(memory)
+        self._root = Path(tempfile.mkdtemp(prefix="cb-", dir=self.scratch))  # short: it holds unix sockets
         self.place = str(self._root)
         self.network: tuple[str, ...] = ()
         self.environment = {
@@ -153,6 +217,12 @@ class Composer:
         for name in ("busybox", "py"):
             tar = directory / "images" / f"{name}.tar"
             self.runner.run([command, "image", "import", str(tar), f"localhost/bench/{name}:1"])
+
+    def image(self, verb: str, reference: str) -> tuple[str, ...]:
+        return (*self.compose, "image", verb, reference)
+
+    def weigh(self, argv: Sequence[str]) -> tuple[float, float]:
+        return _weigh(self.runner, self.processes(), argv)
 
     def status(self) -> dict[str, Any]:
         """What `engine status` says."""

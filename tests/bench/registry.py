@@ -1,7 +1,8 @@
 """Pull, pull again, push: images of 130 MB in three layers and in twelve, from and to Debian's docker-registry on loopback.
 
 Each side has the registry on its own loopback, from one copy of the content. Nothing of an image is there before a pull, and
-nothing at the registry before a push. Memory is the largest resident set of the tool's processes while it pulls.
+nothing at the registry before a push. Memory is the largest resident set of the tool's processes while it pulls: of those that
+stay, or of the command where none does.
 """
 
 from __future__ import annotations
@@ -46,27 +47,22 @@ def measure(peer: Peer) -> dict[tuple[str, str], float]:
 
 
 def _measure(peer: Peer, image: _Image) -> dict[tuple[str, str], float]:
-    stocked, empty = _stocked(), Path(mkdtemp(prefix="cb-"))
+    stocked, empty = _stocked(), Path(mkdtemp(prefix="cb-", dir=peer.scratch))
     port = _free_port()
     reference = f"127.0.0.1:{port}/{image.name}"
-    words = ("docker",) if peer.name == "docker" else (*peer.compose, "image")
-    remove = (*words, "rmi" if peer.name == "docker" else "rm", reference)
-    peer.runner.run(remove, check=False)
-    pids = peer.processes()
+    peer.runner.run(peer.image("rm", reference), check=False)
     try:
         with running_registry(stocked, port=port, within=peer.network):
-            peer.runner.ask(do="forget", pids=pids)
-            pull = peer.runner.run((*words, "pull", reference)).seconds
-            peak = peer.runner.ask(do="peak", pids=pids)["kib"] / 1024
-            again = peer.runner.run((*words, "pull", reference)).seconds
+            pull, peak = peer.weigh(peer.image("pull", reference))
+            again = peer.runner.run(peer.image("pull", reference)).seconds
         with running_registry(empty, port=port, within=peer.network):
-            push = peer.runner.run((*words, "push", reference)).seconds
+            push = peer.runner.run(peer.image("push", reference)).seconds
     finally:
-        peer.runner.run(remove, check=False)
+        peer.runner.run(peer.image("rm", reference), check=False)
         shutil.rmtree(empty)
     return {
         (f"pull and unpack: {image}", "s"): pull,
-        (f"peak memory of that: {image}", "MiB"): peak,
+        (f"peak memory of that: {image}", "MiB"): peak / 1024,
         (f"pull again, nothing changed: {image}", "s"): again,
         (f"push: {image}", "s"): push,
     }

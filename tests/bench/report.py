@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tests.bench.figures import Figure
 
@@ -16,25 +16,44 @@ Samples = dict[Figure, dict[str, list[float]]]
 
 def table(samples: Samples) -> str:
     """Medians side by side. `better` says how many times better composer is, whichever direction is good."""
+    others = {"docker": "Docker + Compose"}
+    if any("podman" in sides for sides in samples.values()):
+        others["podman"] = "Podman"
+    headings = (
+        "figure",
+        "unit",
+        *others.values(),
+        "composer",
+        *(f"better than {name}" for name in others.values()),
+        "n",
+    )
     lines = [
         f"{platform.node()}: {os.cpu_count()} cores, Linux {platform.release()}; medians (best)",
         "",
-        "| figure | unit | Docker + Compose | composer | better | n |",
-        "|---|---|---:|---:|---:|---:|",
+        _line(headings),
+        _line(["---", "---", *["---:"] * (len(headings) - 2)]),
     ]
-    lines += [_row(figure, sides) for figure, sides in samples.items()]
+    lines += [_line(_row(figure, sides, list(others))) for figure, sides in samples.items()]
     return "\n".join(lines) + "\n"
 
 
-def _row(figure: Figure, sides: Mapping[str, list[float]]) -> str:
-    docker, ours = sides.get("docker", []), sides.get("composer", [])
-    better = ""
-    if docker and ours:
-        theirs, own = statistics.median(docker), statistics.median(ours)
-        ratio = own / theirs if figure.more_is_better else theirs / own if own else float("inf")
-        better = f"{ratio:.1f}×" if ratio < 100 else "> 100×"
-    cells = (figure.name, figure.unit, _cell(figure, docker), _cell(figure, ours), better, str(len(ours)))
+def _line(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cells) + " |"
+
+
+def _row(figure: Figure, sides: Mapping[str, list[float]], others: Sequence[str]) -> list[str]:
+    ours = sides.get("composer", [])
+    cells = [_cell(figure, sides.get(name, [])) for name in (*others, "composer")]
+    better = [_better(figure, sides.get(name, []), ours) for name in others]
+    return [figure.name, figure.unit, *cells, *better, str(len(ours))]
+
+
+def _better(figure: Figure, theirs: list[float], ours: list[float]) -> str:
+    if not theirs or not ours:
+        return ""
+    other, own = statistics.median(theirs), statistics.median(ours)
+    ratio = own / other if figure.more_is_better else other / own if own else float("inf")
+    return f"{ratio:.1f}×" if ratio < 100 else "> 100×"
 
 
 def _cell(figure: Figure, values: list[float]) -> str:

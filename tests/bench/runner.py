@@ -10,6 +10,7 @@ Speaks JSON lines: a request on stdin, its answer on stdout.
     {"do": "memory", "pids": [...]}                {"kib": ...}         their proportional set size
     {"do": "forget", "pids": [...]}                {}                   their largest sizes so far
     {"do": "peak", "pids": [...]}                  {"kib": ...}         their largest resident sets since then
+    {"do": "weigh", "argv": [...]}                 {"seconds", "code", "kib"}       the largest resident set of a command
     {"do": "cpu", "pids": [...]}                   {"seconds": ...}     the time that they have computed
     {"do": "start", "argv": [...], "cwd": "...", "until": "..."}  {"pid"}   a command that goes on, once it has said that
     {"do": "end", "pid": ...}                      {}                   Ctrl-C, and its end
@@ -26,6 +27,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -48,6 +50,19 @@ def run(argv: list[str], cwd: str) -> dict[str, Any]:
         "stdout": done.stdout.decode("utf-8", "replace"),
         "stderr": done.stderr.decode("utf-8", "replace"),
     }
+
+
+def weigh(argv: list[str]) -> dict[str, Any]:
+    """One command to its end, with the largest resident set of it or of a process it has waited for."""
+    with tempfile.TemporaryFile() as output:
+        began = time.perf_counter()
+        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - began
+        process.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        text = output.read().decode("utf-8", "replace")
+    return {"seconds": seconds, "code": process.returncode, "kib": usage.ru_maxrss, "output": text}
 
 
 def write(path: str, text: str) -> dict[str, Any]:
@@ -206,6 +221,7 @@ def main() -> None:
         "memory": memory,
         "forget": forget,
         "peak": peak,
+        "weigh": weigh,
         "cpu": cpu,
         "start": start,
         "end": end,

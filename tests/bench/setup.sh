@@ -6,7 +6,8 @@
 #   setup.sh DIR all           everything below, in order; about two minutes, and again nothing
 #   setup.sh DIR tree          debootstrap a Debian tree and install the peers in it
 #   setup.sh DIR images        make the root file systems that both sides run: DIR/images/{busybox,py}.tar
-#   setup.sh DIR box           start the box: the namespaces, held by one sleeping process
+#   setup.sh DIR box           start the box: the namespaces, held by one sleeping process; with BENCH_DATA=memory, what the
+#                              peers keep is on a tmpfs and gone with the box. A box of the other kind is stopped
 #   setup.sh DIR dockerd       start dockerd in the box
 #   setup.sh DIR load          import the images into docker
 #   setup.sh DIR exec CMD...   run a command in the box
@@ -98,11 +99,18 @@ pack() { # a tree becomes a tar, complete or not at all
 box_pid() { [ -s "$pid_file" ] && kill -0 "$(cat "$pid_file")" 2>/dev/null && cat "$pid_file"; }
 
 start_box() {
-  ! box_pid >/dev/null || return 0
+  local kind=${BENCH_DATA:-disk}
+  if box_pid >/dev/null; then
+    [ "$(cat "$dir/box.kind" 2>/dev/null || echo disk)" != "$kind" ] || return 0
+    stop_box
+  fi
+  echo "$kind" >"$dir/box.kind"
   mkdir -p "$dir/bench"
   setsid unshare --mount --net --pid --uts --ipc --fork --propagation private -- bash -euc '
-    tree=$1 dir=$2
+    tree=$1 dir=$2 kind=$3
     mount --bind "$tree" "$tree"; cd "$tree"
+    mkdir -p var/lib/docker var/lib/podman
+    [ "$kind" = disk ] || for data in docker podman; do mount -t tmpfs tmpfs "var/lib/$data"; done
     mount --bind "$dir/bench" bench; mount --bind "$dir/images" images
     mount -t proc proc proc; mount -t sysfs sysfs sys
     mount --rbind /sys/fs/cgroup sys/fs/cgroup; mount --rbind /dev dev
@@ -114,7 +122,7 @@ start_box() {
     exec -a bench-box python3 -c "
 import signal
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps the orphans
-while True: signal.pause()"' bash "$tree" "$dir" </dev/null >"$dir/box.log" 2>&1 &
+while True: signal.pause()"' bash "$tree" "$dir" "$kind" </dev/null >"$dir/box.log" 2>&1 &
   local unshare=$! child="" _
   for _ in $(seq 100); do
     child=$(cat "/proc/$unshare/task/$unshare/children" 2>/dev/null || true); child=${child%% *}
