@@ -50,6 +50,11 @@ def import_rootfs(store: Store, path: Path, reference: str, changes: Sequence[st
         unpacked = _store_layer(store, path)
         if not unpacked.entries:
             raise ImageError(f"cannot import `{path}`: there is nothing in it")
+        if _holds_images(store.snapshots.path(unpacked.content.diff_id)):
+            raise ImageError(
+                f"cannot import `{path}`: it holds saved images, not a root file system",
+                hint=f"use `compose image load {path}`",
+            )
         config = replace(
             config,
             diff_ids=(unpacked.content.diff_id,),
@@ -60,6 +65,14 @@ def import_rootfs(store: Store, path: Path, reference: str, changes: Sequence[st
         store.blobs.put(data)
         layer = Descriptor(LAYER_TYPES[unpacked.compression], unpacked.content.digest, unpacked.content.size)
         return store.add(Manifest(Descriptor.of(media_types.OCI_CONFIG, data), (layer,)).to_bytes(), name)
+
+
+def _holds_images(tree: Path) -> bool:
+    """Whether this is what `save` writes, and nothing beside it."""
+    names = {each.name for each in tree.iterdir()}
+    return bool(names & {"oci-layout", "manifest.json"}) and not any(
+        (tree / name).is_dir() for name in ("bin", "usr", "etc")
+    )
 
 
 def _store_layer(store: Store, path: Path) -> Unpacked:

@@ -68,6 +68,27 @@ def test_an_image_is_tagged_inspected_saved_and_loaded_again(engine: Engine, tmp
     assert json.loads(engine.compose("image", "inspect", "app:1").stdout) == [shown]
 
 
+def test_archives_come_through_standard_input_as_with_docker(engine: Engine, tmp_path: Path) -> None:
+    imported(engine, tmp_path, "app:1")
+
+    def fed(command: str) -> subprocess.CompletedProcess[str]:
+        words = " ".join((*engine.program, command))
+        return subprocess.run(
+            ["sh", "-c", words], cwd=tmp_path, env=engine.environment, capture_output=True, text=True, check=False
+        )
+
+    assert fed("image save app:1 >app.tar").returncode == 0
+    engine.compose("image", "rm", "app:1", check=True)
+    assert fed("image load <app.tar").stdout == "Loaded image: app:1\n"
+    assert fed("image load -q -i app.tar").stdout == ""
+    assert listed(engine) == ["app:1"]
+    empty = fed("image load </dev/null")
+    assert empty.returncode == 1
+    assert "cannot load standard input: it has neither" in empty.stderr
+    assert "`compose image import - NAME`" in empty.stderr
+    assert "it holds saved images" in fed("image import - other:1 <app.tar").stderr
+
+
 def test_damage_is_found_named_and_healed(engine: Engine, tmp_path: Path) -> None:
     imported(engine, tmp_path, "app:1", "other:1")
     assert engine.compose("image", "verify").code == 0

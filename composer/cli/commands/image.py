@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -22,7 +24,7 @@ from composer.cli.render.containers import human_duration
 from composer.cli.render.errors import show_warning
 from composer.cli.render.images import human_size, listed_platforms, listed_reference, short_id
 from composer.cli.session import Session
-from composer.errors import UsageError
+from composer.errors import ComposerError, UsageError
 
 app = command_app()
 for each in (inspect, history, verify, prune):
@@ -37,7 +39,12 @@ def image() -> None:
 @app.command("import")
 def import_(
     ctx: typer.Context,
-    path: Annotated[str, typer.Argument(metavar="PATH", help="A root file system: a directory, or a tar archive")],
+    path: Annotated[
+        str,
+        typer.Argument(
+            metavar="PATH", help="A root file system: a directory, a tar archive, or `-` for standard input"
+        ),
+    ],
     reference: Annotated[str, typer.Argument(metavar="REFERENCE", help="What to call it, for instance `debian:12`")],
     change: Annotated[
         list[str] | None, typer.Option("--change", "-c", metavar="INSTRUCTION", help="As in a Dockerfile")
@@ -45,7 +52,8 @@ def import_(
 ) -> int:
     """Make an image of a root file system."""
     session: Session = ctx.obj
-    made = session.client.import_image(_existing(path), reference, tuple(change or ()))
+    with _given(path) as rootfs:
+        made = session.client.import_image(rootfs, reference, tuple(change or ()))
     say(made["id"])
     return 0
 
@@ -55,12 +63,23 @@ def load(
     ctx: typer.Context,
     path: Annotated[
         str,
-        typer.Argument(metavar="PATH", help="An OCI layout or archive, a docker archive, or a directory of skopeo's"),
-    ],
+        typer.Argument(
+            metavar="PATH",
+            show_default=False,
+            help="An OCI layout or archive, a docker archive, or a directory of skopeo's; standard input if none is named",
+        ),
+    ] = "-",
+    input_: Annotated[str, typer.Option("--input", "-i", metavar="PATH", help="The same, as Docker has it")] = "",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Do not name what was loaded")] = False,
 ) -> int:
     """Take in images from an archive or layout."""
     session: Session = ctx.obj
-    say(*(f"Loaded image: {reference}" for reference in session.client.load_image(_existing(path))))
+    if input_ and path != "-":
+        raise UsageError("`--input` and PATH cannot both be given")
+    with _given(input_ or path) as archive:
+        loaded = session.client.load_image(archive)
+    if not quiet:
+        say(*(f"Loaded image: {reference}" for reference in loaded))
     return 0
 
 
@@ -173,12 +192,27 @@ def rm(
     return 0
 
 
-def _existing(path: str) -> str:
-    """The absolute path: the engine has another working directory. Raises UsageError."""
-    absolute = Path(path).absolute()
-    if not absolute.exists():
-        raise UsageError(f"cannot read `{path}`: no such file or directory")
-    return str(absolute)
+@contextmanager
+def _given(path: str) -> Iterator[str]:
+    """The path made absolute for the engine; for `-` that of a file with what standard input brings. Raises UsageError."""
+    if path != "-":
+        absolute = Path(path).absolute()
+        if not absolute.exists():
+            raise UsageError(f"cannot read `{path}`: no such file or directory")
+        yield str(absolute)
+        return
+    if sys.stdin.isatty():
+        raise UsageError("an archive cannot be typed", hint="name its file, or redirect standard input")
+    with TemporaryDirectory() as directory:
+        archive = Path(directory, "stdin")
+        with archive.open("wb") as file:
+            shutil.copyfileobj(sys.stdin.buffer, file)
+        try:
+            yield str(archive)
+        except ComposerError as error:  # the engine knows it by the name of a file that will be gone
+            error.message = error.message.replace(f"`{archive}`", "standard input")
+            error.hint = error.hint.replace(str(archive), "-")
+            raise
 
 
 def _age(created: float, now: float) -> str:

@@ -106,6 +106,7 @@ def test_a_digest_cannot_be_chosen(store: Store, tmp_path: Path) -> None:
         (b"not a tar" * 1000, "not a tar archive"),
         (ROOTFS[:1400], "truncated"),
         (tar(entry("../../escape", b"evil")), "not allowed"),
+        (tar(entry("oci-layout", b"{}"), entry("index.json", b"{}")), "it holds saved images"),
         (None, "no such file or directory"),
     ],
 )
