@@ -38,6 +38,8 @@ from composer.errors import ContainerError, KeeperLostError
 from composer.runtime import signals
 
 _LAST_LINES = 10
+_STEADY = 0.5
+"""Seconds that what has no healthcheck runs before `--wait` believes it, as with Docker Compose."""
 
 LastLines = Callable[[ContainerRecord, int], list[str]]
 Transfer = Callable[[PullImage | BuildImage | PushImage], Awaitable[object]]
@@ -127,11 +129,21 @@ class Machine:
         def settled() -> bool:
             return all(self._verdict(name, operation.condition) for name in operation.containers)
 
-        if not await self._rooms.bus.until(settled, operation.timeout):
+        while await self._rooms.bus.until(settled, operation.timeout):
+            early = self._early(operation) if operation.condition is Condition.STARTED else 0.0
+            if early <= 0 or not await self._rooms.bus.until(lambda: not settled(), early):
+                return
+        else:
             raise ContainerError(
                 f"`{operation.service}` is not {_WORDS[operation.condition]} after {operation.timeout:g} s",
                 hint=f"`compose logs {operation.service}` shows what it says",
             )
+
+    def _early(self, operation: AwaitCondition) -> float:
+        """Seconds until the youngest of these containers has run for so long that its program does more than fail."""
+        records = map(self._rooms.store.container_named, operation.containers)
+        started = [record.started for record in records if record is not None and record.state is State.RUNNING]
+        return max(started, default=0.0) + _STEADY - self._rooms.clock.now()
 
     def _verdict(self, name: str, condition: Condition) -> bool:
         """Whether a container satisfies the condition; False for not yet. Raises ContainerError for never."""
@@ -174,9 +186,9 @@ class Machine:
         if record.error:
             return ContainerError(f"`{record.name}` did not start: {record.error}")
         meaning = signals.meaning(record.exit_code, out_of_memory=record.oom_killed)
-        wanted = _WORDS[condition]
+        when = "right after its start" if condition is Condition.STARTED else f"before it was {_WORDS[condition]}"
         return ContainerError(
-            f"`{record.name}` exited ({record.exit_code}) before it was {wanted}" + (f": {meaning}" if meaning else ""),
+            f"`{record.name}` exited ({record.exit_code}) {when}" + (f": {meaning}" if meaning else ""),
             hint=self._hint(record),
         )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.e2e.harness import IDLE, STUBBORN, Engine, eventually, is_gone
 
 
@@ -187,6 +189,23 @@ def test_up_wait_returns_when_all_is_healthy_and_fails_when_something_ends(engin
     late = shop.compose("up", "--wait", "--wait-timeout", "1")
     assert late.code == 1, late
     assert "`web` is not healthy after 1 s" in late.output
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(0, 0), (1, 0), (0, 3)])
+def test_up_wait_takes_a_job_that_ended_well_for_done_and_sees_one_fail_at_once(
+    engine: Engine, seconds: int, status: int
+) -> None:
+    shop = engine.project(f"""
+        services:
+          web: {{image: host, command: {IDLE}}}
+          seed: {{image: host, command: ["sh", "-c", "sleep {seconds}; exit {status}"]}}
+    """)
+
+    for arguments in (("up", "--wait"), ("stop",), ("start", "--wait")):
+        result = shop.compose(*arguments)
+        assert result.code == (1 if status and "--wait" in arguments else 0), str(result)
+        assert ("`shop-seed-1` exited (3) right after its start" in result.stderr) is bool(result.code)
+    assert shop.container("web")["State"] == "running"
 
 
 def test_a_chain_of_healthy_dependencies_does_not_wait_for_whole_intervals(engine: Engine) -> None:
