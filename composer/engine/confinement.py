@@ -28,7 +28,7 @@ class Confinement:
         self._images: dict[str, Image] = {}
         """Those looked for since the store's index was as `_stamp` says."""
         self._stamp = (0, 0, 0)
-        self._filters: dict[tuple[str, ...], bytes] = {}
+        self._filters: dict[tuple[tuple[str, ...], bool], bytes] = {}
         self._compiling = asyncio.Lock()
 
     def image(self, record: ContainerRecord) -> Image:
@@ -81,16 +81,20 @@ class Confinement:
                 return await asyncio.to_thread(seccomp.program, wanted, self._rooms.paths.data / "seccomp")
         return await self.default_filter(bounding)
 
-    async def default_filter(self, bounding: tuple[str, ...]) -> bytes:
-        """Docker's own filter for these capabilities as a BPF program, empty where the kernel has none."""
+    async def default_filter(self, bounding: tuple[str, ...], *, lenient: bool = False) -> bytes:
+        """Docker's own filter for these capabilities as a BPF program, empty where the kernel has none.
+
+        `lenient` as in `seccomp.default_filter`.
+        """
         if not self._rooms.facts.seccomp:
             return b""
+        key = bounding, lenient
         async with self._compiling:
-            if bounding not in self._filters:
+            if key not in self._filters:
                 cache = self._rooms.paths.data / "seccomp"
-                wanted = seccomp.default_filter(bounding)
-                self._filters[bounding] = await asyncio.to_thread(seccomp.program, wanted, cache)
-        return self._filters[bounding]
+                wanted = seccomp.default_filter(bounding, lenient=lenient)
+                self._filters[key] = await asyncio.to_thread(seccomp.program, wanted, cache)
+        return self._filters[key]
 
 
 def _text(path: str) -> str:

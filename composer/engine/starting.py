@@ -150,7 +150,8 @@ class Starting:
         if record.joined:
             spec = _joining(spec)
         cgroup = await self._confinement.cgroup(record, spec.linux.resources)
-        for note in (*unenforced(spec, rooms.facts), *cgroup.unenforced):
+        alone = (_ONE_USER,) if rooms.facts.one_id and image.id and spec.process.user.uid == 0 else ()
+        for note in (*unenforced(spec, rooms.facts), *cgroup.unenforced, *alone):
             if note not in rooms.notes:
                 rooms.notes.append(note)
         capabilities = spec.process.capabilities
@@ -247,6 +248,10 @@ class Starting:
 _COPYING, _COPIED = "copying", "copied"
 """Files that say that a container's directory is being made, or is, a copy of its image."""
 
+_ONE_USER = (
+    "only one user id is there: programs that become another user, as in images of postgres, redis or nginx, fail; "
+    "`user:` starts them as that user, `uidmap` and a range in /etc/subuid and /etc/subgid give more ids"
+)
 _NO_OVERLAY = (
     "every container gets a copy of its image, which takes time and space: overlay is missing here, or does not work in the "
     "data directory; COMPOSER_DATA moves that to another disk"

@@ -21,6 +21,7 @@ from composer.keeper.steps import (
     Mount,
     Netlink,
     NoNewPrivileges,
+    OnlyUser,
     OomScore,
     Overlay,
     PinNamespace,
@@ -73,6 +74,7 @@ def perform(context: Context, step: Step) -> None:
             | ResourceLimit()
             | OomScore()
             | WorkingDirectory()
+            | OnlyUser()
             | NoNewPrivileges()
             | Seccomp()
             | Credentials()
@@ -109,7 +111,7 @@ def describe(step: Step) -> str:
             return f"set `{key}`"
         case ReportSockets(_, address, port):
             return f"listen on {address}:{port}"
-        case Credentials(uid, gid):
+        case Credentials(uid, gid) | OnlyUser(uid, gid):
             return f"become user {uid}:{gid}"
         case _:
             return _PHRASES[type(step)]

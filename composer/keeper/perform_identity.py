@@ -13,29 +13,34 @@ from composer.keeper.steps import (
     Hostname,
     JoinCgroup,
     NoNewPrivileges,
+    OnlyUser,
     OomScore,
     ResourceLimit,
     Seccomp,
     WorkingDirectory,
 )
 from composer.kernel import identity, privilege
-from composer.kernel.clone import CLONE_NEWCGROUP
+from composer.kernel.clone import CLONE_NEWCGROUP, CLONE_NEWUSER
 from composer.kernel.namespace import unshare
 
 IdentityStep = (
-    JoinCgroup | Hostname | ResourceLimit | OomScore | WorkingDirectory | NoNewPrivileges | Seccomp | Credentials
+    JoinCgroup
+    | Hostname
+    | ResourceLimit
+    | OomScore
+    | WorkingDirectory
+    | OnlyUser
+    | NoNewPrivileges
+    | Seccomp
+    | Credentials
 )
 
 
 def perform(context: Context, step: IdentityStep) -> None:
     """Carry out one step. Raises OSError; ValueError for a limit that does not exist."""
     match step:
-        case JoinCgroup(directories):
-            for directory in directories:
-                _join_cgroup(directory)
-            if context.unshare_cgroup:
-                unshare(CLONE_NEWCGROUP)
-                context.unshare_cgroup = False
+        case JoinCgroup():
+            _join_cgroups(context, step)
         case Hostname(name, domain):
             identity.sethostname(name)
             if domain:
@@ -46,6 +51,8 @@ def perform(context: Context, step: IdentityStep) -> None:
             _write("/proc/self/oom_score_adj", str(value).encode())
         case WorkingDirectory():
             _change_directory(context, step)
+        case OnlyUser():
+            _be_alone(step)
         case NoNewPrivileges():
             privilege.prctl(privilege.PR_SET_NO_NEW_PRIVS, 1, about="PR_SET_NO_NEW_PRIVS")
         case Seccomp(program):
@@ -54,6 +61,14 @@ def perform(context: Context, step: IdentityStep) -> None:
             _become(step)
         case _:
             assert_never(step)
+
+
+def _join_cgroups(context: Context, step: JoinCgroup) -> None:
+    for directory in step.directories:
+        _join_cgroup(directory)
+    if context.unshare_cgroup:
+        unshare(CLONE_NEWCGROUP)
+        context.unshare_cgroup = False
 
 
 def _join_cgroup(directory: str) -> None:
@@ -84,6 +99,14 @@ def _change_directory(context: Context, step: WorkingDirectory) -> None:
         directory = inside.find(context.root, step.path, os.O_PATH | os.O_DIRECTORY)
     os.fchdir(directory)
     os.close(directory)
+
+
+def _be_alone(step: OnlyUser) -> None:
+    """Mapping our own ids to one each needs no privileges (`user_namespaces(7)`)."""
+    ours = os.geteuid(), os.getegid()
+    unshare(CLONE_NEWUSER)
+    _write("/proc/self/uid_map", f"{step.uid} {ours[0]} 1".encode())
+    _write("/proc/self/gid_map", f"{step.gid} {ours[1]} 1".encode())
 
 
 def _become(step: Credentials) -> None:

@@ -8,6 +8,7 @@ to root. The process then executes itself again: only so does the kernel take it
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pwd
 import shutil
@@ -20,6 +21,9 @@ from composer.errors import HostError
 from composer.keeper.notes import note
 from composer.kernel.clone import CLONE_NEWNS, CLONE_NEWUSER
 from composer.kernel.namespace import setns, unshare
+
+_NS_GET_PARENT = 0xB702
+"""`ioctl_ns(2)`: a descriptor of the namespace around one."""
 
 
 def enter_namespaces(command: list[str], environment: Mapping[str, str], former: int) -> NoReturn:
@@ -52,7 +56,7 @@ def enter_namespaces(command: list[str], environment: Mapping[str, str], former:
 def _join(pid: int) -> bool:
     """Join the user namespace of `pid`, with a mount namespace of our own; whether that was possible."""
     try:
-        fd = os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+        fd = _outermost(pid)
         try:
             setns(fd, CLONE_NEWUSER)
         finally:
@@ -64,6 +68,23 @@ def _join(pid: int) -> bool:
         note(f"cannot join the user namespace of [{pid}]: {(error.strerror or '').lower()}")
         return False
     return True
+
+
+def _outermost(pid: int) -> int:
+    """A descriptor of the user namespace that `pid` is in, or of the one around it that ours has made. Raises OSError."""
+    ours = Path("/proc/self/ns/user").stat()
+    found = os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+    while True:
+        try:
+            parent = fcntl.ioctl(found, _NS_GET_PARENT)
+        except OSError:
+            os.close(found)
+            raise
+        if os.path.samestat(os.fstat(parent), ours):
+            os.close(parent)
+            return found
+        os.close(found)
+        found = parent
 
 
 def _map_own_id(uid: int, gid: int) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from composer.keeper import child, fifos, wire
 from composer.keeper.luggage import Luggage
-from composer.keeper.steps import Credentials, Step, from_wire
+from composer.keeper.steps import Credentials, OnlyUser, Step, from_wire
 from composer.kernel import clone, process
 from composer.kernel.namespace import KINDS
 
@@ -42,7 +42,9 @@ class Request:
 
     @property
     def uid(self) -> int:
-        """Who the program will run as: the owner of its FIFOs."""
+        """Who the program will run as: the owner of its FIFOs. A user that is alone in its namespace is us."""
+        if any(isinstance(step, OnlyUser) for step in self.steps):
+            return 0
         return next((step.uid for step in self.steps if isinstance(step, Credentials)), 0)
 
     @property

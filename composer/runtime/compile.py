@@ -51,7 +51,7 @@ def exec_steps(
     """Everything between clone and exec for a process that joins a running container. Raises as `container_steps`."""
     return (
         *_accounting(process, cgroup),
-        *((_terminal(process, console=False),) if process.terminal else ()),
+        *((_terminal(process, host, console=False),) if process.terminal else ()),
         *_process(process, host, seccomp),
     )
 
@@ -103,7 +103,7 @@ def _container(spec: Spec, bundle: Bundle, host: HostFacts, network: tuple[Step,
 
     yield from (steps.Sysctl(_sysctl_path(key), value) for key, value in sorted(linux.sysctl.items()))
     if process.terminal:
-        yield _terminal(process, console=True)
+        yield _terminal(process, host, console=True)
     if spec.hostname or spec.domainname:
         yield steps.Hostname(spec.hostname, spec.domainname)
     if read_only := (*linux.readonly_paths, *_cgroup_folders(spec, bundle.cgroup)):
@@ -196,10 +196,10 @@ def _device(device: LinuxDevice, source: str) -> Step:
     )
 
 
-def _terminal(process: Process, *, console: bool) -> Step:
+def _terminal(process: Process, host: HostFacts, *, console: bool) -> Step:
     size = process.console_size
     rows, columns = (size.height, size.width) if size else (24, 80)
-    return steps.Terminal(process.user.uid, rows, columns, console)
+    return steps.Terminal(0 if host.one_id else process.user.uid, rows, columns, console)
 
 
 def _sysctl_path(key: str) -> str:
@@ -209,7 +209,7 @@ def _sysctl_path(key: str) -> str:
 
 def _process(process: Process, host: HostFacts, seccomp: bytes, *, init: bool = False) -> Iterator[Step]:
     user = process.user
-    if max(user.uid, user.gid) >= host.mapped_ids:
+    if max(user.uid, user.gid) >= host.mapped_ids and not host.one_id:
         raise ContainerError(
             f"cannot run as {user.uid}:{user.gid}: only {host.mapped_ids} id(s) from 0 on are mapped for this user",
             hint="install `uidmap` and give the user a range in /etc/subuid and /etc/subgid, or run as root",
@@ -219,6 +219,8 @@ def _process(process: Process, host: HostFacts, seccomp: bytes, *, init: bool = 
     # Late, so that a limit meant for the program (open files, file size) does not break what comes before.
     for limit in process.rlimits:
         yield steps.ResourceLimit(limit.type.removeprefix("RLIMIT_"), limit.soft, limit.hard)
+    if host.one_id and (user.uid or user.gid):
+        yield steps.OnlyUser(user.uid, user.gid)
     if process.no_new_privileges:
         yield steps.NoNewPrivileges()
     if seccomp and not process.no_new_privileges:

@@ -38,6 +38,11 @@ class HostFacts:
     architecture: str = "x86_64"
 
     @property
+    def one_id(self) -> bool:
+        """Whether there is a single id for everything: whoever a process is in its container, its files are ours."""
+        return self.mapped_ids == 1
+
+    @property
     def userxattr(self) -> bool:
         """Whether overlay keeps its marks in `user.*` attributes: in a user namespace it may write no others."""
         return self.rootless

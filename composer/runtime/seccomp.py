@@ -22,6 +22,7 @@ from typing import Any
 from composer.errors import HostError
 from composer.oci.runtime_spec import LinuxSeccomp, to_json
 from composer.runtime.default_profile import DEFAULT_RULES
+from composer.runtime.lenient import lenient_rules
 from composer.runtime.profile import ENOSYS, EPERM, resolved
 
 _FORMAT = 2
@@ -36,9 +37,13 @@ _LOAD, _JUMP_EQUAL, _JUMP_GREATER, _RETURN = 0x20, 0x15, 0x25, 0x06
 _NUMBER_OFFSET, _ARCHITECTURE_OFFSET = 0, 4  # struct seccomp_data
 
 
-def default_filter(capabilities: Collection[str], machine: str = "") -> LinuxSeccomp:
-    """The default profile for a container with these capabilities in its bounding set."""
-    return resolved(DEFAULT_RULES, capabilities, machine or platform.machine())
+def default_filter(capabilities: Collection[str], machine: str = "", *, lenient: bool = False) -> LinuxSeccomp:
+    """The default profile for a container with these capabilities in its bounding set.
+
+    With `lenient`, giving files or oneself to others does nothing, successfully: for a root who is the only user there is.
+    """
+    rules = lenient_rules(DEFAULT_RULES) if lenient else DEFAULT_RULES
+    return resolved(rules, capabilities, machine or platform.machine())
 
 
 def program(wanted: LinuxSeccomp, cache: Path | None = None) -> bytes:

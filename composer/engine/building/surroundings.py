@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from composer.build.worker import RunTask
 from composer.engine.building.uplink import Place
 from composer.engine.networking import host_resolv_conf
 from composer.engine.records import ContainerRecord
 from composer.engine.translate import privileged
-from composer.image.root import read_file
+from composer.image.root import is_directory, read_file
 from composer.oci.runtime_spec import Rlimit, Spec, User
-from composer.runtime import capabilities, etc, user
+from composer.runtime import capabilities, etc, lenient, user
 from composer.runtime.defaults import PATH, SHM_SIZE, default_process, default_spec
 from composer.runtime.user import Identity
 
@@ -60,8 +61,11 @@ def spec_of(task: RunTask, identity: Identity, network: StepNetwork) -> Spec:
     return privileged(spec) if operation.insecure else spec
 
 
-def etc_files(task: RunTask, network: StepNetwork) -> tuple[tuple[str, str], ...]:
-    """(path in the step, file of ours) for /etc/hosts and /etc/resolv.conf, written for it."""
+def etc_files(task: RunTask, network: StepNetwork, *, one_user: bool = False) -> tuple[tuple[str, str], ...]:
+    """(path in the step, file of ours) for /etc/hosts and /etc/resolv.conf, written for it.
+
+    With `one_user` also for apt, where the image has it.
+    """
     record = network.place.record if network.place else network.partner
     addresses = [one.address for one in record.endpoints.values()] if record else ["127.0.0.1"]
     if network.host:
@@ -72,6 +76,9 @@ def etc_files(task: RunTask, network: StepNetwork) -> tuple[tuple[str, str], ...
         resolv = etc.resolv_conf(nameservers=())
     gateway = "127.0.0.1" if network.host else network.gateway
     hosts = etc.hosts(task.operation.hostname or HOSTNAME, addresses, task.operation.extra_hosts, gateway=gateway)
-    for name, text in (("hosts", hosts), ("resolv.conf", resolv)):
-        (task.scratch / name).write_text(text)
-    return tuple((f"/etc/{name}", str(task.scratch / name)) for name in ("hosts", "resolv.conf"))
+    texts = {"/etc/hosts": hosts, "/etc/resolv.conf": resolv}
+    if one_user and is_directory(task.lower, str(PurePosixPath(lenient.APT_FILE).parent)):
+        texts[lenient.APT_FILE] = lenient.APT
+    for path, text in texts.items():
+        (task.scratch / PurePosixPath(path).name).write_text(text)
+    return tuple((path, str(task.scratch / PurePosixPath(path).name)) for path in texts)

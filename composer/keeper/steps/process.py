@@ -53,6 +53,17 @@ class WorkingDirectory:
 
 
 @dataclass(frozen=True, slots=True)
+class OnlyUser:
+    """Enter a user namespace of our own, in which our user and group are `uid` and `gid`, and there are no others.
+
+    `user_namespaces(7)`. Files of ours are theirs there. Before a filter that forbids it, and before `Credentials`.
+    """
+
+    uid: int
+    gid: int
+
+
+@dataclass(frozen=True, slots=True)
 class NoNewPrivileges:
     """`PR_SET_NO_NEW_PRIVS` (`prctl(2)`)."""
 

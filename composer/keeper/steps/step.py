@@ -22,6 +22,7 @@ from composer.keeper.steps.process import (
     Exec,
     Hostname,
     NoNewPrivileges,
+    OnlyUser,
     OomScore,
     ResourceLimit,
     Seccomp,
@@ -58,6 +59,7 @@ Step = (
     | Terminal
     | WorkingDirectory
     | NoNewPrivileges
+    | OnlyUser
     | Seccomp
     | Credentials
     | Exec

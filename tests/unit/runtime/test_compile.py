@@ -3,7 +3,19 @@ from dataclasses import replace
 import pytest
 
 from composer.errors import ContainerError, HostError
-from composer.keeper.steps import Bind, Credentials, Directory, Exec, JoinNamespace, Mount, Netlink, OomScore, Step
+from composer.keeper.steps import (
+    Bind,
+    Credentials,
+    Directory,
+    Exec,
+    JoinNamespace,
+    Mount,
+    Netlink,
+    OnlyUser,
+    OomScore,
+    Step,
+    Terminal,
+)
 from composer.oci.runtime_spec import Box, LinuxDevice, Rlimit, User
 from composer.oci.runtime_spec import Mount as Wanted
 from composer.runtime.bundle import Bundle
@@ -123,6 +135,18 @@ def only(kind: type[Step], steps: tuple[Step, ...]) -> list[Step]:
     return [step for step in steps if isinstance(step, kind)]
 
 
+def test_a_user_who_cannot_be_mapped_is_alone_in_a_namespace_of_its_own() -> None:
+    process = default_process(("sh",), user=User(999, 998), terminal=True)
+
+    steps = container_steps(default_spec(process), replace(BUNDLE, seccomp=bytes(16)), ROOTLESS)
+
+    kinds = [type(step).__name__ for step in steps]
+    assert kinds.index("PivotRoot") < kinds.index("OnlyUser") < kinds.index("Seccomp") < kinds.index("Credentials")
+    assert only(OnlyUser, steps) == [OnlyUser(999, 998)]
+    assert Terminal(uid=0) in steps
+    assert not only(OnlyUser, container_steps(default_spec(process), BUNDLE, ROOT))
+
+
 def test_rootless_takes_what_a_single_id_allows() -> None:
     spec = default_spec(default_process(("sh",), oom_score_adj=-5), shared=frozenset({"network"}))
 
@@ -143,10 +167,10 @@ def test_rootless_mounts_sysfs_for_a_network_of_its_own() -> None:
     assert [step.filesystem for step in only(Mount, steps) if step.target == "/sys"] == ["sysfs"]  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize("user", [User(1000), User(0, 5)])
+@pytest.mark.parametrize("user", [User(1000), User(0, 500)])
 def test_an_id_that_is_not_mapped_is_an_error_before_anything_runs(user: User) -> None:
-    with pytest.raises(ContainerError, match="only 1 id") as caught:
-        container_steps(default_spec(default_process(("sh",), user=user)), BUNDLE, ROOTLESS)
+    with pytest.raises(ContainerError, match="only 500 id") as caught:
+        container_steps(default_spec(default_process(("sh",), user=user)), BUNDLE, replace(ROOTLESS, mapped_ids=500))
 
     assert "/etc/subuid" in caught.value.hint
 
