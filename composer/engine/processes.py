@@ -18,6 +18,7 @@ from composer.engine.records import ContainerRecord
 from composer.engine.rooms import Rooms
 from composer.engine.sessions import ProcessSession
 from composer.engine.translate import exec_process
+from composer.engine.unstartable import why_not_run
 from composer.errors import ContainerError, EngineError
 from composer.keeper.runs import Run
 from composer.oci.runtime_spec import Box, Process
@@ -53,7 +54,7 @@ class Processes:
         process = self._process(record, request)
         pipes = _Terminal() if request.tty else _Pipes()
         try:
-            started = await self._start(record, process, pipes.theirs)
+            started = await self._started(record, process, pipes.theirs)
         finally:
             pipes.close_theirs()
         outputs, stdin = pipes.ours(started.reported)
@@ -67,7 +68,7 @@ class Processes:
 
     async def detached(self, record: ContainerRecord, request: ExecRequest) -> None:
         """Start a process and let it be. Raises as `exec` does."""
-        started = await self._start(record, self._process(record, request), {})
+        started = await self._started(record, self._process(record, request), {})
         started.close()
         for fd in started.reported.values():
             os.close(fd)
@@ -130,6 +131,20 @@ class Processes:
         # From the start: a program may ask for the size at once.
         size = Box(request.rows, request.columns) if request.tty and request.rows and request.columns else None
         return replace(process, console_size=size)
+
+    async def _started(self, record: ContainerRecord, process: Process, streams: Mapping[str, int]) -> Running:
+        """As `_start`, with what went wrong in words for whoever asked."""
+        try:
+            return await self._start(record, process, streams)
+        except ContainerError as error:
+            program = process.args[0] if process.args else ""
+            message, hint = why_not_run(error, program)
+            if message == error.message:
+                raise
+            told = f"cannot run a command in `{record.name}`: {message}"
+            raise ContainerError(
+                told, hint=hint, step=error.step, errno=error.errno, exit_code=error.exit_code
+            ) from error
 
     async def _start(self, record: ContainerRecord, process: Process, streams: Mapping[str, int]) -> Running:
         child = self._rooms.keeping.children.get(record.id)

@@ -20,6 +20,7 @@ from composer.engine.records import ContainerRecord
 from composer.engine.rooms import Rooms
 from composer.engine.storage import Sources, Storage
 from composer.engine.translate import Placement, container_spec
+from composer.engine.unstartable import why_not_started
 from composer.engine.world import Attachment, ContainerConfig, Health, State
 from composer.errors import ComposerError, ContainerError
 from composer.image.entries import platform_of
@@ -307,14 +308,8 @@ def _explained(record: ContainerRecord, error: ComposerError) -> ComposerError:
     """The error with the container's name, and for a missing command with what would help."""
     if not isinstance(error, ContainerError) or record.name in error.message:
         return error
-    hint, command = error.hint, record.config.arguments[0] if record.config.arguments else ""
-    message = error.message
-    if error.exit_code == 127:
-        message = f"`{command}` is not in the image `{record.config.image}`"
-        hint = hint or "check `command:` and `entrypoint:`; a string is split into words, no shell runs it"
-    elif error.exit_code == 126:
-        message = f"`{command}` cannot be executed ({error.message.rpartition(': ')[2]})"
-        hint = hint or "`chmod +x` it in the image or on the host; a script needs a `#!` line whose program is there"
+    program = record.config.arguments[0] if record.config.arguments else ""
+    message, hint = why_not_started(error, program, record.config.image)
     return ContainerError(
         f"cannot start `{record.name}`: {message}",
         hint=hint,

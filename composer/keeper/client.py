@@ -20,7 +20,7 @@ from composer.keeper.conversation import Conversation, Take, lose
 from composer.keeper.runs import Child, Exit, Run, Started
 from composer.keeper.store import Store
 
-_NOT_FOUND = {2, 20}  # ENOENT, ENOTDIR
+_NOT_FOUND = {2, 20, 79}  # ENOENT, ENOTDIR, ELIBACC: see `program`
 _NOT_EXECUTABLE = {8, 13, 21, 26}  # ENOEXEC, EACCES, EISDIR, ETXTBSY
 _MOST_EXITS = 4096
 """Exits that nobody has waited for yet are kept up to this many."""

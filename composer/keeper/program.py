@@ -18,6 +18,10 @@ from composer.kernel.process import close_on_exec_from
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
+NO_INTERPRETER = errno.ELIBACC
+"""Told in place of ENOENT where the program is there and what it needs to be executed is not; execve(2) never says it."""
+WINDOWS = "a file from Windows"
+
 _NOT_PASSED_ON = {
     signal.SIGCHLD,
     signal.SIGKILL,
@@ -73,12 +77,26 @@ def _replace(context: Context, path: str, arguments: tuple[str, ...], environmen
     try:
         os.execve(path, arguments, environment)  # noqa: S606 - the point of it all
     except OSError as error:
-        raise OSError(error.errno, _why_not(path, error), path) from None
+        if error.errno == errno.ENOENT and os.path.exists(path):  # noqa: PTH110
+            raise OSError(NO_INTERPRETER, _what_it_lacks(path), path) from None
+        raise OSError(error.errno, _why_not(error), path) from None
 
 
-def _why_not(path: str, error: OSError) -> str:
-    if error.errno == errno.ENOENT and os.path.exists(path):  # noqa: PTH110
-        return "the interpreter it names is missing"
+def _what_it_lacks(path: str) -> str:
+    """What a program that is there needs and does not find: a script's interpreter, or the loader of a linked program."""
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123
+            first = file.read(256).partition(b"\n")[0]
+    except OSError:
+        return "the interpreter that it names is missing"
+    if not first.startswith(b"#!"):
+        return "the loader that it is linked for is missing: it is for an image with another C library"
+    name = first[2:].decode(errors="replace").strip().partition(" ")[0]
+    windows = f" (a carriage return follows the name: this is {WINDOWS})" if first.endswith(b"\r") else ""
+    return f"the interpreter `{name}` that its first line names is missing{windows}"
+
+
+def _why_not(error: OSError) -> str:
     if error.errno == errno.ENOEXEC:
         return "not a program for this machine, and no `#!` in its first line"
     return os.strerror(error.errno or 0).lower()

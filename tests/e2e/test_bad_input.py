@@ -65,6 +65,11 @@ SERVICES = {
     "no such user": ("{image: host, user: bob, command: 'true'}", ["bob", "no such user"], 1),
     "no such group": ("{image: host, user: 'root:bobs', command: 'true'}", ["bobs", "no such group"], 1),
     "not found": ("{image: host, command: [nosuch]}", ["`nosuch`", "not in the image"], 127),
+    "script from Windows": (
+        "{image: host, command: /run.sh, volumes: ['./run.sh:/run.sh']}",
+        ["`/run.sh` cannot be executed: the interpreter `/bin/sh`", "carriage return", r"sed -i 's/\r$//'"],
+        127,
+    ),
     "not executable": ("{image: host, command: [/etc/passwd]}", ["/etc/passwd", "cannot be executed"], 126),
     "a missing bind source": (
         "{image: host, command: 'true', volumes: [{type: bind, source: ./nope, target: /x, "
@@ -81,6 +86,8 @@ SERVICES = {
 def test_what_cannot_start_says_why_and_what_to_try(engine: Engine, case: str) -> None:
     service, words, code = SERVICES[case]
     shop = engine.project(f"services:\n  web: {service}\n")
+    (shop.directory / "run.sh").write_bytes(b"#!/bin/sh\r\necho\r\n")
+    (shop.directory / "run.sh").chmod(0o755)
 
     result = shop.compose("up", "-d")
 
@@ -89,6 +96,19 @@ def test_what_cannot_start_says_why_and_what_to_try(engine: Engine, case: str) -
     assert "hint:" in result.stderr
     for word in words:
         assert word in result.stderr, str(result)
+
+
+def test_a_command_that_cannot_run_in_a_container_says_why(engine: Engine) -> None:
+    shop = engine.project(f"services:\n  web: {{image: host, command: {IDLE}}}\n")
+    shop.up()
+
+    missing = shop.compose("exec", "-T", "web", "ls -l")
+    directory = shop.compose("exec", "-T", "web", "/etc")
+
+    assert (missing.code, directory.code) == (127, 126)
+    assert "error: cannot run a command in `shop-web-1`: `ls -l` is not in the container" in missing.stderr
+    assert "hint: write the words one by one" in missing.stderr
+    assert "`/etc` cannot be executed (permission denied" in directory.stderr
 
 
 def test_a_taken_port_names_its_holder_and_nothing_half_started_stays(engine: Engine) -> None:

@@ -44,7 +44,8 @@ def test_a_signal_is_told_as_128_and_its_number(house: House) -> None:
         ("/etc", 126, "start `/etc`: permission denied (/etc)"),
         ("./data", 126, "permission denied"),
         ("/bin/garbage", 126, "not a program for this machine"),
-        ("/bin/orphan", 127, "the interpreter it names is missing"),
+        ("/bin/orphan", 127, "the interpreter `/no/such/interpreter` that its first line names is missing"),
+        ("/bin/windows", 127, "`/bin/sh` that its first line names is missing (a carriage return follows the name"),
         ("", 127, "an empty name"),
     ],
 )
@@ -52,7 +53,11 @@ def test_a_program_that_cannot_run_is_an_error_with_its_exit_code(
     house: House, command: str, exit_code: int, words: str
 ) -> None:
     (house.layer / "data").write_text("no program")
-    for name, content in (("garbage", b"\x01\x02\x03"), ("orphan", b"#!/no/such/interpreter\n")):
+    for name, content in (
+        ("garbage", b"\x01\x02\x03"),
+        ("orphan", b"#!/no/such/interpreter\n"),
+        ("windows", b"#!/bin/sh\r\necho\r\n"),
+    ):
         (house.layer / "bin" / name).write_bytes(content)
         (house.layer / "bin" / name).chmod(0o755)
 

@@ -29,9 +29,11 @@ from composer.engine.networking import JOINED
 from composer.engine.pipes import chunks
 from composer.engine.records import ContainerRecord
 from composer.engine.rooms import Rooms
+from composer.engine.unstartable import why_not_run
 from composer.engine.world import State
 from composer.errors import ComposerError, ContainerError
 from composer.keeper import steps
+from composer.keeper.program import NO_INTERPRETER
 from composer.keeper.runs import Run, Started
 from composer.keeper.steps import Step
 from composer.oci.runtime_spec import Spec
@@ -269,6 +271,9 @@ class Runner:
 def _explained(error: ContainerError, request: Run) -> ContainerError:
     """What it means that a step's program cannot be executed."""
     program = next((step.arguments[0] for step in request.steps if isinstance(step, steps.Exec)), "")
+    if error.errno == NO_INTERPRETER:
+        message, hint = why_not_run(error, program)
+        return ContainerError(message, hint=hint, exit_code=error.exit_code)
     if error.exit_code == _NOT_FOUND:
         return ContainerError(
             f"`{program}` is not in its root file system", hint="build on an image that has it", exit_code=_NOT_FOUND
