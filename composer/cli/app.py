@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from composer.cli.flags import FlagCommand, FlagGroup
 from composer.cli.session import PROGRESS, Globals, Session
 from composer.errors import UsageError
 
@@ -56,7 +57,7 @@ _ALIASES = {"convert": "config"}
 _SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
-class LazyGroup(TyperGroup):
+class LazyGroup(FlagGroup):
     """A group whose commands are modules of `composer.cli.commands`, each with an `app` of its own."""
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -167,9 +168,17 @@ def build_all() -> None:
             pending += [command.get_command(context, name) for name in command.list_commands(context)]
 
 
+class _Commands(typer.Typer):
+    """Commands whose flags may have a value."""
+
+    def command(self, name: str | None = None, **settings: Any) -> Any:
+        """As typer's."""
+        return super().command(name, cls=FlagCommand, **settings)
+
+
 def command_app(**settings: Any) -> typer.Typer:
     """An empty typer application with our settings, for one command."""
     context = {**_SETTINGS, **settings}
-    return typer.Typer(
+    return _Commands(
         context_settings=context, rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False
     )

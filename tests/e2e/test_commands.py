@@ -173,6 +173,13 @@ def test_ps_prints_a_table_ids_and_services(shop: Project) -> None:
     assert shop.compose("ps", "--services", check=True).lines() == ["web"]
 
 
+def test_ps_leaves_orphans_out_where_they_are_not_wanted(shop: Project) -> None:
+    shop.edit("  web:", "  other:")
+
+    assert shop.compose("ps", "--services", check=True).lines() == ["web"]
+    assert shop.compose("ps", "--services", "--orphans=false", check=True).lines() == []
+
+
 def test_logs_take_tail_since_timestamps_and_prefixes(engine: Engine) -> None:
     shop = engine.project("""
         services:

@@ -29,6 +29,9 @@ def ps(
     status: Annotated[list[str] | None, typer.Option(help=f"Only those that are: {', '.join(STATES)}")] = None,
     filter_: Annotated[list[str] | None, typer.Option("--filter", help="`status=STATE`")] = None,
     format_: Annotated[str, typer.Option("--format", help="table, json, or a template like `{{.Name}}`")] = "table",
+    orphans: Annotated[
+        bool, typer.Option("--orphans/--no-orphans", help="Also of services that the Compose file does not have")
+    ] = True,
     no_trunc: Annotated[bool, typer.Option("--no-trunc", help="Show commands and ids whole")] = False,
 ) -> int:
     """List containers."""
@@ -37,6 +40,8 @@ def ps(
         check_format(format_, "table", "json")
     wanted = _states(status, filter_)
     chosen = session.check_services(services)
+    if not (chosen or orphans or session.recorded):
+        chosen = tuple(session.project.services)
     containers = [
         container
         for container in session.client.containers(session.name, all_containers=every or bool(wanted))
