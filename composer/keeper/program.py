@@ -8,13 +8,12 @@ import os
 import signal
 import stat
 from collections.abc import Mapping
-from pathlib import Path
 from typing import NoReturn
 
 from composer.keeper import wire
 from composer.keeper.context import Context
 from composer.keeper.steps import Exec
-from composer.kernel.process import close_on_exec_from
+from composer.kernel.process import close_on_exec_from, rename
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -114,7 +113,8 @@ def _run_under_init(
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         _replace(context, path, arguments, environment)
     with contextlib.suppress(OSError):
-        Path("/proc/self/comm").write_text("init")
+        # The keeper's own command line is nobody's business in there.
+        rename("init", ["init", "--", *arguments])
     # Nothing of the keeper may stay open here: the channel's end tells that the program runs.
     os.closerange(3, 1 << 20)
     while True:

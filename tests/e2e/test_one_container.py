@@ -152,3 +152,13 @@ def test_a_zombie_is_reaped_where_init_is_asked_for(engine: Engine) -> None:
 
     script = "sleep 0.2; cat /proc/[0-9]*/stat | cut -d' ' -f3 | grep -c Z; true"
     assert shop.exec("web", "sh", "-c", script).stdout.strip() == "0"
+
+
+def test_an_init_tells_nothing_of_who_started_it(engine: Engine) -> None:
+    shop = engine.project("services: {web: {image: host, init: true, user: '1234', command: [sleep, '1000']}}")
+    shop.up()
+
+    assert shop.exec("web", "cat", "/proc/1/comm").stdout == "init\n"
+    command = "tr '\\0' ' ' < /proc/1/cmdline"
+    assert shop.exec("web", "sh", "-c", command).stdout.strip() == "init -- sleep 1000"
+    assert "init -- sleep 1000" in shop.compose("top", check=True).stdout
