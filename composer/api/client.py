@@ -211,14 +211,16 @@ class Client:
         """Send a request, starting the engine if there is none; an answer that is an error is raised.
 
         An engine of other code is replaced before, when it is the first that we meet: a command that lives on over an
-        upgrade takes the engine that there is.
+        upgrade takes the engine that there is, and so does one whose own engine would not start.
         """
         response = self._ask(method, target, body, upgrade=upgrade)
         for _ in range(SUCCESSIONS):
             if response.status not in (messages.OTHER_EDITION, messages.MAKES_WAY):
                 break
-            await_successor(self._paths, response, self._notice)
-            ensure_engine(self._paths, self._environment)
+            if await_successor(self._paths, response, self._notice):
+                ensure_engine(self._paths, self._environment)
+            else:
+                self._edition = replace(self._edition, checksum=ANY)
             response = self._ask(method, target, body, upgrade=upgrade)
         if response.status >= 400:
             raise refusal(response)

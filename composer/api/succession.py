@@ -1,7 +1,8 @@
 """An engine that is of other code than this command, as it outlived an upgrade, is replaced; `server.succession` is its side.
 
 It is asked to make way for the engine that this interpreter and this copy of the package start. Containers go on with the
-keeper. A forkserver of other code is told to leave as well, as it would decline every command of ours.
+keeper. Ours is imported before, for a try: a broken installation is not to cost what works. A forkserver of other code is told
+to leave as well, as it would decline every command of ours.
 """
 
 from __future__ import annotations
@@ -24,19 +25,26 @@ from composer.paths import Paths
 SUCCESSIONS = 5
 """How many engines in a row a command waits for, where several of several editions come at once."""
 _PAUSE = 0.02
+_REHEARSED_WITHIN = 20.0
+"""Seconds for an engine of ours to be imported: a twentieth of one, where nothing is slow."""
 
 
-def await_successor(paths: Paths, refused: Response, notice: Callable[[str], None]) -> None:
-    """Return when the engine that refused us has let go of its socket. `notice` is told for whom it stays meanwhile.
+def await_successor(paths: Paths, refused: Response, notice: Callable[[str], None]) -> bool:
+    """Return True when the engine that refused us has let go of its socket. `notice` is told for whom it stays meanwhile.
 
-    Raises EngineError where it is newer than we are and does not understand us.
+    False where it stays for good, as an engine of ours would not start: `notice` is told why. Raises EngineError where it is
+    newer than we are and does not understand us.
     """
     request = {}
     if refused.status == OTHER_EDITION:
         answer = json_object(refused.read())
         if not answer.get("may_replace"):
             raise _error(answer)
-        request["command"] = launch.command("composer.server", packages=True)
+        command = launch.command("composer.server", packages=True)
+        if fault := _rehearse([*command, "--rehearse"]):
+            notice(f"the engine of this version does not start, and the one that is there goes on: {fault}")
+            return False
+        request["command"] = command
         _dismiss_forkserver(paths)
     else:
         refused.close()
@@ -47,14 +55,35 @@ def await_successor(paths: Paths, refused: Response, notice: Callable[[str], Non
                 send(paths.engine_socket, "POST", "/engine/replace", json.dumps(request).encode()).read()
             )
         except (EngineLost, OSError):  # it has let go
-            return
+            return True
         if not answer.get("making_way"):  # its successor, already
-            return
+            return True
         waiting = [str(each) for each in answer.get("waiting_for", [])]
         if waiting and waiting != told:
-            notice(f"waiting for the engine of another version to finish {' and '.join(waiting)}")
+            notice(
+                f"waiting for the engine of another version to finish {' and '.join(waiting)}; to go on at once, end that"
+            )
             told = waiting
         time.sleep(_PAUSE)
+
+
+def _rehearse(command: list[str]) -> str:
+    """What keeps our engine from being imported, "" for nothing."""
+    import subprocess
+
+    try:
+        tried = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            timeout=_REHEARSED_WITHIN,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    words = tried.stderr.decode(errors="replace").strip().splitlines()
+    return (words[-1] if words else f"it ends with status {tried.returncode}") if tried.returncode else ""
 
 
 def _error(answer: dict[str, object]) -> ComposerError:

@@ -1,7 +1,7 @@
 """The engine process: `python -m composer.server`, started by the keeper.
 
 It takes its lock, connects to the keeper, recovers what the records and the kernel say, serves, and leaves a minute after
-the last container and the last request. Output goes to run/engine.log.
+the last container and the last request. Output goes to run/engine.log. With `--rehearse` it is imported, and that is all.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ _FAREWELL_SECONDS = 1.0
 
 def main() -> int:
     """Run the engine until it is asked to stop or has nothing to do; the exit status."""
+    if sys.argv[1:] == ["--rehearse"]:
+        return 0  # all of us has been imported
     paths = Paths.current()
     paths.run.mkdir(parents=True, exist_ok=True)
     logging.basicConfig(

@@ -13,6 +13,8 @@ import asyncio
 import json
 import logging
 import os
+import socket
+import struct
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -128,6 +130,12 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._writable.set()
+
+    @property
+    def peer(self) -> int:
+        """The client's pid, 0 for one that we cannot see: the first word of `struct ucred` (`unix(7)`)."""
+        sock = self._transport.get_extra_info("socket") if self._transport is not None else None
+        return struct.unpack("=i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 4))[0] if sock else 0
 
     def begin(self, content_type: str) -> None:
         """Write the head of an answer that comes in pieces."""

@@ -70,6 +70,8 @@ class Succession:
             return await handler(request)
         finally:
             self._work[what] -= 1
+            if not self._work[what]:
+                del self._work[what]
 
     async def replace(self, request: Request) -> Answer:
         """`POST /engine/replace`: make way; answers, a second later at most, what is still waited for."""
@@ -106,12 +108,12 @@ class Succession:
         return _refuse(OTHER_EDITION, EngineError(words, hint=hint), may_replace=may_replace)
 
     async def _drain(self) -> None:
-        while any(self._work.values()) or self._is_starting():  # noqa: ASYNC110  two counters, looked at for a moment
+        while self._work or self._is_starting():  # noqa: ASYNC110  two counters, looked at for a moment
             await asyncio.sleep(0.02)
         self._lifetime.give_way(self._successor)
 
     def _under_way(self) -> list[str]:
-        return sorted(what for what, count in self._work.items() if count)
+        return sorted(self._work)
 
 
 def _refuse(status: int, error: EngineError, **more: bool) -> Answer:
@@ -126,8 +128,12 @@ def _is_stream(request: Request) -> bool:
 
 
 def _describe(request: Request) -> str:
-    """What a request does, in two words: `up of shop`."""
+    """What a request does, and who waits for it: `up` of `shop` (process 4711)."""
     first, *rest = request.path.strip("/").split("/")
-    if first == "projects" and len(rest) > 1:
-        return f"`{rest[-1]}` of `{rest[0]}`"
-    return f"`{' '.join([first, *rest[-1:]])}`"
+    what = (
+        f"`{rest[-1]}` of `{rest[0]}`"
+        if first == "projects" and len(rest) > 1
+        else f"`{' '.join([first, *rest[-1:]])}`"
+    )
+    peer = request.connection.peer
+    return f"{what} (process {peer})" if peer else what

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -133,13 +134,54 @@ def test_work_under_way_is_finished_first_and_named(engine: Engine, copy: Path) 
 
     with upgraded(engine, copy):
         listing = shop.start("ps")
-        listing.until("waiting for the engine of another version to finish `up` of `shop`")
+        listing.until("waiting for the engine of another version to finish `up` of `shop` (process ")
         assert up.process.poll() is None
         Path(f"/proc/{web}/root/tmp/healthy").touch()
         assert up.wait() == 0
         assert listing.wait() == 0
         assert "shop-client-1" in listing.text
         assert engine.status()["version"] == NEWER
+
+
+def test_ending_what_is_waited_for_ends_the_wait(engine: Engine, copy: Path) -> None:
+    shop = engine.project(f"""
+        services:
+          web:
+            image: host
+            command: {IDLE}
+            healthcheck: {{test: "false", interval: 50ms, retries: 100000}}
+          client: {{image: host, command: {IDLE}, depends_on: {{web: {{condition: service_healthy}}}}}}
+    """)
+    up = shop.start("up", "-d")
+    eventually(lambda: len(shop.ps()) == 2)
+
+    with upgraded(engine, copy):
+        listing = shop.start("ps")
+        listing.until("end that")
+        (named,) = re.findall(r"`up` of `shop` \(process (\d+)\)", listing.text)
+        os.kill(int(named), signal.SIGTERM)
+        assert listing.wait() == 0, listing.text
+        assert up.wait() != 0
+        assert engine.status()["version"] == NEWER
+
+
+def test_an_engine_goes_on_where_the_newer_one_would_not_start(engine: Engine, copy: Path, tmp_path: Path) -> None:
+    shop = engine.project(f"services:\n  web: {{image: host, command: {IDLE}}}\n")
+    shop.up()
+    before = engine.status()
+    broken = tmp_path / "broken"
+    shutil.copytree(copy, broken)
+    with (broken / "composer" / "server" / "wiring.py").open("a") as file:
+        file.write("\nimport nosuchlibrary\n")
+
+    with upgraded(engine, broken):
+        listing = shop.compose("ps", check=True)
+        assert shop.exec("web", "echo", "hi").stdout == "hi\n"
+        assert engine.status()["engine"] == before["engine"]
+
+    assert "does not start" in listing.stderr
+    assert "nosuchlibrary" in listing.stderr
+    assert "shop-web-1" in listing.stdout
 
 
 def test_logs_are_followed_over_the_upgrade_without_a_line_lost_or_doubled(engine: Engine, copy: Path) -> None:
