@@ -57,12 +57,16 @@ def parse(text: str) -> Reference:
     """The reference that `text` means. Raises ImageError, saying which part is wrong."""
     rest, at, digest_text = text.partition("@")
     digest = Digest.parse(digest_text) if at else None
+    scheme, colons, address = text.partition("://")
+    if colons:
+        raise _invalid(text, f"it begins with `{scheme}://`", f"leave that out: `{address}`")
     # A colon belongs to a tag only behind the last slash; before it, it is a port.
     head, slash, last = rest.rpartition("/")
     last, colon, tag = last.partition(":")
     registry, repository = _split_registry(head + slash + last)
     if colon and not _TAG.fullmatch(tag):
-        raise _invalid(text, f"`{tag}` is no tag (letters, digits, `_`, `.` and `-`, at most 128)")
+        hint = "" if tag else "leave the colon out, or write a tag behind it"
+        raise _invalid(text, f"`{tag}` is no tag (letters, digits, `_`, `.` and `-`, at most 128)", hint)
     if not _REGISTRY.fullmatch(registry):
         raise _invalid(text, f"`{registry}` is no registry")
     if not repository:

@@ -23,7 +23,8 @@ def registry_named(server: str) -> str:
         return DEFAULT_REGISTRY
     host = server.removeprefix("https://").removeprefix("http://").rstrip("/")
     if not host or "/" in host or "@" in host:
-        raise UsageError(f"`{server}` is not a registry", hint="name its host: `compose login registry.example.com`")
+        meant = host.partition("/")[0].rpartition("@")[2] or "registry.example.com"
+        raise UsageError(f"`{server}` is not a registry", hint=f"name its host: `compose login {meant}`")
     return host
 
 

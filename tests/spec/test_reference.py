@@ -103,6 +103,13 @@ def test_a_name_in_capitals_is_shown_in_lower_case() -> None:
     assert caught.value.hint == "write it in lower case: `library/redis`"
 
 
+def test_an_address_instead_of_a_name_is_shown_without_its_scheme() -> None:
+    with pytest.raises(ImageError) as caught:
+        parse("https://registry.test/web:1")
+
+    assert caught.value.hint == "leave that out: `registry.test/web:1`"
+
+
 component = st.from_regex(r"[a-z0-9]{1,6}((\.|_|__|-{1,3})[a-z0-9]{1,5}){0,2}", fullmatch=True)
 repositories = st.lists(component, min_size=1, max_size=4).map("/".join)
 registries = st.sampled_from(

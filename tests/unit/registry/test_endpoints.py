@@ -130,8 +130,10 @@ def test_login_names_a_registry_as_references_do(server: str, registry: str) -> 
 
 
 def test_login_refuses_what_is_no_registry() -> None:
-    with pytest.raises(UsageError, match="not a registry"):
-        registry_named("r.test/app")
+    for server in ("r.test/app", "https://r.test/v2/", "https://ann@r.test"):
+        with pytest.raises(UsageError, match="not a registry") as caught:
+            registry_named(server)
+        assert caught.value.hint == "name its host: `compose login r.test`"
 
 
 def test_addresses_are_shown_without_secrets() -> None:
