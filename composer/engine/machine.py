@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from composer.engine.containers import Containers
 from composer.engine.loop import Loop
@@ -109,9 +110,9 @@ class Machine:
         self._rooms.store.volumes.remove(operation.name)
 
     async def remove_image(self, operation: RemoveImage) -> None:
-        images, in_use = self._rooms.images, images_in_use(self._rooms.store)
+        images, users = self._rooms.images, partial(images_in_use, self._rooms.store)
         if await asyncio.to_thread(images.entry, operation.reference) is not None:
-            await asyncio.to_thread(images.remove, operation.reference, in_use)
+            await asyncio.to_thread(images.remove, operation.reference, users)
 
     async def create_container(self, operation: CreateContainer) -> None:
         await self._containers.create(operation)

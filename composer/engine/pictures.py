@@ -18,7 +18,7 @@ from composer.image.host import is_reserved
 from composer.image.image import Image, ImageRecord
 from composer.image.importing import import_rootfs
 from composer.image.load import load
-from composer.image.prune import Criteria, choose, used_bytes
+from composer.image.prune import Criteria, choose
 from composer.image.save import save
 from composer.image.store import Store as Images
 from composer.image.store import missing
@@ -128,7 +128,7 @@ class Pictures:
         """Remove images by name or id; what was removed. Raises ImageError for the first that cannot be."""
         removed: list[str] = []
         for reference in references:
-            removed += await asyncio.to_thread(self._images.remove, reference, self.in_use(), force)
+            removed += await asyncio.to_thread(self._images.remove, reference, self.in_use, force)
         return removed
 
     async def tag(self, source: str, target: str) -> None:
@@ -149,17 +149,16 @@ class Pictures:
 
     async def prune(self, request: PruneRequest) -> PruneResult:
         """Delete what no container was made from, as far as `request` says; or only say what would go."""
-        return await asyncio.to_thread(self._prune, request, self.in_use())
+        return await asyncio.to_thread(self._prune, request)
 
-    def _prune(self, request: PruneRequest, in_use: Mapping[str, Sequence[str]]) -> PruneResult:
+    def _prune(self, request: PruneRequest) -> PruneResult:
         criteria = Criteria(request.all, request.created_before, request.labels, request.keep_storage)
-        before = self._images.list()
         if request.dry_run:
-            gone = choose(before, in_use, criteria)
+            gone = choose(self._images.list(), self.in_use(), criteria)
             return PruneResult(tuple(dict.fromkeys(_name(record) for record in gone)))
         freed = self._images.drop_blobs() if request.blobs else 0
-        removed = self._images.prune(in_use, criteria)
-        return PruneResult(removed, freed + used_bytes(before) - used_bytes(self._images.list()))
+        pruned = self._images.prune(self.in_use, criteria)
+        return PruneResult(pruned.names, freed + pruned.freed)
 
     def in_use(self) -> dict[str, list[str]]:
         """Image id -> names of the containers made from it."""

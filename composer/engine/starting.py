@@ -65,7 +65,7 @@ class Starting:
         try:
             image = self._confinement.image(record)
             _check_machine(image)
-            if not rooms.images.unpacked(image):
+            if not rooms.images.stays(image):
                 await asyncio.to_thread(rooms.images.unpack, image)
             await self._copy_root(record, image)
             sources = await self._storage.prepare(record)

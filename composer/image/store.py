@@ -9,9 +9,9 @@ trusted any more once the machine was started anew.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
@@ -26,7 +26,7 @@ from composer.image.image import Image, ImageRecord, Origin, PlatformRecord
 from composer.image.index import IndexFile, origin_of, reference_of
 from composer.image.locks import locked
 from composer.image.ownership import Ownership
-from composer.image.prune import DANGLING, Criteria, choose
+from composer.image.prune import DANGLING, Criteria, choose, used_bytes
 from composer.image.snapshot import Snapshots
 from composer.image.staging import sweep
 from composer.image.verify import check_layer, check_layers
@@ -42,6 +42,23 @@ log = logging.getLogger("composer.image")
 
 InUse = Mapping[str, Sequence[str]]
 """Image id -> names of the containers made from it."""
+Users = Callable[[], InUse]
+"""Asked when nobody adds content any more: waiting for that may take as long as a pull, and containers start meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What is gone."""
+
+    names: tuple[str, ...] = ()
+    """Of images, and their ids."""
+    freed: int = 0
+    """Bytes."""
+
+
+def nobody() -> InUse:
+    """No image is in use."""
+    return {}
 
 
 class Store:
@@ -169,17 +186,32 @@ class Store:
             self._index.name(former, reference, before.origin)
 
     def unpacked(self, image: Image) -> bool:
-        """Whether every snapshot of `image` is there: a few stats, so that a start need not wait for a thread."""
+        """Whether every snapshot of `image` is there."""
         return image.manifest is None or all(layer.is_dir() for layer in image.layers)
+
+    def stays(self, image: Image) -> bool:
+        """Whether every snapshot of `image` is there, and will be as long as `Users` name it; a start need wait for no thread.
+
+        While somebody deletes it is unknown, and so False: `unpack` waits for that.
+        """
+        try:
+            with locked(self._content_lock, shared=True, wait=False):
+                return self.unpacked(image)
+        except BlockingIOError:
+            return False
 
     def unpack(self, image: Image) -> None:
         """Make the snapshots of `image` that are missing; those that are there stay.
 
-        Raises ImageError where a layer is missing or is not what its digest, size or DiffID says.
+        Raises ImageError where the image is gone, or a layer is missing or is not what its digest, size or DiffID says.
         """
-        if image.manifest is None or self.unpacked(image):
+        if image.manifest is None:
             return
         with self.adding():
+            if self.unpacked(image):
+                return
+            if self.blobs.size(image.manifest) is None:
+                raise missing(image.name)
             manifest = Manifest.parse(self.blobs.path(image.manifest).read_bytes())
             check_layers(manifest, image.config)
             below: Digest | None = None
@@ -191,31 +223,32 @@ class Store:
                     check_layer(layer, content.digest, content.size)
                 below = chain
 
-    def remove(self, reference: str, in_use: InUse | None = None, force: bool = False) -> tuple[str, ...]:
+    def remove(self, reference: str, users: Users = nobody, force: bool = False) -> tuple[str, ...]:
         """Take a name from its image, and delete the image with its last name; what was removed, in words of names.
 
-        An image that containers in `in_use` were made from keeps its content: its last name goes only with `force`.
+        An image that containers were made from, as `users` say, keeps its content: its last name goes only with `force`.
         An id removes all names. Raises ImageError where it is missing or in use.
         """
         if host.is_reserved(reference):
             raise ImageError("cannot remove `host`: it is part of composer")
         with locked(self._content_lock):
+            in_use = users()
             entry = self._entry(reference)
             if entry is None:
                 raise self.missing(reference)
             record = self._record(entry)
             if record.damage:
-                return self._forget_damaged(entry, record, in_use or {})
+                return self._forget_damaged(entry, record, in_use)
             image = self._image(entry)
             # Asked for by id, all that leads to the image goes.
             name = reference_of(entry) if means(reference, entry) else None
             same = [item for item in self._index.read() if self._record(item).id == image.id]
             names = [other for item in same if (other := reference_of(item))]
-            users = [user for each in self._record(entry).ids for user in (in_use or {}).get(each, ())]
+            made = [user for each in self._record(entry).ids for user in in_use.get(each, ())]
             going = [other for other in names if name and _goes_with(other, name)]
-            if users and (name is None or len(names) == len(going)) and not (force and name):
-                raise _in_use(image, users)
-            if name and (users or len(names) > len(going)):
+            if made and (name is None or len(names) == len(going)) and not (force and name):
+                raise _in_use(image, made)
+            if name and (made or len(names) > len(going)):
                 for other in going:
                     self._index.unname(other)
                 return tuple(other.familiar() for other in going)
@@ -238,17 +271,19 @@ class Store:
         self._collect()
         return (name,)
 
-    def prune(self, in_use: InUse | None = None, criteria: Criteria = DANGLING) -> tuple[str, ...]:
-        """Delete the images that `criteria` chooses and no container was made from; names and ids of those deleted."""
+    def prune(self, users: Users = nobody, criteria: Criteria = DANGLING) -> Pruned:
+        """Delete the images that `criteria` chooses and no container was made from."""
         with locked(self._content_lock):
-            gone = choose(self.list(), frozenset(in_use or {}), criteria)
+            before = self.list()
+            gone = choose(before, frozenset(users()), criteria)
             entries = self._index.read()
             for entry in entries:
                 if str(entry.digest) in {record.manifest for record in gone}:
                     self._index.drop(entry)
             self._collect()
             names = [record.reference.familiar() for record in gone if record.reference]
-            return (*names, *dict.fromkeys(record.id for record in gone))
+            freed = used_bytes(before) - used_bytes(self.list())
+            return Pruned((*names, *dict.fromkeys(record.id for record in gone)), freed)
 
     def drop_blobs(self) -> int:
         """Delete the layers' blobs of images that can be pulled again and are unpacked; the bytes freed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -188,6 +189,28 @@ def test_ctrl_c_ends_a_pull_at_once_and_leaves_nothing(engine: Engine, registry:
         eventually(lambda: not list(engine.data.glob("*/.staging-*")))
         assert not (engine.data / "images/index.json").exists()
     assert "Pulled" not in up.text
+
+
+def test_pruning_that_waits_for_a_pull_spares_what_was_started_meanwhile(
+    engine: Engine, registry: Registry, tmp_path: Path
+) -> None:
+    reference = registry.push(busybox_image(tmp_path), "web:1")
+    registry.push(Made((tar(entry("a", os.urandom(200_000))),)), "slow:1")
+    shop = engine.project(f"services:\n  web:\n    image: {reference}\n")
+    shop.compose("pull", "-q", check=True)
+    with faulty_proxy(registry.port) as proxy:
+        proxy.faults.append(Fault("GET .*/blobs/", times=99, pause=0.3))
+        pull = shop.start("image", "pull", f"{proxy.name}/slow:1")
+        eventually(lambda: proxy.asked("GET .*/blobs/") == 2)
+        prune = shop.start("image", "prune", "-af")
+        lock = (engine.data / "images/.content.lock").stat().st_ino
+        eventually(lambda: re.search(rf"-> FLOCK .*:{lock} ", Path("/proc/locks").read_text()))
+        shop.up()
+        assert pull.wait() == prune.wait() == 0
+
+    assert "slow" in prune.text
+    assert shop.exec("web", "cat", "/greeting").stdout == "hello\n"
+    assert "nothing to do" in shop.compose("up", "--dry-run", check=True).stdout
 
 
 @pytest.mark.parametrize("command", [("pull",), ("up", "-d"), ("image", "pull")])

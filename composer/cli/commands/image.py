@@ -188,7 +188,8 @@ def rm(
 ) -> int:
     """Remove images."""
     session: Session = ctx.obj
-    say(*(f"Untagged: {reference}" for reference in session.client.remove_images(references, force=force)))
+    removed = session.client.remove_images(references, force=force)
+    say(*(f"{'Deleted' if each.startswith('sha256:') else 'Untagged'}: {each}" for each in removed))
     return 0
 
 

@@ -89,6 +89,8 @@ def _check(session: Session, path: Path, uses: Uses) -> int:
         raise UsageError(f"there is no `{path.name}` in {path.parent}", hint="`compose lock` makes one")
     differences = compare(lock, uses, path.read_text(), path)
     show_diagnostics(session.err, [each.diagnostic() for each in differences])
+    if not differences:
+        say(f"{path.name} is up to date")
     return 1 if differences else 0
 
 

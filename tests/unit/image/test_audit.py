@@ -91,7 +91,7 @@ def test_a_damaged_manifest_spoils_no_listing_and_can_be_removed(store: Store) -
     assert not second.damage
     assert verify(store)[0].image == "app:1"
     with pytest.raises(ImageError, match="may have been made from it"):
-        store.remove("app:1", {image.id: ["web-1"]})
-    assert store.prune() == ()
+        store.remove("app:1", lambda: {image.id: ["web-1"]})
+    assert store.prune().names == ()
     assert store.remove("app:1") == ("app:1",)
     assert [record.damage for record in store.list()] == [""]

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import threading
+import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from composer.errors import ImageError, StateError
 from composer.image.image import Image
 from composer.image.importing import import_rootfs
+from composer.image.prune import Criteria
 from composer.image.store import Store, missing
 from composer.paths import Paths
 from tests.make.image import entry, tar
@@ -48,7 +50,7 @@ def content(paths: Paths) -> list[str]:
 def test_an_empty_store_has_no_images(store: Store) -> None:
     assert store.list() == ()
     assert store.find("redis") is None
-    assert store.prune() == ()
+    assert store.prune().names == ()
 
 
 def test_an_image_is_found_by_every_spelling_of_its_name_and_by_its_id(store: Store) -> None:
@@ -170,7 +172,7 @@ def test_an_image_in_use_is_not_removed_and_its_containers_are_named(store: Stor
 
     for reference in ("app:1", image.id):
         with pytest.raises(ImageError) as caught:
-            store.remove(reference, {image.id: ["web-1", "web-2"]})
+            store.remove(reference, lambda: {image.id: ["web-1", "web-2"]})
         assert caught.value.message == "cannot remove image `app:1`: containers `web-1`, `web-2` were made from it"
     assert store.find("app:1")
 
@@ -178,12 +180,35 @@ def test_an_image_in_use_is_not_removed_and_its_containers_are_named(store: Stor
 def test_force_takes_the_name_and_leaves_the_containers_their_files(store: Store, paths: Paths) -> None:
     image = add(store, "app:1")
 
-    assert store.remove("app:1", {image.id: ["web-1"]}, force=True) == ("app:1",)
+    assert store.remove("app:1", lambda: {image.id: ["web-1"]}, force=True) == ("app:1",)
     assert names(store) == ["-"]
     assert image.layers[0].exists()
-    assert store.prune({image.id: ["web-1"]}) == ()
-    assert store.prune() == (image.id,)
+    assert store.prune(lambda: {image.id: ["web-1"]}).names == ()
+    assert store.prune().names == (image.id,)
     assert content(paths) == []
+
+
+def test_whoever_starts_a_container_while_pruning_waits_for_a_pull_keeps_the_image(store: Store) -> None:
+    image = add(store, "app:1")
+    started: list[str] = []
+    with ThreadPoolExecutor() as pool, store.adding():
+        pruning = pool.submit(store.prune, lambda: {each: ["web-1"] for each in started}, Criteria(all=True))
+        time.sleep(0.05)  # it waits: whatever it had looked at by now would be too old
+        assert store.stays(image)
+        started.append(image.id)
+    assert pruning.result().names == ()
+
+
+def test_while_somebody_deletes_nothing_is_sure_to_stay_and_what_is_gone_is_told(store: Store) -> None:
+    image = add(store, "app:1")
+    assert store.stays(image)
+    with store.deleting():
+        assert not store.stays(image)
+    store.remove("app:1")
+
+    assert not store.stays(image)
+    with pytest.raises(ImageError, match="cannot find image `app:1`"):
+        store.unpack(image)
 
 
 def test_a_missing_image_and_the_embedded_one_cannot_be_removed(store: Store) -> None:
