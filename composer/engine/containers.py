@@ -12,7 +12,7 @@ import logging
 import secrets
 import shutil
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from composer.api.messages import ContainerEvent
@@ -36,6 +36,8 @@ class Containers:
 
     def __init__(self, rooms: Rooms) -> None:
         self._rooms = rooms
+        self.on_removed: Callable[[str], None] = lambda _: None
+        """Told of each container that is no more."""
 
     async def create(self, operation: CreateContainer) -> ContainerRecord:
         """Record a container with its addresses, volumes and directories; an existing one of this hash is success.
@@ -147,6 +149,7 @@ class Containers:
         if record.one_off:
             self._rooms.networks.release(record)
         self._rooms.store.containers.remove(record.id)
+        self.on_removed(record.id)
         self._rooms.bus.publish(record.project, event(record, "destroy", self._rooms.clock.now()))
 
     def _anonymous(

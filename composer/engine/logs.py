@@ -182,6 +182,8 @@ class Logs:
             self._wakeups.unwatch(number, woken)
             reader.close()
             self._rooms.reading[record.id] -= 1
+            if not self._rooms.reading[record.id]:
+                del self._rooms.reading[record.id]
             self._rooms.bus.changed()
 
     def _begin(

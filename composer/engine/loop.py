@@ -28,6 +28,8 @@ from composer.keeper.runs import Exit
 
 log = logging.getLogger("composer.engine")
 
+_MOST_EXITS = 1000
+"""Ends of containers that are no more, remembered for those who ask late."""
 _READ_WITHIN = 10.0
 """Seconds that a client has to read the last output of a container that goes with its end."""
 
@@ -59,7 +61,8 @@ class Loop:
         self.probes: dict[str, Probe] = {}
         """The last probe of each container, for messages."""
         self.exit_codes: dict[str, int] = {}
-        """How containers ended that are removed when they end."""
+        """How containers ended that are removed when they end, the latest of them."""
+        containers.on_removed = self._forget
 
     async def start(self, name: str) -> None:
         """Start a container by hand: it begins a new life, as far as restart policies are concerned."""
@@ -72,7 +75,7 @@ class Loop:
     def exited(self, ended: Exit) -> None:
         """The keeper says that a container has ended; or something else, for which whoever started it waits."""
         if self._retired:
-            self.exit_codes[ended.id] = ended.status
+            self._remember(ended.id, ended.status)
             self._rooms.bus.changed()
             return
         if ended.journalled:
@@ -173,13 +176,22 @@ class Loop:
         if isinstance(decision, Restart):
             self._spawn(self._restart(record.id, decision.delay))
         elif record.remove_on_exit:
-            self.exit_codes[record.id] = status
+            self._remember(record.id, status)
             self._spawn(self._remove_read(record))
+
+    def _remember(self, container: str, status: int) -> None:
+        self.exit_codes[container] = status
+        while len(self.exit_codes) > _MOST_EXITS:
+            del self.exit_codes[next(iter(self.exit_codes))]
+
+    def _forget(self, container: str) -> None:
+        """A container is no more."""
+        self._histories.pop(container, None)
+        self.probes.pop(container, None)
 
     async def _remove_read(self, record: ContainerRecord) -> None:
         """Remove a container that was to go with its end, once those who read its output have done so."""
         await self._rooms.bus.until(lambda: not self._rooms.reading[record.id], _READ_WITHIN)
-        self._rooms.reading.pop(record.id, None)
         await self._containers.remove(RemoveContainer(record.id, record.name, record.service, volumes=True))
 
     async def _let_go(self, record: ContainerRecord) -> bool:
