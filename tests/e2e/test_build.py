@@ -450,6 +450,33 @@ def test_what_is_saved_arrives_while_a_changed_project_is_being_built(shop: Proj
     watch.wait()
 
 
+def test_what_is_saved_arrives_while_what_was_missed_is_being_built(shop: Project) -> None:
+    shop.write(
+        WATCHED.format(idle=IDLE)
+        + f"""\
+  job:
+    image: busybox
+    command: {IDLE}
+    develop: {{watch: [{{action: sync, path: ./job, target: /job}}]}}
+"""
+    )
+    (shop.directory / "job").mkdir()
+    shop.up()
+    write(shop, "Dockerfile", "FROM busybox\nCOPY src /app\nRUN sleep 1000\n")
+    watch = shop.start("watch", "--no-up")
+    watch.until("build/web")
+
+    arrived = ("exec", "-T", "job", "cat", "/job/a")
+    write(shop, "job/a", "one")
+    eventually(lambda: shop.compose(*arrived).stdout == "one", 20, lambda: watch.text)
+
+    write(shop, "Dockerfile", "FROM busybox\nCOPY src /app\n")
+    watch.until("applied")
+    assert shop.compose("watch", "--verify").code == 0
+    watch.interrupt()
+    watch.wait()
+
+
 def test_services_that_share_an_image_are_rebuilt_together_and_nothing_old_is_kept(shop: Project) -> None:
     shop.write(WATCHED.format(idle=IDLE) + f"  worker: {{build: ., command: {IDLE}, stop_grace_period: 0s}}\n")
     watch = shop.start("watch")

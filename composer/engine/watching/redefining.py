@@ -1,4 +1,4 @@
-"""Making a changed project real while its files go on being watched: images may have to be pulled and built for it."""
+"""Making a project real while its files are being watched: images may have to be pulled and built for it."""
 
 from __future__ import annotations
 

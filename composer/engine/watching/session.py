@@ -58,6 +58,10 @@ class Session:
         self._ready = asyncio.Event()
         self._asked = asyncio.Event()
         self._is_asked_anew = False
+        self._is_unapplied = False
+        """Whether the project says something that has not been made so."""
+        self._is_behind = True
+        """Whether what was to be built while nobody watched may not have been."""
         self._looks: list[asyncio.Future[None]] = []
         """Who waits for another look at everything."""
         self._task: asyncio.Task[None] | None = None
@@ -162,7 +166,7 @@ class Session:
         definition = acting.definition
         manifest = Manifest(self._tools.ledger, self.name, definition.rules.rules)
         known: Mapping[Identity, Mapping[str, Entry]]
-        if is_first := self._seen is None:
+        if self._seen is None:
             known = await asyncio.to_thread(manifest.entries)
             seen = manifest.seen(known) if self._resumed else {}
         else:
@@ -177,11 +181,12 @@ class Session:
             await self._begin(acting, manifest, sight, changes, found)
             await asyncio.to_thread(manifest.begin, sight.watched, known, found.changed)
             del known
-            if is_first:
-                await acting.build_what_was_missed()
-            if not self._is_asked_anew:
-                self._ready.set()
+            # Beside the turns: to build may take its time, and what is saved meanwhile is to arrive.
             redefining = Redefining(lambda apply: self._redefine(acting, sight, apply))
+            if self._is_unapplied or self._is_behind:
+                redefining.begin(apply=self._is_unapplied)
+            else:
+                self._be_ready()
             try:
                 while not await self._turn(acting, sight, changes, redefining):
                     pass
@@ -277,25 +282,38 @@ class Session:
 
     async def _is_outdated(self, acting: Acting, sight: Sight, found: Found) -> bool:
         """Whether what is watched by was no longer what the files say when listening began; then it is from now on."""
-        if found.redefined or found.ignoring:
-            return await self._redefine(acting, sight, found.redefined)
-        if not sight.is_partly_new:
+        if not (found.redefined or found.ignoring or sight.is_partly_new):
             return False
-        definition = await self._read()
-        if definition is None or definition.is_as(sight.definition):
-            return False
-        await acting.apply(definition)
-        return True
-
-    async def _redefine(self, acting: Acting, sight: Sight, apply: bool) -> bool:
-        """Go by what the files say now, and with `apply` make it so; False where the rules are what they were."""
         definition = await self._read()
         if definition is None:
             return False
-        if apply:
-            await acting.apply(definition)
         acting.definition = definition
-        return not definition.is_as(sight.definition) or sight.is_ignoring_otherwise()
+        is_changed = not definition.is_as(sight.definition)
+        self._is_unapplied |= found.redefined or is_changed
+        return is_changed or (found.ignoring and sight.is_ignoring_otherwise())
+
+    async def _redefine(self, acting: Acting, sight: Sight, apply: bool) -> bool:
+        """Go by what the files say now, and with `apply` make it so; False where the rules are what they were.
+
+        Then what was missed is built: not by rules that are to be read anew.
+        """
+        if (definition := await self._read()) is not None:
+            if apply:
+                await acting.apply(definition)
+                self._is_unapplied = False
+            acting.definition = definition
+            if not definition.is_as(sight.definition) or sight.is_ignoring_otherwise():
+                return True
+        if self._is_behind:
+            await acting.build_what_was_missed()
+            self._is_behind = False
+        self._be_ready()
+        return False
+
+    def _be_ready(self) -> None:
+        """Everything is in sync by the rules there are, unless there is a request for others."""
+        if not self._is_asked_anew:
+            self._ready.set()
 
     async def _read(self) -> Definition | None:
         """What the files say now; None, and told, when they cannot be read."""
