@@ -10,6 +10,15 @@ import pytest
 from tests.e2e.harness import IDLE, Engine
 from tests.make.ports import free_port
 
+
+@pytest.fixture(params=["engine", "ordinary"])
+def anybodys(request: pytest.FixtureRequest) -> Engine:
+    """The engine of root, and that of an ordinary user."""
+    found = request.getfixturevalue(request.param)
+    assert isinstance(found, Engine)
+    return found
+
+
 FILES = {
     "broken YAML": ("services:\n  web: [\n", ["compose.yaml:"]),
     "a tab": ("services:\n\tweb:\n", ["tab", "compose.yaml:2"]),
@@ -83,9 +92,9 @@ SERVICES = {
 
 
 @pytest.mark.parametrize("case", SERVICES)
-def test_what_cannot_start_says_why_and_what_to_try(engine: Engine, case: str) -> None:
+def test_what_cannot_start_says_why_and_what_to_try(anybodys: Engine, case: str) -> None:
     service, words, code = SERVICES[case]
-    shop = engine.project(f"services:\n  web: {service}\n")
+    shop = anybodys.project(f"services:\n  web: {service}\n")
     (shop.directory / "run.sh").write_bytes(b"#!/bin/sh\r\necho\r\n")
     (shop.directory / "run.sh").chmod(0o755)
 
@@ -98,8 +107,8 @@ def test_what_cannot_start_says_why_and_what_to_try(engine: Engine, case: str) -
         assert word in result.stderr, str(result)
 
 
-def test_a_command_that_cannot_run_in_a_container_says_why(engine: Engine) -> None:
-    shop = engine.project(f"services:\n  web: {{image: host, command: {IDLE}}}\n")
+def test_a_command_that_cannot_run_in_a_container_says_why(anybodys: Engine) -> None:
+    shop = anybodys.project(f"services:\n  web: {{image: host, command: {IDLE}}}\n")
     shop.up()
 
     missing = shop.compose("exec", "-T", "web", "ls -l")
@@ -111,24 +120,36 @@ def test_a_command_that_cannot_run_in_a_container_says_why(engine: Engine) -> No
     assert "`/etc` cannot be executed (permission denied" in directory.stderr
 
 
-def test_a_taken_port_names_its_holder_and_nothing_half_started_stays(engine: Engine) -> None:
+def test_a_taken_port_names_its_holder_and_nothing_half_started_stays(anybodys: Engine) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        shop = engine.project(f"services:\n  web: {{image: host, command: {IDLE}, ports: ['127.0.0.1:{port}:80']}}\n")
+        shop = anybodys.project(f"services:\n  web: {{image: host, command: {IDLE}, ports: ['127.0.0.1:{port}:80']}}\n")
 
         result = shop.compose("up", "-d")
 
         assert result.code == 1
         assert str(port) in result.stderr
-        assert "pid" in result.stderr, str(result)
+        assert ("another user" if anybodys.uid else "pid") in result.stderr, str(result)
         assert shop.container("web")["State"] == "created"
     shop.up()
     assert shop.container("web")["State"] == "running"
 
 
-def test_a_port_of_another_project_is_named_by_its_service(engine: Engine) -> None:
+def test_a_port_that_is_roots_is_refused_with_what_to_do(ordinary: Engine) -> None:
+    if int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text()) <= 7:
+        pytest.skip("needs ports that are root's")
+    shop = ordinary.project(f"services:\n  web: {{image: host, command: {IDLE}, ports: ['7:80']}}\n")
+
+    result = shop.compose("up", "-d")
+
+    assert result.code == 1
+    assert "`7/tcp`" in result.stderr or "`0.0.0.0:7/tcp`" in result.stderr, str(result)
+    assert "ip_unprivileged_port_start" in result.stderr
+
+
+def test_a_port_of_another_project_is_named_by_its_service(anybodys: Engine) -> None:
     text = f"services:\n  web: {{image: host, command: {IDLE}, ports: ['{free_port()}:80']}}\n"
-    one, two = engine.project(text, name="one"), engine.project(text, name="two")
+    one, two = anybodys.project(text, name="one"), anybodys.project(text, name="two")
     one.up()
 
     result = two.compose("up", "-d")
@@ -139,9 +160,9 @@ def test_a_port_of_another_project_is_named_by_its_service(engine: Engine) -> No
     assert two.container("web")["State"] == "running"
 
 
-def test_two_services_on_one_port_are_told_of_each_other(engine: Engine) -> None:
+def test_two_services_on_one_port_are_told_of_each_other(anybodys: Engine) -> None:
     port = free_port()
-    shop = engine.project(
+    shop = anybodys.project(
         f"services:\n  a: {{image: host, command: {IDLE}, ports: ['{port}:80']}}\n"
         f"  b: {{image: host, command: {IDLE}, ports: ['{port}:80']}}\n"
     )
@@ -153,9 +174,9 @@ def test_two_services_on_one_port_are_told_of_each_other(engine: Engine) -> None
     assert "Traceback" not in result.output
 
 
-def test_a_container_name_of_another_project_is_refused(engine: Engine) -> None:
+def test_a_container_name_of_another_project_is_refused(anybodys: Engine) -> None:
     text = f"services:\n  web: {{image: host, command: {IDLE}, container_name: only}}\n"
-    one, two = engine.project(text, name="one"), engine.project(text, name="two")
+    one, two = anybodys.project(text, name="one"), anybodys.project(text, name="two")
     one.up()
 
     result = two.compose("up", "-d")
@@ -205,8 +226,8 @@ def test_a_service_that_is_not_there_is_named(engine: Engine, command: str) -> N
     assert "Traceback" not in result.output
 
 
-def test_a_data_directory_that_cannot_be_made_is_named(engine: Engine) -> None:
-    shop = engine.project(f"services:\n  web: {{image: host, command: {IDLE}}}\n")
+def test_a_data_directory_that_cannot_be_made_is_named(anybodys: Engine) -> None:
+    shop = anybodys.project(f"services:\n  web: {{image: host, command: {IDLE}}}\n")
 
     result = shop.compose("up", "-d", environment={"COMPOSER_DATA": "/proc/nosuch/data"})
 
