@@ -1,6 +1,7 @@
 """Decompressing readers, chosen by the first bytes: gzip (isal), zstd, xz, bzip2 or none.
 
-Media types are not consulted: they are often wrong, and the magic numbers never are.
+Media types are not consulted: they are often wrong, and the magic numbers never are. The libraries are imported when there is
+something to decompress: an engine that pulls nothing does without their megabyte.
 """
 
 from __future__ import annotations
@@ -10,24 +11,13 @@ import lzma
 import zlib
 from typing import BinaryIO, Protocol, cast
 
-import zstandard
-from isal import igzip, isal_zlib
-
 GZIP, ZSTD, XZ, BZIP2, NONE = "gzip", "zstd", "xz", "bzip2", ""
 
 _MAGIC = ((b"\x1f\x8b", GZIP), (b"\x28\xb5\x2f\xfd", ZSTD), (b"\xfd7zXZ\x00", XZ), (b"BZh", BZIP2))
 MAGIC_LENGTH = 6
 
-# What the libraries raise for damaged data; `OSError` is gzip's and bzip2's.
-DAMAGE: tuple[type[Exception], ...] = (
-    EOFError,
-    OSError,
-    ValueError,
-    zlib.error,
-    cast("type[Exception]", isal_zlib.error),
-    lzma.LZMAError,
-    zstandard.ZstdError,
-)
+DAMAGE: tuple[type[Exception], ...] = (EOFError, OSError, ValueError, zlib.error, lzma.LZMAError)
+"""What reading damaged data raises; `OSError` is gzip's and bzip2's own, and ours for those of libraries."""
 
 
 class Readable(Protocol):
@@ -46,8 +36,7 @@ def decompressed(source: BinaryIO, kind: str) -> Readable:
     """The content of `source`, several members or frames after each other included. `read` raises one of `DAMAGE`."""
     match kind:
         case "gzip":
-            reader = igzip.IGzipFile(fileobj=source, mode="rb")  # type: ignore[no-untyped-call]  # not annotated
-            return cast("Readable", reader)
+            return _Gzip(source)
         case "zstd":
             return _Zstandard(source)
         case "xz":
@@ -58,6 +47,20 @@ def decompressed(source: BinaryIO, kind: str) -> Readable:
             return source
 
 
+class _Gzip:
+    def __init__(self, source: BinaryIO) -> None:
+        from isal import igzip, isal_zlib
+
+        self._reader = igzip.IGzipFile(fileobj=source, mode="rb")  # type: ignore[no-untyped-call]  # not annotated
+        self._error = cast("type[Exception]", isal_zlib.error)
+
+    def read(self, size: int, /) -> bytes:
+        try:
+            return self._reader.read(size)
+        except self._error as error:
+            raise OSError(str(error)) from error
+
+
 class _Zstandard:
     """The library's own reader takes a frame that breaks off for the end of the data; this one does not."""
 
@@ -65,7 +68,10 @@ class _Zstandard:
     _STEP = 4096
 
     def __init__(self, source: BinaryIO) -> None:
+        import zstandard
+
         self._source = source
+        self._error = zstandard.ZstdError
         # Frames that want more memory than the `zstd` tool allows by default are refused.
         self._decompressor = zstandard.ZstdDecompressor(max_window_size=1 << 27)
         self._frame = self._decompressor.decompressobj()
@@ -83,6 +89,9 @@ class _Zstandard:
                     raise EOFError("the data ends in the middle")
                 return b""
             self._inside = True
-            self._ready = self._frame.decompress(data)
+            try:
+                self._ready = self._frame.decompress(data)
+            except self._error as error:
+                raise OSError(str(error)) from error
         data, self._ready = self._ready[:size], self._ready[size:]
         return data
