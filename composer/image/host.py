@@ -10,7 +10,6 @@ It has no digest, because its content is whatever is installed; its layer is nam
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -195,26 +194,6 @@ def _survey_as_of(machine: Path, _: tuple[int, ...]) -> tuple[Skeleton, tuple[Ho
 def _stamps(machine: Path) -> tuple[int, ...]:
     directories = ("", "etc", "etc/pki", "etc/pki/tls", "etc/ssl")
     return tuple(path.stat().st_mtime_ns for name in directories if (path := machine / name).is_dir())
-
-
-def available(commands: Iterable[str], machine: Path = Path("/")) -> dict[str, str | None]:
-    """Where the image `host` has each of `commands`, None for those it has not.
-
-    A program that this machine has elsewhere than below `/usr` (pyenv, nix, a home directory) is not in the image, nor
-    is one in `/usr` that is only a symlink to such a place.
-    """
-    _, binds = survey(machine)
-    visible = tuple(bind.source.resolve() for bind in binds)
-    return {command: _find(command, machine, visible) for command in commands}
-
-
-def _find(command: str, machine: Path, visible: tuple[Path, ...]) -> str | None:
-    for directory in PATH:
-        path = machine / directory.lstrip("/") / command
-        real = path.resolve()
-        if real.is_file() and os.access(real, os.X_OK) and any(real.is_relative_to(place) for place in visible):
-            return f"{directory}/{command}"
-    return None
 
 
 def _allowed(etc: Path) -> Iterable[Path]:
