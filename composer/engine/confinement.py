@@ -9,9 +9,9 @@ from composer.engine.records import ContainerRecord
 from composer.engine.rooms import Rooms
 from composer.engine.translate import seccomp_profile
 from composer.errors import ContainerError
+from composer.image.catalogue import missing
 from composer.image.image import Image
 from composer.image.root import read_file
-from composer.image.store import missing
 from composer.oci.runtime_spec import LinuxResources
 from composer.runtime import seccomp, user
 from composer.runtime.cgroup import Cgroup

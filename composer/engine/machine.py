@@ -36,6 +36,7 @@ from composer.engine.world import (
     State,
 )
 from composer.errors import ContainerError, KeeperLostError
+from composer.image.remove import remove
 from composer.runtime import signals
 
 _LAST_LINES = 10
@@ -112,7 +113,7 @@ class Machine:
     async def remove_image(self, operation: RemoveImage) -> None:
         images, users = self._rooms.images, partial(images_in_use, self._rooms.store)
         if await asyncio.to_thread(images.entry, operation.reference) is not None:
-            await asyncio.to_thread(images.remove, operation.reference, users)
+            await asyncio.to_thread(remove, images, operation.reference, users)
 
     async def create_container(self, operation: CreateContainer) -> None:
         await self._containers.create(operation)

@@ -14,14 +14,15 @@ from composer.engine.configure import image_reference
 from composer.engine.store import Store
 from composer.errors import Diagnostic, ImageError, ProjectError, Severity
 from composer.image.audit import Damage, verify
+from composer.image.catalogue import missing
 from composer.image.host import is_reserved
 from composer.image.image import Image, ImageRecord
 from composer.image.importing import import_rootfs
 from composer.image.load import load
 from composer.image.prune import Criteria, choose
+from composer.image.remove import drop_blobs, prune, remove
 from composer.image.save import save
 from composer.image.store import Store as Images
-from composer.image.store import missing
 from composer.lock.pins import Pin, Pins
 from composer.oci.platform import parse_platform
 from composer.project.model import Project, Service
@@ -128,7 +129,7 @@ class Pictures:
         """Remove images by name or id; what was removed. Raises ImageError for the first that cannot be."""
         removed: list[str] = []
         for reference in references:
-            removed += await asyncio.to_thread(self._images.remove, reference, self.in_use, force)
+            removed += await asyncio.to_thread(remove, self._images, reference, self.in_use, force)
         return removed
 
     async def tag(self, source: str, target: str) -> None:
@@ -156,8 +157,8 @@ class Pictures:
         if request.dry_run:
             gone = choose(self._images.list(), self.in_use(), criteria)
             return PruneResult(tuple(dict.fromkeys(_name(record) for record in gone)))
-        freed = self._images.drop_blobs() if request.blobs else 0
-        pruned = self._images.prune(self.in_use, criteria)
+        freed = drop_blobs(self._images) if request.blobs else 0
+        pruned = prune(self._images, self.in_use, criteria)
         return PruneResult(pruned.names, freed + pruned.freed)
 
     def in_use(self) -> dict[str, list[str]]:

@@ -1,6 +1,7 @@
 """Images at rest: stored, named, checked, unpacked; never run.
 
-* `store.Store`          every image: find, list, tag, remove, unpack; an OCI image layout that other tools read in place
+* `store.Store`          every image: add, tag, unpack; an OCI image layout that other tools read in place
+* `catalogue.Catalogue`  the same, for whoever only reads: find, list; `remove` takes images out
 * `image.Image`          what the rest of composer sees: id, config, and the snapshots that overlay stacks
 * `importing` `load`     images from root file systems, and from what other tools saved
 * `materialise`          layers of images built here, which are snapshots only, as blobs

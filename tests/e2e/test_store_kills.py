@@ -17,6 +17,7 @@ from composer.image.audit import verify
 from composer.image.importing import import_rootfs
 from composer.image.load import load
 from composer.image.prune import Criteria
+from composer.image.remove import prune
 from composer.image.save import save
 from composer.image.store import Store
 from composer.paths import Paths
@@ -70,7 +71,7 @@ def test_whatever_is_killed_the_store_is_whole_and_the_next_command_carries_on(
         lambda: load(store, archive),
         lambda: import_rootfs(store, archive.parent / "rootfs.tar", "imported"),
         lambda: save(store, ["app:1"], tmp_path / "saved.tar"),
-        lambda: store.prune(criteria=Criteria(all=True)),
+        lambda: prune(store, criteria=Criteria(all=True)),
     ]
     for _ in range(4):
         killed_after(chance.uniform(0, whole), chance.choice(works))

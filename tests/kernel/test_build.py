@@ -18,6 +18,7 @@ from composer.build.options import BuildOptions
 from composer.engine.records import Lease
 from composer.engine.store import lease_key
 from composer.errors import BuildError
+from composer.image.remove import prune, remove
 from composer.image.root import is_directory
 from tests.kernel.builders import Yard, content, run
 from tests.kernel.keepers import House
@@ -210,14 +211,14 @@ def test_steps_stay_cached_when_their_image_goes_and_go_when_the_cache_is_pruned
         dockerfile = "FROM busybox\nRUN echo one > /one\nRUN echo two > /two\n"
         images, housekeeping = yard.engine.rooms.images, yard.engine.workshop().builder.housekeeping
         image = await yard.build(dockerfile)
-        images.remove("built:1")
+        remove(images, "built:1")
         await yard.build(dockerfile)
         assert yard.ran() == []
         assert (housekeeping.usage().steps, housekeeping.usage().reclaimable) == (2, 0)
 
         assert housekeeping.prune() == 0
         assert content(image, "/two") == "two\n"
-        images.remove("built:1")
+        remove(images, "built:1")
 
         assert len(list(images.snapshots.all())) == 1
         await yard.build(dockerfile)
@@ -365,7 +366,7 @@ def test_a_cache_in_a_directory_serves_whoever_has_it(yard: Yard, mode: str) -> 
     async def scenario(yard: Yard) -> None:
         first = await yard.build(TWO_STAGES, cache_to=(f"type=local,dest={cache},mode={mode}",))
         assert yard.engine.rooms.images.find("cache") is None
-        yard.engine.rooms.images.remove("built:1")
+        remove(yard.engine.rooms.images, "built:1")
         yard.engine.workshop().builder.housekeeping.prune()
 
         image = await yard.build(TWO_STAGES, cache_from=(f"type=local,src={cache}",))
@@ -384,7 +385,7 @@ def test_a_cache_is_taken_again_when_what_was_taken_is_gone(yard: Yard) -> None:
     async def scenario(yard: Yard) -> None:
         await yard.build(TWO_STAGES, cache_to=(f"type=local,dest={cache},mode=max",))
         for _ in range(2):
-            yard.engine.rooms.images.remove("built:1")
+            remove(yard.engine.rooms.images, "built:1")
             yard.engine.workshop().builder.housekeeping.prune()
 
             await yard.build(TWO_STAGES, cache_from=(f"type=local,src={cache}",))
@@ -457,7 +458,7 @@ def test_whoever_waits_for_builds_to_end_does_not_keep_them_from_it(yard: Yard) 
         build = asyncio.create_task(yard.build("FROM busybox\nRUN echo begun; sleep 0.3\nCOPY hello.txt /\n"))
         await yard.until("begun")
         images = yard.engine.rooms.images
-        pruning = [asyncio.create_task(asyncio.to_thread(images.prune)) for _ in range(20)]
+        pruning = [asyncio.create_task(asyncio.to_thread(prune, images)) for _ in range(20)]
 
         image = await asyncio.wait_for(build, PATIENCE)
 

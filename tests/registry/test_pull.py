@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from composer.errors import ImageError, RegistryError
+from composer.image.remove import remove
 from composer.kernel.filesystem import synchronise
 from composer.oci import media_types
 from composer.oci.config import chain_ids
@@ -143,7 +144,7 @@ def test_what_is_pulled_by_digest_gets_its_tags_name_if_no_other_image_has_it(ho
     assert not again.changed
     assert text_of(home, name) == "second"
     assert text_of(home, f"{name}@{first}") == "first"
-    home.store.remove(name)
+    remove(home.store, name)
     assert text_of(home, f"{name}@{first}") == "first"
 
 
@@ -151,7 +152,7 @@ def test_with_its_tag_goes_what_it_was_pulled_by(home: Home, registry: Registry)
     name = registry.push(image("first"), "going:1")
 
     home.pull(name, digest=Digest.of(image("first").manifest.to_bytes()))
-    home.store.remove(name)
+    remove(home.store, name)
 
     assert home.store.list() == ()
 

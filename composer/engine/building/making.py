@@ -28,9 +28,10 @@ from composer.engine.records import BuildRecord
 from composer.engine.store import Store
 from composer.engine.world import DesiredNetwork
 from composer.errors import StateError
+from composer.image.catalogue import missing
 from composer.image.image import Image
+from composer.image.remove import remove
 from composer.image.store import Store as Images
-from composer.image.store import missing
 from composer.oci.platform import parse_platform
 
 _SOON = 1.0
@@ -114,7 +115,7 @@ class Making:
             await asyncio.to_thread(check_same, name, first, second)
         finally:
             if second.id != first.id:
-                await asyncio.to_thread(self._images.remove, second.id)
+                await asyncio.to_thread(remove, self._images, second.id)
 
     async def check(self, operations: Sequence[BuildImage], errand: Errand) -> tuple[LintFinding, ...]:
         """What BuildKit's rules have to say about the Dockerfiles of these builds."""

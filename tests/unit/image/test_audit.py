@@ -8,6 +8,7 @@ from composer.errors import ImageError
 from composer.image.audit import verify
 from composer.image.image import Image
 from composer.image.importing import import_rootfs
+from composer.image.remove import prune, remove
 from composer.image.store import Store
 from composer.oci.manifest import Manifest
 from composer.paths import Paths
@@ -91,7 +92,7 @@ def test_a_damaged_manifest_spoils_no_listing_and_can_be_removed(store: Store) -
     assert not second.damage
     assert verify(store)[0].image == "app:1"
     with pytest.raises(ImageError, match="may have been made from it"):
-        store.remove("app:1", lambda: {image.id: ["web-1"]})
-    assert store.prune().names == ()
-    assert store.remove("app:1") == ("app:1",)
+        remove(store, "app:1", lambda: {image.id: ["web-1"]})
+    assert prune(store).names == ()
+    assert remove(store, "app:1") == ("app:1",)
     assert [record.damage for record in store.list()] == [""]

@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 
 from composer.errors import ImageError, StateError
+from composer.image.catalogue import missing
 from composer.image.image import Image
 from composer.image.importing import import_rootfs
 from composer.image.prune import Criteria
-from composer.image.store import Store, missing
+from composer.image.remove import prune, remove
+from composer.image.store import Store
 from composer.paths import Paths
 from tests.make.image import entry, tar
 
@@ -50,7 +52,7 @@ def content(paths: Paths) -> list[str]:
 def test_an_empty_store_has_no_images(store: Store) -> None:
     assert store.list() == ()
     assert store.find("redis") is None
-    assert store.prune().names == ()
+    assert prune(store).names == ()
 
 
 def test_an_image_is_found_by_every_spelling_of_its_name_and_by_its_id(store: Store) -> None:
@@ -76,7 +78,7 @@ def test_the_stamp_changes_when_a_name_may_lead_elsewhere(store: Store) -> None:
     stamps.append(store.stamp())
     store.tag("app:1", "app:2")
     stamps.append(store.stamp())
-    store.remove("app:1")
+    remove(store, "app:1")
     stamps.append(store.stamp())
 
     assert len(set(stamps)) == len(stamps)
@@ -102,7 +104,7 @@ def test_a_name_that_is_nearly_right_is_put_right(store: Store, typed: str, mean
     add(store, "redis:7")
     add(store, "docker.io/library/nginx:latest", "other")
 
-    for refused in (lambda: store.remove(typed), lambda: store.tag(typed, "x")):
+    for refused in (lambda: remove(store, typed), lambda: store.tag(typed, "x")):
         with pytest.raises(ImageError) as caught:
             refused()
         assert caught.value.hint.startswith(f"did you mean `{meant}`? Otherwise `compose" if meant else "`compose")
@@ -141,9 +143,9 @@ def test_the_last_name_takes_the_content_with_it(store: Store, paths: Paths) -> 
     image = add(store, "app:1")
     store.tag("app:1", "app:2")
 
-    assert store.remove("app:1") == ("app:1",)
+    assert remove(store, "app:1") == ("app:1",)
     assert store.find("app:2")
-    assert store.remove("app:2") == ("app:2", image.id)
+    assert remove(store, "app:2") == ("app:2", image.id)
     assert names(store) == []
     assert content(paths) == []
 
@@ -152,7 +154,7 @@ def test_an_id_removes_all_names(store: Store, paths: Paths) -> None:
     image = add(store, "app:1")
     store.tag("app:1", "app:2")
 
-    assert store.remove(image.id[7:19]) == ("app:1", "app:2", image.id)
+    assert remove(store, image.id[7:19]) == ("app:1", "app:2", image.id)
     assert content(paths) == []
 
 
@@ -160,7 +162,7 @@ def test_what_another_image_uses_stays(store: Store) -> None:
     first = add(store, "app:1")
     path = store.layout.parent.parent / "rootfs.tar"
     second = import_rootfs(store, path, "app:2", ["CMD other"])  # the same layer
-    store.remove("app:1")
+    remove(store, "app:1")
 
     assert first.layers == second.layers
     assert (second.layers[0] / "file").exists()
@@ -172,7 +174,7 @@ def test_an_image_in_use_is_not_removed_and_its_containers_are_named(store: Stor
 
     for reference in ("app:1", image.id):
         with pytest.raises(ImageError) as caught:
-            store.remove(reference, lambda: {image.id: ["web-1", "web-2"]})
+            remove(store, reference, lambda: {image.id: ["web-1", "web-2"]})
         assert caught.value.message == "cannot remove image `app:1`: containers `web-1`, `web-2` were made from it"
     assert store.find("app:1")
 
@@ -180,11 +182,11 @@ def test_an_image_in_use_is_not_removed_and_its_containers_are_named(store: Stor
 def test_force_takes_the_name_and_leaves_the_containers_their_files(store: Store, paths: Paths) -> None:
     image = add(store, "app:1")
 
-    assert store.remove("app:1", lambda: {image.id: ["web-1"]}, force=True) == ("app:1",)
+    assert remove(store, "app:1", lambda: {image.id: ["web-1"]}, force=True) == ("app:1",)
     assert names(store) == ["-"]
     assert image.layers[0].exists()
-    assert store.prune(lambda: {image.id: ["web-1"]}).names == ()
-    assert store.prune().names == (image.id,)
+    assert prune(store, lambda: {image.id: ["web-1"]}).names == ()
+    assert prune(store).names == (image.id,)
     assert content(paths) == []
 
 
@@ -192,7 +194,7 @@ def test_whoever_starts_a_container_while_pruning_waits_for_a_pull_keeps_the_ima
     image = add(store, "app:1")
     started: list[str] = []
     with ThreadPoolExecutor() as pool, store.adding():
-        pruning = pool.submit(store.prune, lambda: {each: ["web-1"] for each in started}, Criteria(all=True))
+        pruning = pool.submit(prune, store, lambda: {each: ["web-1"] for each in started}, Criteria(all=True))
         time.sleep(0.05)  # it waits: whatever it had looked at by now would be too old
         assert store.stays(image)
         started.append(image.id)
@@ -204,7 +206,7 @@ def test_while_somebody_deletes_nothing_is_sure_to_stay_and_what_is_gone_is_told
     assert store.stays(image)
     with store.deleting():
         assert not store.stays(image)
-    store.remove("app:1")
+    remove(store, "app:1")
 
     assert not store.stays(image)
     with pytest.raises(ImageError, match="cannot find image `app:1`"):
@@ -214,7 +216,7 @@ def test_while_somebody_deletes_nothing_is_sure_to_stay_and_what_is_gone_is_told
 def test_a_missing_image_and_the_embedded_one_cannot_be_removed(store: Store) -> None:
     for reference, why in (("nothing", "cannot find image `nothing`"), ("host", "part of composer")):
         with pytest.raises(ImageError, match=why):
-            store.remove(reference)
+            remove(store, reference)
 
 
 def test_a_lost_snapshot_is_unpacked_again(store: Store) -> None:
@@ -286,7 +288,7 @@ def add_many(data: Path, process: int) -> None:
         import_rootfs(store, path, f"app:{process}-{number}")
         import_rootfs(store, path, "app:shared")
         if number % 2:
-            store.remove(f"app:{process}-{number}")
+            remove(store, f"app:{process}-{number}")
 
 
 def test_processes_may_add_and_remove_at_once(tmp_path: Path) -> None:
