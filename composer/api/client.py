@@ -19,7 +19,7 @@ from composer.api import messages
 from composer.api.answers import decoded, project_target, refusal
 from composer.api.codec import encode
 from composer.api.connection import EngineLost, Response, send
-from composer.api.starter import ensure_engine
+from composer.api.starter import check_socket_path, ensure_engine
 from composer.api.streams import ATTEMPTS, EventStream, LogOptions, LogStream
 from composer.api.succession import SUCCESSIONS, await_successor
 from composer.edition import ANY, edition
@@ -261,6 +261,7 @@ class Client:
             raise self._unreachable(error) from error
 
     def _send(self, method: str, target: str, body: bytes, *, upgrade: bool) -> Response:
+        check_socket_path(self._paths.engine_socket)
         return send(self._paths.engine_socket, method, target, body, upgrade=upgrade, edition=self._edition)
 
     def _unreachable(self, error: Exception) -> EngineError:

@@ -128,7 +128,8 @@ def _make_directory(path: Path) -> None:
     except PermissionError as error:
         raise _not_ours(path) from error
     except OSError as error:
-        raise HostError(f"cannot make `{path}`: {os.strerror(error.errno or errno.EIO)}") from error
+        why = "it is there and no directory" if isinstance(error, FileExistsError) else os.strerror(error.errno or 0)
+        raise HostError(f"cannot make the directory `{path}`: {why[:1].lower()}{why[1:]}") from error
 
 
 def _not_ours(path: Path) -> HostError:

@@ -25,6 +25,7 @@ CHECKS: tuple[Callable[[Mapping, Report], None], ...] = (
     clashes.places,
     clashes.replicas,
     clashes.container_names,
+    clashes.host_names,
     clashes.network_modes,
     clashes.namespaces,
     clashes.protocols,

@@ -17,6 +17,9 @@ from composer.project.merged import (
 )
 from composer.project.report import Report
 
+HOST_NAME_MAX = 64
+"""Of limits.h."""
+
 
 def has_services(tree: Mapping, report: Report) -> None:
     """There must be something to start."""
@@ -93,6 +96,16 @@ def container_names(tree: Mapping, report: Report) -> None:
             message = f"services.{name}.container_name: `{wanted}` is also the name of `{seen[wanted]}`'s container"
             report.refuse(message, service.entries["container_name"].mark)
         seen.setdefault(wanted, name)
+
+
+def host_names(tree: Mapping, report: Report) -> None:
+    """The kernel keeps so much of a name, and refuses a longer one (`sethostname(2)`)."""
+    for name, service in services_of(tree).items():
+        for key in ("hostname", "domainname"):
+            length = len((text_of(service, key) or "").encode())
+            if length > HOST_NAME_MAX:
+                message = f"services.{name}.{key} has {length} bytes, and Linux allows {HOST_NAME_MAX}"
+                report.refuse(message, service.entries[key].mark, hint="shorten it")
 
 
 def network_modes(tree: Mapping, report: Report) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from composer.api import starter
+from composer.api.client import Client
 from composer.errors import HostError
 from composer.paths import Paths
 
@@ -95,3 +96,16 @@ def test_a_keeper_that_cannot_start_is_told_with_its_words_and_given_no_secrets(
 
     words = "\n  keeper.log: 0\n  keeper.log: no such module"
     assert done.stdout == f"cannot start the engine: its keeper ended{words}{words}\n"
+
+
+def test_a_file_where_a_directory_should_be_is_told(tmp_path: Path) -> None:
+    (tmp_path / "data").touch()
+    paths = Paths(tmp_path / "data", tmp_path / "run")
+
+    with pytest.raises(HostError, match=r"cannot make the directory `.*/data`: it is there and no directory"):
+        starter.ensure_engine(paths, {})
+
+
+def test_a_client_whose_socket_would_be_too_long_says_so(tmp_path: Path) -> None:
+    with pytest.raises(HostError, match="as a socket: "):
+        Client(Paths(tmp_path, Path("/" + "x" * 107)), {}).projects()

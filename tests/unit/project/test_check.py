@@ -17,6 +17,7 @@ BAD = [
     ("environment: text", "must be a mapping or a list of `NAME=VALUE`, found the string `text`", "text", ""),
     ("environment: {A: [1]}", "services.web.environment.A must be a string, found a list", "[", ""),
     ("hostname: 12", "services.web.hostname must be a string, found the number `12`", "12", "quotes"),
+    (f"hostname: {'h' * 65}", "services.web.hostname has 65 bytes, and Linux allows 64", "h" * 65, "shorten it"),
     ("tty: maybe", "services.web.tty must be `true` or `false`, found the string `maybe`", "maybe", ""),
     ("scale: many", "services.web.scale must be a whole number", "many", ""),
     ("scale: -1", "services.web.scale must be at least 0, found -1", "-1", ""),
