@@ -49,6 +49,9 @@ def live(
     try:
         _die_with_the_keeper(channel)
         _settle(stdio, nofile)
+        # What it does may take long. Until then nothing of the keeper's may stay open here: somebody waits for the end of a
+        # container's input, for a port, for a network to go.
+        process.close_all_but({0, 1, 2, channel.fileno(), *fds.values(), *([enter] if enter >= 0 else [])})
         context = Context(channel, fds, unshare_cgroup)
         for step in todo:
             if enter >= 0 and not isinstance(step, steps.JoinCgroup | steps.OomScore):

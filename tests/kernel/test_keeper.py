@@ -2,13 +2,14 @@ import asyncio
 import os
 import signal
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from composer.errors import ContainerError
 from composer.keeper.runs import Exit, Run
-from composer.keeper.steps import Exec, Hostname, Propagation, ReportNamespace
+from composer.keeper.steps import Exec, Hostname, JoinCgroup, Propagation, ReportNamespace
 from tests.kernel.keepers import ALL, House, a_keeper, catches, children_of, close, output, until, wait_until_gone
 from tests.patience import PATIENCE
 
@@ -312,6 +313,38 @@ def test_a_program_gets_none_of_the_keepers_descriptors(house: House) -> None:
 
     # 3 is the directory that `ls` itself opened
     assert asyncio.run(scenario()) == [["0", "1", "2", "3"], ["0", "1", "2"]]
+
+
+def test_a_start_under_way_keeps_nothing_of_the_keepers_open(house: House) -> None:
+    async def scenario() -> None:
+        async with a_keeper(house) as keeper:
+            reading, writing = os.pipe()
+            await keeper.put("stdin/other", {}, [writing])
+            os.close(writing)
+            stuck = house.data / "stuck"
+            stuck.mkdir()
+            os.mkfifo(stuck / "cgroup.procs")  # opening it for writing waits for a reader
+            request = house.run("one", "true")
+            start = asyncio.create_task(keeper.run(replace(request, steps=(JoinCgroup((str(stuck),)), *request.steps))))
+            await until(lambda: children_of(house.process.pid))
+
+            await keeper.drop("stdin/other")
+            os.set_blocking(reading, False)
+            await until(lambda: is_at_its_end(reading))
+
+            reader = os.open(stuck / "cgroup.procs", os.O_RDONLY | os.O_NONBLOCK)
+            close(await start)
+            assert await keeper.wait("one") == 0
+            os.close(reader)
+            os.close(reading)
+
+    def is_at_its_end(pipe: int) -> bool:
+        try:
+            return os.read(pipe, 1) == b""
+        except BlockingIOError:
+            return False
+
+    asyncio.run(scenario())
 
 
 def test_a_failed_start_leaves_neither_process_nor_mount(house: House) -> None:
