@@ -220,3 +220,11 @@ def _diagnostic(data: Mapping[str, Any]) -> Diagnostic:
     location = data.get("location")
     place = Location(**location) if location else None
     return Diagnostic(Severity(data["severity"]), data["message"], place, data.get("label", ""), data.get("hint", ""))
+
+
+def first_failure(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first of what went wrong at once; the rest mostly says the same."""
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

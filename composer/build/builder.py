@@ -27,7 +27,7 @@ from composer.build.perform import Performer
 from composer.build.solve import Solved, Solver, together
 from composer.build.worker import Worker
 from composer.clock import Clock
-from composer.errors import ComposerError
+from composer.errors import ComposerError, first_failure
 from composer.image.image import Image
 from composer.image.ownership import Ownership
 from composer.image.store import Store
@@ -35,7 +35,8 @@ from composer.oci.platform import parse_platform, this_platform
 from composer.oci.reference import parse as parse_reference
 from composer.paths import Paths
 from composer.registry.access import Access
-from composer.registry.pull import Puller, adding, first_failure
+from composer.registry.layers import adding
+from composer.registry.pull import Puller
 from composer.runtime.emulation import obstacle, runs_here
 
 log = logging.getLogger("composer.build")

@@ -1,6 +1,7 @@
 """Images from and to registries: the client of the OCI distribution specification.
 
 * `pull.Puller` `push.Pusher`   an image into the store, and out of it; each content fetched once, however many ask
+* `platforms` `layers`          which of the images behind a name, and what it consists of
 * `access.Access`               what the user has: registries.toml, Docker's credentials, proxies; read for each request
 * `client.Client`               the endpoints of an image's registry, its mirrors first
 * `repository.Repository`       manifests and blobs of one repository, at one endpoint

@@ -8,8 +8,8 @@ meant before.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -20,25 +20,20 @@ from composer.image.image import Image, Origin
 from composer.image.index import origin_of, reference_of
 from composer.image.store import Store, refuse_reserved
 from composer.image.verify import check_layers
-from composer.oci import media_types
 from composer.oci.config import ImageConfig, chain_ids
-from composer.oci.descriptor import Descriptor, Platform
+from composer.oci.descriptor import Platform
 from composer.oci.digest import Digest
-from composer.oci.manifest import Index, Manifest, choose
+from composer.oci.manifest import Manifest
 from composer.oci.platform import parse_platform, rank, this_platform
 from composer.oci.reference import Reference
 from composer.registry.access import Access
 from composer.registry.client import Client, first_of
 from composer.registry.connection import Manners
-from composer.registry.download import Download, Layer
-from composer.registry.progress import LayerProgress, Phase, Report
+from composer.registry.layers import Layers, adding
+from composer.registry.platforms import check_platform, for_platform
+from composer.registry.progress import Report
 from composer.registry.repository import Document, Repository
-from composer.registry.shared import Shared
 from composer.registry.transport import HttpTransport
-
-PARALLEL = 3
-"""Layers that come at a time, of all images together."""
-_MOST_NESTED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +55,7 @@ class Puller:
         self._transport = transport or HttpTransport()
         self._manners: Manners = {}
         self._using = 0
-        self._download = Download(store, clock, PARALLEL)
-        self._layers: Shared[None] = Shared()
+        self._layers = Layers(store, clock)
 
     async def pull(
         self,
@@ -112,7 +106,7 @@ class Puller:
         manifest, reference = found
         async with self._connected(), adding(self._store):
             sources = Client(access, self._clock, self._transport, self._manners).sources(reference)
-            await self._fetch_layers(sources, manifest, image.config, report, blobs=True)
+            await self._layers.fetch(sources, manifest, image.config, report, blobs=True)
 
     def _lacking(self, image: Image) -> tuple[Manifest, Reference] | None:
         """The image's manifest and where it came from, if it lacks blobs that nothing here could write."""
@@ -192,55 +186,24 @@ class Puller:
         chosen = await first_of(sources, ask)
         sources = sources[sources.index(chosen) :]
         top = got[-1]
-        document = await _for_platform(chosen, reference, top, wanted)
+        document = await for_platform(chosen, reference, top, wanted)
         manifest = Manifest.parse(document.data)
         data = await chosen.document(manifest.config)
         config = ImageConfig.parse(data)
         check_layers(manifest, config)
-        warning = _check_platform(reference, config, wanted, explicit=explicit)
+        warning = check_platform(reference, config, wanted, explicit=explicit)
         origin = Origin(top.descriptor.digest, self._clock.now())
         name = name_beside(reference, document.descriptor.digest) if beside else reference
         record = partial(self._record, name, document.data, data, config, origin)
-        await self._fetch_layers(sources, manifest, config, report)
+        await self._layers.fetch(sources, manifest, config, report)
         try:
             return await asyncio.to_thread(record), warning
         except ImageError:
             # A blob that was there already is damaged, else the layer would not have come to be one.
             if not await asyncio.to_thread(self._discard_blobs, manifest, config):
                 raise
-        await self._fetch_layers(sources, manifest, config, report)
+        await self._layers.fetch(sources, manifest, config, report)
         return await asyncio.to_thread(record), warning
-
-    async def _fetch_layers(
-        self,
-        sources: Sequence[Repository],
-        manifest: Manifest,
-        config: ImageConfig,
-        report: Report,
-        *,
-        blobs: bool = False,
-    ) -> None:
-        """Fetch the layers that are not there, with `blobs` also those that are there only unpacked, each blob once.
-
-        The first failure ends the others.
-        """
-        missing: dict[Digest, Layer] = {}
-        below: Digest | None = None
-        for blob, diff_id, chain in zip(manifest.layers, config.diff_ids, chain_ids(config.diff_ids), strict=True):
-            if self._store.blobs.has(blob) or (self._store.snapshots.has(chain) and not blobs):
-                report(LayerProgress(blob.digest, Phase.PRESENT, blob.size, blob.size))
-            else:
-                missing.setdefault(blob.digest, Layer(blob, diff_id, below))
-            below = chain
-        try:
-            async with asyncio.TaskGroup() as group:
-                for digest, layer in missing.items():
-                    group.create_task(self._layers.do(digest, self._work(sources, layer), report))
-        except BaseExceptionGroup as errors:
-            raise first_failure(errors) from None
-
-    def _work(self, sources: Sequence[Repository], layer: Layer) -> Callable[[Report], asyncio.Future[None]]:
-        return lambda report: asyncio.ensure_future(self._download.layer(sources, layer, report))
 
     def _record(self, reference: Reference, manifest: bytes, data: bytes, config: ImageConfig, origin: Origin) -> Image:
         """Name the image, all of it being there; layers of which only the blob was there are unpacked first."""
@@ -270,64 +233,3 @@ class Puller:
         for blob in doubtful:
             self._store.blobs.remove(blob.digest)
         return bool(doubtful)
-
-
-async def _for_platform(source: Repository, reference: Reference, document: Document, wanted: Platform) -> Document:
-    """The manifest for `wanted` behind a manifest or index. Raises ImageError, listing what there is."""
-    for _ in range(_MOST_NESTED):
-        if document.descriptor.media_type in media_types.MANIFESTS:
-            return document
-        manifests = Index.parse(document.data).manifests
-        chosen = choose(manifests, wanted)
-        if chosen is None:
-            raise ImageError(
-                f"cannot pull `{reference.familiar()}`: it does not exist for {wanted}",
-                hint=f"there is {_platforms(manifests)}; name one with `platform:` or DOCKER_DEFAULT_PLATFORM",
-            )
-        document = await source.manifest(replace(reference, tag=None, digest=chosen.digest))
-        if document.descriptor.size != chosen.size:
-            raise ImageError(
-                f"cannot pull `{reference.familiar()}`: its index says {chosen.size} bytes of {chosen.digest}, "
-                f"it has {document.descriptor.size}"
-            )
-    raise ImageError(f"cannot pull `{reference.familiar()}`: its index is nested too deep")
-
-
-def _platforms(manifests: Sequence[Descriptor]) -> str:
-    names = {str(each.platform) for each in manifests if each.platform and each.platform.os != "unknown"}
-    return ", ".join(sorted(names)) or "nothing for any platform"
-
-
-def _check_platform(reference: Reference, config: ImageConfig, wanted: Platform, *, explicit: bool) -> str:
-    """A warning where an image may not run here. Raises ImageError where it is not what was asked for."""
-    have = Platform(config.architecture, config.os, config.variant)
-    if config.os not in ("", "linux"):
-        raise ImageError(f"cannot pull `{reference.familiar()}`: it is for {config.os}, not for Linux")
-    if rank(have, wanted) is not None or not config.architecture:
-        return ""
-    if explicit:
-        raise ImageError(
-            f"cannot pull `{reference.familiar()}`: it does not exist for {wanted}", hint=f"there is {have}"
-        )
-    return f"`{reference.familiar()}` is for {have}, this machine is {wanted}"
-
-
-@asynccontextmanager
-async def adding(store: Store) -> AsyncIterator[None]:
-    """`Store.adding`, whose waiting and cleaning up is done in a thread."""
-    stack = ExitStack()
-    await asyncio.to_thread(stack.enter_context, store.adding())
-    try:
-        yield
-    except BaseException as error:
-        await asyncio.to_thread(stack.__exit__, type(error), error, error.__traceback__)
-        raise
-    await asyncio.to_thread(stack.close)
-
-
-def first_failure(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The first of what went wrong at once; the rest mostly says the same."""
-    error: BaseException = errors
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

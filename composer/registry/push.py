@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from composer.clock import Clock
-from composer.errors import ImageError
+from composer.errors import ImageError, first_failure
 from composer.image.host import is_reserved
 from composer.image.image import Image
 from composer.image.materialise import materialise
@@ -23,7 +23,6 @@ from composer.oci.reference import Reference
 from composer.registry.access import Access
 from composer.registry.client import Client
 from composer.registry.progress import Report
-from composer.registry.pull import first_failure
 from composer.registry.transport import HttpTransport
 from composer.registry.upload import CHUNK, Upload
 

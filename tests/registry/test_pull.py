@@ -304,7 +304,7 @@ def test_no_layer_is_seen_before_its_blob_is_kept(
         adopt(path, digest, settled=settled)
 
     monkeypatch.setattr(home.store.blobs, "adopt", watched)
-    monkeypatch.setattr("composer.registry.pull.PARALLEL", 1)
+    monkeypatch.setattr("composer.registry.layers.PARALLEL", 1)
     home.pull(name)
 
     assert seen == [0, 1, 2, 2]  # two layers, then manifest and config
