@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from pathlib import Path
+
 from composer.engine.networking import host_resolv_conf
 from composer.engine.records import ContainerRecord
 from composer.engine.rooms import Rooms
@@ -28,9 +31,16 @@ def write(record: ContainerRecord, rooms: Rooms, hostname: str) -> tuple[tuple[s
         del texts["hostname"]
     directory = rooms.paths.container(record.id) / "etc"
     for name, text in texts.items():
-        # The engine's umask makes this 0644, for processes that are not root.
-        (directory / name).write_text(text)
+        _put(directory / name, text.encode())
     return tuple((f"/etc/{name}", str(directory / name)) for name in texts)
+
+
+def _put(path: Path, content: bytes) -> None:
+    """Write a file unless that is what it holds: ext4 takes milliseconds to truncate one and write it anew."""
+    with suppress(FileNotFoundError):
+        if path.read_bytes() == content:
+            return
+    path.write_bytes(content)  # the engine's umask makes this 0644, for processes that are not root
 
 
 def _linked(record: ContainerRecord, rooms: Rooms) -> list[tuple[str, str]]:

@@ -30,6 +30,29 @@ def test_stop_and_start_keep_the_container(engine: Engine) -> None:
     assert shop.exec("web", "cat", "/srv/file").stdout == "here\n"
 
 
+def test_a_start_writes_the_files_of_etc_anew_only_where_they_differ(engine: Engine) -> None:
+    shop = engine.project(TWO)
+    shop.up()
+    (etc,) = (engine.data / "containers").glob(f"{shop.container('web')['ID']}*/etc")
+    before = (etc / "hosts").stat().st_mtime_ns
+    hostname = shop.exec("web", "cat", "/etc/hostname").stdout
+    shop.exec("web", "sh", "-c", "echo other > /etc/hostname")
+
+    shop.compose("restart", "web", check=True)
+
+    assert (etc / "hosts").stat().st_mtime_ns == before
+    assert shop.exec("web", "cat", "/etc/hostname").stdout == hostname
+
+
+def test_a_user_that_a_container_has_made_is_known_there_and_nowhere_else(stocked: Engine) -> None:
+    shop = stocked.project(TWO.replace("image: host", "image: 'busybox:1'"))
+    shop.up()
+    shop.exec("web", "sh", "-c", "echo mary:x:4321:4321::/:/bin/sh >> /etc/passwd")
+
+    assert shop.compose("exec", "-T", "-u", "mary", "web", "id", "-u").stdout == "4321\n"
+    assert shop.compose("exec", "-T", "-u", "mary", "db", "id", "-u").code == 1
+
+
 def test_restart_gives_new_processes_to_the_same_containers(engine: Engine) -> None:
     shop = engine.project(TWO)
     shop.up()
