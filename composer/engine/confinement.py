@@ -27,6 +27,8 @@ class Confinement:
         self._cgroups: dict[str, Cgroup] = {}
         self._images: dict[str, Image] = {}
         """Those looked for since the store's index was as `_stamp` says."""
+        self._users: dict[tuple[Path, ...], tuple[str, str]] = {}
+        """What images have as `passwd` and `group`, by their layers."""
         self._stamp = (0, 0, 0)
         self._filters: dict[tuple[tuple[str, ...], bool], bytes] = {}
         self._compiling = asyncio.Lock()
@@ -36,6 +38,7 @@ class Confinement:
         wanted, stamp = record.config.image_id or record.config.image, self._rooms.images.stamp()
         if self._stamp != stamp:
             self._images.clear()
+            self._users.clear()
             self._stamp = stamp
         image = self._images.get(wanted) or self._rooms.images.find(wanted)
         if image is None:
@@ -49,16 +52,20 @@ class Confinement:
 
         Raises ContainerError for a user or group that is not there.
         """
-        layers = (self._rooms.paths.container(record.id) / "upper", *image.layers)
-        passwd, group = (
-            (read_file(layers, name) or b"").decode("utf-8", "replace") for name in ("/etc/passwd", "/etc/group")
-        )
+        upper = self._rooms.paths.container(record.id) / "upper"
+        if image.manifest is None or any(upper.iterdir()):
+            passwd, group = _users((upper, *image.layers))
+        else:  # it has not written anything yet: what the image says, which many may be made from
+            if image.layers not in self._users:
+                self._users[image.layers] = _users(image.layers)
+            passwd, group = self._users[image.layers]
         return user.resolve(wanted or record.config.user, passwd, group, record.config.group_add)
 
-    async def cgroup(self, record: ContainerRecord, resources: LinuxResources | None = None) -> Cgroup:
+    def cgroup(self, record: ContainerRecord, resources: LinuxResources | None = None) -> Cgroup:
         """The container's control group, made if missing."""
         if record.id not in self._cgroups:
-            self._cgroups[record.id] = await asyncio.to_thread(self._rooms.cgroups.create, record.id, resources)
+            # Some calls of mkdir(2): handing them to a thread would take longer.
+            self._cgroups[record.id] = self._rooms.cgroups.create(record.id, resources)
         return self._cgroups[record.id]
 
     def forget(self, container: str) -> None:
@@ -95,6 +102,12 @@ class Confinement:
                 wanted = seccomp.default_filter(bounding, lenient=lenient)
                 self._filters[key] = await asyncio.to_thread(seccomp.program, wanted, cache)
         return self._filters[key]
+
+
+def _users(layers: tuple[Path, ...]) -> tuple[str, str]:
+    """The texts of `/etc/passwd` and `/etc/group`, empty for those that are not there."""
+    passwd, group = (read_file(layers, name) or b"" for name in ("/etc/passwd", "/etc/group"))
+    return passwd.decode("utf-8", "replace"), group.decode("utf-8", "replace")
 
 
 def _text(path: str) -> str:

@@ -154,7 +154,7 @@ class Processes:
         steps = exec_steps(
             process,
             self._rooms.facts,
-            cgroup=await self._confinement.cgroup(record),
+            cgroup=self._confinement.cgroup(record),
             seccomp=await self._confinement.filter(record, bounding),
         )
         name = f"exec-{secrets.token_hex(8)}"

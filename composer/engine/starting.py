@@ -70,9 +70,10 @@ class Starting:
             await self._copy_root(record, image)
             sources = await self._storage.prepare(record)
             spec, bundle = await self._compile(record, image, sources)
-            record = replace(record, ports=await rooms.networks.publish(record))
-            rooms.store.containers.put(record.id, record)
-            rooms.networks.opened(record)
+            if ports := await rooms.networks.publish(record):
+                record = replace(record, ports=ports)
+                rooms.store.containers.put(record.id, record)
+                rooms.networks.opened(record)
             started = await self._run(record, spec, bundle)
         except ComposerError as error:
             await self._failed(record, error)
@@ -150,7 +151,7 @@ class Starting:
         spec = _with_host_binds(container_spec(config, placement), image)
         if record.joined:
             spec = _joining(spec)
-        cgroup = await self._confinement.cgroup(record, spec.linux.resources)
+        cgroup = self._confinement.cgroup(record, spec.linux.resources)
         alone = (_ONE_USER,) if rooms.facts.one_id and image.id and spec.process.user.uid == 0 else ()
         for note in (*unenforced(spec, rooms.facts), *cgroup.unenforced, *alone):
             if note not in rooms.notes:

@@ -157,9 +157,8 @@ def attach_steps(
     To be placed before the mounts: it writes to `/proc/sys/net`. With no interfaces only `lo` is set up.
     """
     steps: list[Step] = [*_quiet_links(), Sysctl("net.ipv4.conf.default.arp_notify", "1", optional=True)]
-    former = list(silence)
-    if start:
-        former += [(one.network, link_name(container_id, n, start - 1)) for n, one in enumerate(interfaces)]
+    own_former = [(one.network, link_name(container_id, n, start - 1)) for n, one in enumerate(interfaces) if start]
+    former = dict.fromkeys((*silence, *own_former))
     own: list[bytes] = [netlink.up()]
     for position, interface in enumerate(interfaces):
         index = interface.ifindex or _FIRST_INTERFACE_INDEX + position
@@ -173,11 +172,8 @@ def attach_steps(
             peer_mac=interface.mac or mac_of(interface.address.ip),
         )
         within = f"netns/{interface.network}"
-        steps += [
-            Netlink(netlink.ROUTE, (netlink.silence(old),), within, tolerate=(errno.ENODEV, errno.EOPNOTSUPP))
-            for network, old in former
-            if network == interface.network
-        ]
+        if old := tuple(netlink.silence(link) for network, link in former if network == interface.network):
+            steps.append(Netlink(netlink.ROUTE, old, within, tolerate=(errno.ENODEV, errno.EOPNOTSUPP)))
         steps.append(Netlink(netlink.ROUTE, (pair,), within))
         own += [netlink.address(index, interface.address), netlink.up(index)]
         if interface.default_route and interface.gateway is not None:
