@@ -69,10 +69,9 @@ def live(
 
 
 @cache
-def changed_signals() -> list[signal.Signals]:
-    """The signals that this process handles or ignores; asked once by the keeper, as asking all takes a child long."""
-    found = [number for number in signal.Signals if signal.getsignal(number) not in (signal.SIG_DFL, None)]
-    return [number for number in found if number not in (signal.SIGKILL, signal.SIGSTOP)]
+def ignored_signals() -> tuple[int, ...]:
+    """The signals that this process ignores; asked once by the keeper, as asking all takes a child long."""
+    return tuple(int(number) for number in signal.Signals if signal.getsignal(number) == signal.SIG_IGN)
 
 
 def _die_with_the_keeper(channel: socket.socket) -> None:
@@ -89,12 +88,11 @@ def _die_with_the_keeper(channel: socket.socket) -> None:
 
 
 def _settle(stdio: tuple[int, int, int], nofile: tuple[int, int]) -> None:
-    """Shed what belongs to the keeper: session, signal dispositions, umask, its raised limit of descriptors."""
+    """Shed what belongs to the keeper: session, ignored signals (`clone3` did the handled ones), umask, raised limits."""
     gc.disable()
     os.setsid()
-    for number in changed_signals():
-        signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    for number in ignored_signals():
+        process.restore_signal(number)
     # Not dumpable: until exec, nobody in a container that we join may trace us or open our /proc/<pid>/exe, which is
     # the host's interpreter (CVE-2019-5736).
     privilege.prctl(privilege.PR_SET_DUMPABLE, 0, about="PR_SET_DUMPABLE")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from composer.keeper import wire
 
@@ -48,3 +49,7 @@ class Context:
     def report(self, fds: Mapping[str, int]) -> None:
         """Send descriptors up by name; ours stay open."""
         wire.send(self.channel, {"report": list(fds)}, list(fds.values()))
+
+
+Table = dict[type[Any], Callable[[Context, Any], None]]
+"""Who carries out which step; each raises OSError."""

@@ -62,7 +62,7 @@ class House:
 
     def live(self) -> None:
         """Serve until asked to stop."""
-        child.changed_signals()
+        child.ignored_signals()
         privilege.last_capability()
         gc.collect()
         gc.freeze()  # a child touches no page of what exists now: copy-on-write stays cheap

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import assert_never
-
 from composer.keeper import perform_files, perform_identity, perform_mounts, perform_network, program, terminal
-from composer.keeper.context import Context
+from composer.keeper.context import Context, Table
 from composer.keeper.steps import (
     Bind,
     CopyTree,
@@ -44,48 +42,23 @@ from composer.keeper.steps import (
 from composer.kernel.clone import CLONE_NEWCGROUP
 from composer.kernel.namespace import unshare
 
+PERFORMERS: Table = {
+    **perform_files.FILES,
+    **perform_identity.IDENTITY,
+    **perform_mounts.MOUNTS,
+    **perform_network.NETWORK,
+    Terminal: terminal.open_terminal,
+    Exec: program.execute,
+}
+"""By kind of step. A table rather than a `match`: that would touch every class there is, each on a page still shared."""
+
 
 def perform(context: Context, step: Step) -> None:
     """Carry out `step`. Raises OSError; returns for every step but a successful `Exec`."""
     if context.unshare_cgroup and not isinstance(step, JoinCgroup):
         unshare(CLONE_NEWCGROUP)
         context.unshare_cgroup = False
-    match step:
-        case (
-            Propagation()
-            | Overlay()
-            | Root()
-            | Mount()
-            | Bind()
-            | Stack()
-            | Files()
-            | PivotRoot()
-            | Mask()
-            | ReadOnly()
-        ):
-            perform_mounts.perform(context, step)
-        case Device() | Symlink() | Directory() | CopyTree():
-            perform_files.perform(context, step)
-        case JoinNamespace() | Netlink() | Sysctl() | ReportNamespace() | PinNamespace() | Unpin() | ReportSockets():
-            perform_network.perform(context, step)
-        case (
-            JoinCgroup()
-            | Hostname()
-            | ResourceLimit()
-            | OomScore()
-            | WorkingDirectory()
-            | OnlyUser()
-            | NoNewPrivileges()
-            | Seccomp()
-            | Credentials()
-        ):
-            perform_identity.perform(context, step)
-        case Terminal():
-            terminal.open_terminal(context, step)
-        case Exec():
-            program.execute(context, step)
-        case _:
-            assert_never(step)
+    PERFORMERS[type(step)](context, step)
 
 
 def describe(step: Step) -> str:

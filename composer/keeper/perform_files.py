@@ -7,34 +7,13 @@ import fcntl
 import os
 import stat
 from pathlib import Path
-from typing import assert_never
 
 from composer.keeper import inside
-from composer.keeper.context import Context
+from composer.keeper.context import Context, Table
 from composer.keeper.copytree import copy_tree
 from composer.keeper.steps import CopyTree, Device, Directory, Symlink
 from composer.kernel import mount
 from composer.kernel.libc import AT_FDCWD
-
-FileStep = Device | Symlink | Directory | CopyTree
-
-
-def perform(context: Context, step: FileStep) -> None:
-    """Carry out one step. Raises OSError."""
-    match step:
-        case Device():
-            _make_device(context, step)
-        case Symlink(target, text):
-            parent, name = inside.parent_of(context.root, target)
-            with contextlib.suppress(FileExistsError):
-                os.symlink(text, name, dir_fd=parent)
-            os.close(parent)
-        case Directory(target, mode, uid, gid):
-            os.close(inside.make_directory(context.root, target, mode, uid, gid))
-        case CopyTree():
-            _seed(context, step)
-        case _:
-            assert_never(step)
 
 
 def _make_device(context: Context, step: Device) -> None:
@@ -55,6 +34,17 @@ def _make_device(context: Context, step: Device) -> None:
         os.close(parent)
 
 
+def _link(context: Context, step: Symlink) -> None:
+    parent, name = inside.parent_of(context.root, step.target)
+    with contextlib.suppress(FileExistsError):
+        os.symlink(step.text, name, dir_fd=parent)
+    os.close(parent)
+
+
+def _make_directory(context: Context, step: Directory) -> None:
+    os.close(inside.make_directory(context.root, step.target, step.mode, step.uid, step.gid))
+
+
 def _seed(context: Context, step: CopyTree) -> None:
     """Fill a new volume, once: a second container waits for the lock, and a mark tells of a copy that was cut short."""
     try:
@@ -73,3 +63,6 @@ def _seed(context: Context, step: CopyTree) -> None:
     finally:
         os.close(destination)
         os.close(source)
+
+
+FILES: Table = {Device: _make_device, Symlink: _link, Directory: _make_directory, CopyTree: _seed}

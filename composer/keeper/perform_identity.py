@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import resource
-from typing import assert_never
 
 from composer.keeper import inside
-from composer.keeper.context import Context
+from composer.keeper.context import Context, Table
 from composer.keeper.steps import (
     Credentials,
     Hostname,
@@ -22,45 +21,6 @@ from composer.keeper.steps import (
 from composer.kernel import identity, privilege
 from composer.kernel.clone import CLONE_NEWCGROUP, CLONE_NEWUSER
 from composer.kernel.namespace import unshare
-
-IdentityStep = (
-    JoinCgroup
-    | Hostname
-    | ResourceLimit
-    | OomScore
-    | WorkingDirectory
-    | OnlyUser
-    | NoNewPrivileges
-    | Seccomp
-    | Credentials
-)
-
-
-def perform(context: Context, step: IdentityStep) -> None:
-    """Carry out one step. Raises OSError; ValueError for a limit that does not exist."""
-    match step:
-        case JoinCgroup():
-            _join_cgroups(context, step)
-        case Hostname(name, domain):
-            identity.sethostname(name)
-            if domain:
-                identity.setdomainname(domain)
-        case ResourceLimit(kind, soft, hard):
-            resource.setrlimit(_limit(kind), (soft, hard))
-        case OomScore(value):
-            _write("/proc/self/oom_score_adj", str(value).encode())
-        case WorkingDirectory():
-            _change_directory(context, step)
-        case OnlyUser():
-            _be_alone(step)
-        case NoNewPrivileges():
-            privilege.prctl(privilege.PR_SET_NO_NEW_PRIVS, 1, about="PR_SET_NO_NEW_PRIVS")
-        case Seccomp(program):
-            privilege.install_filter(program)
-        case Credentials():
-            _become(step)
-        case _:
-            assert_never(step)
 
 
 def _join_cgroups(context: Context, step: JoinCgroup) -> None:
@@ -81,11 +41,25 @@ def _join_cgroup(directory: str) -> None:
         _write(f"{directory}/cgroup.procs", b"0")
 
 
+def _name_host(_context: Context, step: Hostname) -> None:
+    identity.sethostname(step.name)
+    if step.domain:
+        identity.setdomainname(step.domain)
+
+
+def _set_limit(_context: Context, step: ResourceLimit) -> None:
+    resource.setrlimit(_limit(step.kind), (step.soft, step.hard))
+
+
 def _limit(kind: str) -> int:
     number = getattr(resource, f"RLIMIT_{kind}", None)
     if not isinstance(number, int):
         raise ValueError(f"no resource limit is called `{kind}`")
     return number
+
+
+def _score(_context: Context, step: OomScore) -> None:
+    _write("/proc/self/oom_score_adj", str(step.value).encode())
 
 
 def _change_directory(context: Context, step: WorkingDirectory) -> None:
@@ -101,7 +75,7 @@ def _change_directory(context: Context, step: WorkingDirectory) -> None:
     os.close(directory)
 
 
-def _be_alone(step: OnlyUser) -> None:
+def _be_alone(_context: Context, step: OnlyUser) -> None:
     """Mapping our own ids to one each needs no privileges (`user_namespaces(7)`)."""
     ours = os.geteuid(), os.getegid()
     unshare(CLONE_NEWUSER)
@@ -109,7 +83,15 @@ def _be_alone(step: OnlyUser) -> None:
     _write("/proc/self/gid_map", f"{step.gid} {ours[1]} 1".encode())
 
 
-def _become(step: Credentials) -> None:
+def _give_up_new_privileges(_context: Context, _step: NoNewPrivileges) -> None:
+    privilege.prctl(privilege.PR_SET_NO_NEW_PRIVS, 1, about="PR_SET_NO_NEW_PRIVS")
+
+
+def _filter(_context: Context, step: Seccomp) -> None:
+    privilege.install_filter(step.program)
+
+
+def _become(_context: Context, step: Credentials) -> None:
     """Order matters: each line needs what the next ones take away."""
     privilege.drop_bounding(step.bounding, privilege.last_capability())
     privilege.prctl(privilege.PR_SET_KEEPCAPS, 1, about="PR_SET_KEEPCAPS")
@@ -131,3 +113,16 @@ def _write(path: str, data: bytes) -> None:
         raise OSError(error.errno, error.strerror, path) from None
     finally:
         os.close(fd)
+
+
+IDENTITY: Table = {
+    JoinCgroup: _join_cgroups,
+    Hostname: _name_host,
+    ResourceLimit: _set_limit,
+    OomScore: _score,
+    WorkingDirectory: _change_directory,
+    OnlyUser: _be_alone,
+    NoNewPrivileges: _give_up_new_privileges,
+    Seccomp: _filter,
+    Credentials: _become,
+}

@@ -8,10 +8,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from typing import assert_never
 
 from composer.keeper import inside, overlay
-from composer.keeper.context import Context
+from composer.keeper.context import Context, Table
 from composer.keeper.copytree import copy_tree
 from composer.keeper.steps import (
     Bind,
@@ -29,40 +28,21 @@ from composer.kernel import mount
 from composer.kernel.filesystem import new_filesystem, parse_options
 from composer.kernel.libc import AT_FDCWD
 
-MountStep = Propagation | Overlay | Root | Mount | Bind | Stack | Files | PivotRoot | Mask | ReadOnly
-
 _DEV_NULL = os.makedev(1, 3)
 
 
-def perform(context: Context, step: MountStep) -> None:
-    """Carry out one step. Raises OSError."""
-    match step:
-        case Propagation(mode):
-            mount.set_propagation("/", mode)
-        case Overlay():
-            context.root = _appear(overlay.new_overlay(step), os.open(step.rootfs, os.O_PATH | os.O_DIRECTORY))
-        case Root(rootfs, source):
-            tree = mount.open_tree(AT_FDCWD, source)
-            mount.mount_setattr(tree, propagation=mount.MS_PRIVATE, recursive=True)
-            context.root = _appear(tree, os.open(rootfs, os.O_PATH | os.O_DIRECTORY))
-        case Mount():
-            _mount(context, step)
-        case Bind():
-            _bind(context, step)
-        case Stack():
-            _stack(context, step)
-        case Files():
-            _give(context, step)
-        case PivotRoot():
-            mount.pivot_root(context.root)
-            context.root = os.open("/", os.O_PATH | os.O_DIRECTORY)
-        case Mask(paths):
-            _mask(context, paths)
-        case ReadOnly(paths):
-            for path in paths:
-                _make_read_only(context, path)
-        case _:
-            assert_never(step)
+def _spread(_context: Context, step: Propagation) -> None:
+    mount.set_propagation("/", step.mode)
+
+
+def _overlay(context: Context, step: Overlay) -> None:
+    context.root = _appear(overlay.new_overlay(step), os.open(step.rootfs, os.O_PATH | os.O_DIRECTORY))
+
+
+def _root(context: Context, step: Root) -> None:
+    tree = mount.open_tree(AT_FDCWD, step.source)
+    mount.mount_setattr(tree, propagation=mount.MS_PRIVATE, recursive=True)
+    context.root = _appear(tree, os.open(step.rootfs, os.O_PATH | os.O_DIRECTORY))
 
 
 def _mount(context: Context, step: Mount) -> None:
@@ -120,10 +100,15 @@ def _give(context: Context, step: Files) -> None:
     mount.umount2(step.place)
 
 
-def _mask(context: Context, paths: tuple[str, ...]) -> None:
+def _pivot(context: Context, _step: PivotRoot) -> None:
+    mount.pivot_root(context.root)
+    context.root = os.open("/", os.O_PATH | os.O_DIRECTORY)
+
+
+def _mask(context: Context, step: Mask) -> None:
     """Cover files with `/dev/null` and directories with copies of one empty read-only tmpfs."""
     empty = -1
-    for path in paths:
+    for path in step.paths:
         if (target := _find(context, path)) < 0:
             continue
         if not stat.S_ISDIR(os.fstat(target).st_mode):
@@ -151,15 +136,14 @@ def _null(context: Context) -> int:
     return fd
 
 
-def _make_read_only(context: Context, path: str) -> None:
-    if path == "/":
-        mount.mount_setattr(context.root, attr_set=mount.MOUNT_ATTR_RDONLY)
-        return
-    if (target := _find(context, path)) < 0:
-        return
-    tree = mount.open_tree(target)
-    mount.mount_setattr(tree, attr_set=mount.MOUNT_ATTR_RDONLY, recursive=True)
-    os.close(_appear(tree, target))
+def _make_read_only(context: Context, step: ReadOnly) -> None:
+    for path in step.paths:
+        if path == "/":
+            mount.mount_setattr(context.root, attr_set=mount.MOUNT_ATTR_RDONLY)
+        elif (target := _find(context, path)) >= 0:
+            tree = mount.open_tree(target)
+            mount.mount_setattr(tree, attr_set=mount.MOUNT_ATTR_RDONLY, recursive=True)
+            os.close(_appear(tree, target))
 
 
 def _find(context: Context, path: str) -> int:
@@ -175,3 +159,17 @@ def _appear(tree: int, target: int) -> int:
     mount.move_mount(tree, target)
     os.close(target)
     return tree
+
+
+MOUNTS: Table = {
+    Propagation: _spread,
+    Overlay: _overlay,
+    Root: _root,
+    Mount: _mount,
+    Bind: _bind,
+    Stack: _stack,
+    Files: _give,
+    PivotRoot: _pivot,
+    Mask: _mask,
+    ReadOnly: _make_read_only,
+}

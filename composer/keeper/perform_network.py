@@ -8,10 +8,9 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import assert_never
 
 from composer.keeper import netlink
-from composer.keeper.context import Context
+from composer.keeper.context import Context, Table
 from composer.keeper.steps import JoinNamespace, Netlink, PinNamespace, ReportNamespace, ReportSockets, Sysctl, Unpin
 from composer.kernel import mount
 from composer.kernel.clone import CLONE_NEWNET
@@ -19,37 +18,34 @@ from composer.kernel.namespace import KINDS, setns
 
 _IP_TRANSPARENT, _IP_RECVORIGDSTADDR = 19, 20  # ip(7); the socket module has no names for them
 
-NetworkStep = JoinNamespace | Netlink | Sysctl | ReportNamespace | PinNamespace | Unpin | ReportSockets
+
+def _join(context: Context, step: JoinNamespace) -> None:
+    setns(context.fd(step.fd), KINDS[step.kind])
 
 
-def perform(context: Context, step: NetworkStep) -> None:
-    """Carry out one step. Raises OSError."""
-    match step:
-        case JoinNamespace(fd, kind):
-            setns(context.fd(fd), KINDS[kind])
-        case Netlink():
-            with _within(context, step.within):
-                sock = netlink.connect(step.family)
-            # Sent from our own namespace again: a message may name a pid to mean that process's namespace, and ours too.
-            netlink.send(sock, step.messages, frozenset(step.tolerate))
-            # Left for our exec or exit to close: after rules were deleted that waits for an RCU grace period, 5 to 10 ms.
-            sock.detach()
-        case Sysctl():
-            with _within(context, step.within):
-                _write_sysctl(step)
-        case ReportNamespace(name, kind):
-            own = os.open(f"/proc/self/ns/{kind}", os.O_RDONLY)
-            context.report({name: own})
-            os.close(own)
-        case PinNamespace(path):
-            os.close(os.open(path, os.O_CREAT | os.O_RDONLY, 0o600))
-            mount.mount("/proc/self/ns/net", path, "", mount.MS_BIND)
-        case Unpin(path):
-            _unpin(path)
-        case ReportSockets():
-            _report_sockets(context, step)
-        case _:
-            assert_never(step)
+def _send(context: Context, step: Netlink) -> None:
+    with _within(context, step.within):
+        sock = netlink.connect(step.family)
+    # Sent from our own namespace again: a message may name a pid to mean that process's namespace, and ours too.
+    netlink.send(sock, step.messages, frozenset(step.tolerate))
+    # Left for our exec or exit to close: after rules were deleted that waits for an RCU grace period, 5 to 10 ms.
+    sock.detach()
+
+
+def _set(context: Context, step: Sysctl) -> None:
+    with _within(context, step.within):
+        _write_sysctl(step)
+
+
+def _report_namespace(context: Context, step: ReportNamespace) -> None:
+    own = os.open(f"/proc/self/ns/{step.kind}", os.O_RDONLY)
+    context.report({step.name: own})
+    os.close(own)
+
+
+def _pin(_context: Context, step: PinNamespace) -> None:
+    os.close(os.open(step.path, os.O_CREAT | os.O_RDONLY, 0o600))
+    mount.mount("/proc/self/ns/net", step.path, "", mount.MS_BIND)
 
 
 @contextmanager
@@ -84,13 +80,13 @@ def _write_sysctl(step: Sysctl) -> None:
         os.close(fd)
 
 
-def _unpin(path: str) -> None:
+def _unpin(_context: Context, step: Unpin) -> None:
     try:
-        mount.umount2(path, mount.MNT_DETACH | mount.UMOUNT_NOFOLLOW)
+        mount.umount2(step.path, mount.MNT_DETACH | mount.UMOUNT_NOFOLLOW)
     except OSError as error:
         if error.errno not in (errno.ENOENT, errno.EINVAL):  # EINVAL: not a mount point (any more)
             raise
-    Path(path).unlink(missing_ok=True)
+    Path(step.path).unlink(missing_ok=True)
 
 
 def _report_sockets(context: Context, step: ReportSockets) -> None:
@@ -108,3 +104,14 @@ def _report_sockets(context: Context, step: ReportSockets) -> None:
         tcp.bind(address)
         tcp.listen(64)
         context.report({f"{step.name}/udp": udp.fileno(), f"{step.name}/tcp": tcp.fileno()})
+
+
+NETWORK: Table = {
+    JoinNamespace: _join,
+    Netlink: _send,
+    Sysctl: _set,
+    ReportNamespace: _report_namespace,
+    PinNamespace: _pin,
+    Unpin: _unpin,
+    ReportSockets: _report_sockets,
+}

@@ -154,7 +154,7 @@ def begin(request: Request, fds: dict[str, int], nofile: tuple[int, int]) -> Sta
         stdio.extend(_open_stdio(request, name, fds) for name in ("stdin", "stdout", "stderr"))
         namespaces = sum(KINDS[kind] for kind in request.clone if kind != "cgroup")
         enter = fds[request.enter] if request.enter else -1
-        pid, pidfd = clone.clone3(namespaces)
+        pid, pidfd = clone.clone3(namespaces | clone.CLONE_CLEAR_SIGHAND)
         if pid == 0:
             ours.close()
             child.live(

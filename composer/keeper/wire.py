@@ -28,7 +28,7 @@ _INLINE = b"J"
 
 def send(sock: socket.socket, message: dict[str, Any], fds: Sequence[int] = ()) -> None:
     """Send one message; `fds` are duplicated by the kernel and stay ours. Raises OSError as `sendmsg(2)` does."""
-    body = json.dumps(message, separators=(",", ":"), default=plain).encode()
+    body = _ENCODER.encode(message).encode()
     if len(body) < LARGEST_PACKET:
         _sendmsg(sock, _INLINE + body, fds)
         return
@@ -71,6 +71,10 @@ def plain(value: object) -> dict[str, str]:
     if isinstance(value, bytes):
         return {"base64": base64.b64encode(value).decode()}
     raise TypeError(f"{type(value).__name__} is nothing to send")
+
+
+_ENCODER = json.JSONEncoder(separators=(",", ":"), default=plain)
+"""Made once: `json.dumps` makes one for each message."""
 
 
 def _decode(data: bytes, received: list[int]) -> dict[str, Any]:

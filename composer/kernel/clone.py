@@ -21,6 +21,7 @@ CLONE_NEWIPC = 0x08000000
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
+CLONE_CLEAR_SIGHAND = 0x100000000
 
 
 class _CloneArguments(ctypes.Structure):
@@ -32,7 +33,10 @@ class _CloneArguments(ctypes.Structure):
     ]
 
 
-_python = ctypes.pythonapi
+# Looked up here: in the child, whose memory is still shared with ours, a lookup touches many pages of the dynamic linker.
+_before_fork = ctypes.pythonapi.PyOS_BeforeFork
+_after_fork_parent = ctypes.pythonapi.PyOS_AfterFork_Parent
+_after_fork_child = ctypes.pythonapi.PyOS_AfterFork_Child
 
 
 def clone3(flags: int) -> tuple[int, int]:
@@ -48,15 +52,15 @@ def clone3(flags: int) -> tuple[int, int]:
         exit_signal=0 if flags & CLONE_PARENT else signal.SIGCHLD,
     )
     pointer, size = ctypes.byref(arguments), ctypes.sizeof(arguments)
-    _python.PyOS_BeforeFork()
+    _before_fork()
     try:
         pid = libc.syscall("clone3", libc.SYS_CLONE3, pointer, size)
     except OSError:
-        _python.PyOS_AfterFork_Parent()
+        _after_fork_parent()
         raise
     if pid == 0:
-        _python.PyOS_AfterFork_Child()
+        _after_fork_child()
         return 0, -1
-    _python.PyOS_AfterFork_Parent()
+    _after_fork_parent()
     os.set_inheritable(pidfd.value, False)
     return pid, pidfd.value

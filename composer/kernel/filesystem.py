@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from ctypes import c_char_p, c_int, c_uint
 
 from composer.kernel import libc, mount
 
@@ -12,6 +13,10 @@ FSMOUNT_CLOEXEC = 1
 FSCONFIG_SET_FLAG = 0
 FSCONFIG_SET_STRING = 1
 FSCONFIG_CMD_CREATE = 6
+
+_fsopen = libc.declare_syscall(libc.SYS_FSOPEN, c_char_p, c_uint)
+_fsconfig = libc.declare_syscall(libc.SYS_FSCONFIG, c_int, c_uint, c_char_p, c_char_p, c_int)
+_fsmount = libc.declare_syscall(libc.SYS_FSMOUNT, c_int, c_uint, c_uint)
 
 LONGEST_VALUE = 255
 """`fsconfig(2)` takes no longer strings."""
@@ -22,14 +27,14 @@ def new_filesystem(kind: str, options: Iterable[tuple[str, str | None]], flags: 
 
     The caller closes the descriptor. Raises OSError with what the kernel logged about the options.
     """
-    context = libc.syscall("fsopen", libc.SYS_FSOPEN, kind, FSOPEN_CLOEXEC, about=kind)
+    context = libc.checked(_fsopen(os.fsencode(kind), FSOPEN_CLOEXEC), "fsopen", kind)
     try:
         if source:
             _configure(context, FSCONFIG_SET_STRING, "source", source)
         for key, value in options:
             _configure(context, FSCONFIG_SET_FLAG if value is None else FSCONFIG_SET_STRING, key, value)
         _configure(context, FSCONFIG_CMD_CREATE, None, None)
-        return libc.syscall("fsmount", libc.SYS_FSMOUNT, context, FSMOUNT_CLOEXEC, mount.attributes(flags), about=kind)
+        return libc.checked(_fsmount(context, FSMOUNT_CLOEXEC, mount.attributes(flags)), "fsmount", kind)
     except OSError as error:
         if error.errno and (log := _log(context)):
             raise OSError(error.errno, os.strerror(error.errno).lower(), log) from None
@@ -50,8 +55,10 @@ def parse_options(data: str) -> list[tuple[str, str | None]]:
 
 
 def _configure(context: int, command: int, key: str | None, value: str | None) -> None:
-    about = "" if key is None else key if value is None else f"{key}={value}"
-    libc.syscall("fsconfig", libc.SYS_FSCONFIG, context, command, key, value, 0, about=about)
+    encoded = [None if text is None else os.fsencode(text) for text in (key, value)]
+    if _fsconfig(context, command, *encoded, 0) == -1:
+        about = "" if key is None else key if value is None else f"{key}={value}"
+        raise libc.failure(f"fsconfig {about}".rstrip())
 
 
 def _log(context: int) -> str:

@@ -9,6 +9,7 @@ import ctypes
 import os
 from collections.abc import Callable
 from ctypes import c_char_p, c_long
+from functools import partial
 from typing import cast
 
 _libc = ctypes.PyDLL(None, use_errno=True)
@@ -35,12 +36,12 @@ AT_RECURSIVE = 0x8000
 
 def call(name: str, *arguments: object, about: str = "") -> int:
     """What the library function `name` returns. Raises OSError for -1; its `filename` holds `name` and `about`."""
-    return _checked(name, getattr(_libc, name)(*map(_native, arguments)), about)
+    return checked(getattr(_libc, name)(*map(_native, arguments)), name, about)
 
 
 def wait_for(name: str, *arguments: object, about: str = "") -> int:
     """As `call`, for functions that may take long: the interpreter lock is given up."""
-    return _checked(name, getattr(_waiting, name)(*map(_native, arguments)), about)
+    return checked(getattr(_waiting, name)(*map(_native, arguments)), name, about)
 
 
 def declare(name: str, *types: type) -> Callable[..., int]:
@@ -48,6 +49,21 @@ def declare(name: str, *types: type) -> Callable[..., int]:
     function = getattr(_libc, name)
     function.argtypes = types
     return cast("Callable[..., int]", function)
+
+
+def declare_syscall(number: int, *types: type) -> Callable[..., int]:
+    """The system call `number` with its argument types, as `declare`."""
+    function = _libc["syscall"]  # by item it is an object of its own, with types of its own
+    function.restype = c_long
+    function.argtypes = (c_long, *types)
+    return cast("Callable[..., int]", partial(function, number))
+
+
+def checked(result: int, name: str, about: str = "") -> int:
+    """`result`, of a declared function. Raises OSError for -1; its `filename` holds `name` and `about`."""
+    if result == -1:
+        raise failure(f"{name} {about}".rstrip())
+    return result
 
 
 def failure(about: str) -> OSError:
@@ -58,7 +74,7 @@ def failure(about: str) -> OSError:
 
 def syscall(name: str, number: int, *arguments: object, about: str = "") -> int:
     """What the system call `number` returns; `name` is how an error speaks of it."""
-    return _checked(name, _libc.syscall(c_long(number), *map(_native, arguments)), about)
+    return checked(_libc.syscall(c_long(number), *map(_native, arguments)), name, about)
 
 
 def _native(argument: object) -> object:
@@ -68,9 +84,3 @@ def _native(argument: object) -> object:
     if isinstance(argument, str):
         return c_char_p(os.fsencode(argument))
     return argument
-
-
-def _checked(name: str, result: int, about: str) -> int:
-    if result == -1:
-        raise failure(f"{name} {about}".rstrip())
-    return result

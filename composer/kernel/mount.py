@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from ctypes import c_uint64
+from ctypes import POINTER, c_char_p, c_int, c_size_t, c_uint, c_uint64
 
 from composer.kernel import libc
 from composer.kernel.libc import AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE
@@ -67,6 +67,13 @@ class _MountAttributes(ctypes.Structure):
     _fields_ = [(name, c_uint64) for name in ("attr_set", "attr_clr", "propagation", "userns_fd")]
 
 
+_open_tree = libc.declare_syscall(libc.SYS_OPEN_TREE, c_int, c_char_p, c_uint)
+_move_mount = libc.declare_syscall(libc.SYS_MOVE_MOUNT, c_int, c_char_p, c_int, c_char_p, c_uint)
+_mount_setattr = libc.declare_syscall(
+    libc.SYS_MOUNT_SETATTR, c_int, c_char_p, c_uint, POINTER(_MountAttributes), c_size_t
+)
+
+
 def attributes(flags: int) -> int:
     """The `MOUNT_ATTR_...` bits for the per-mount ones among `MS_...` flags."""
     return sum(attribute for flag, attribute in _ATTRIBUTES.items() if flags & flag)
@@ -89,13 +96,13 @@ def mount(source: str, target: str, filesystem: str, flags: int, data: str = "")
 def open_tree(fd: int, path: str = "", *, recursive: bool = True) -> int:
     """A detached copy of the mount at `path`, or at `fd` itself: the first half of a bind mount."""
     flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (AT_RECURSIVE if recursive else 0) | (0 if path else AT_EMPTY_PATH)
-    return libc.syscall("open_tree", libc.SYS_OPEN_TREE, fd, path, flags, about=path)
+    return libc.checked(_open_tree(fd, os.fsencode(path), flags), "open_tree", path)
 
 
 def move_mount(mount_fd: int, target_fd: int) -> None:
     """Let the detached mount `mount_fd` appear at the opened place `target_fd`."""
     flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH
-    libc.syscall("move_mount", libc.SYS_MOVE_MOUNT, mount_fd, "", target_fd, "", flags)
+    libc.checked(_move_mount(mount_fd, b"", target_fd, b"", flags), "move_mount")
 
 
 def mount_setattr(fd: int, path: str = "", *, attr_set: int = 0, propagation: int = 0, recursive: bool = False) -> None:
@@ -105,8 +112,8 @@ def mount_setattr(fd: int, path: str = "", *, attr_set: int = 0, propagation: in
     clear = MOUNT_ATTR_ATIME if attr_set & MOUNT_ATTR_ATIME else 0
     structure = _MountAttributes(attr_set, clear, propagation, 0)
     flags = (AT_RECURSIVE if recursive else 0) | (0 if path else AT_EMPTY_PATH)
-    pointer, size = ctypes.byref(structure), ctypes.sizeof(structure)
-    libc.syscall("mount_setattr", libc.SYS_MOUNT_SETATTR, fd, path, flags, pointer, size, about=path)
+    result = _mount_setattr(fd, os.fsencode(path), flags, structure, ctypes.sizeof(structure))
+    libc.checked(result, "mount_setattr", path)
 
 
 def set_propagation(path: str, mode: str) -> None:

@@ -8,6 +8,7 @@ import fcntl
 import os
 import struct
 from collections.abc import Iterable, Sequence
+from ctypes import c_int, c_void_p
 from pathlib import Path
 
 from composer.kernel import libc, privilege
@@ -15,6 +16,9 @@ from composer.kernel import libc, privilege
 __WALL = 0x40000000
 PIDFD_INFO_EXIT = 1 << 3
 CLOSE_RANGE_CLOEXEC = 4
+
+_SIG_DFL, _SIG_ERR = 0, -1
+_signal = libc.declare("signal", c_int, c_void_p)
 
 _PIDFD_INFO = struct.Struct("=QQ11Ii")  # mask, cgroupid, eleven ids, exit_code: 64 bytes, PIDFD_INFO_SIZE_VER0
 PIDFD_GET_INFO = 3 << 30 | _PIDFD_INFO.size << 16 | 0xFF << 8 | 11
@@ -45,6 +49,12 @@ def pid_of(pidfd: int) -> int:
         if line.startswith("Pid:"):
             return int(line.split()[1])
     raise OSError(errno.EBADF, f"descriptor {pidfd} is no pidfd")
+
+
+def restore_signal(number: int) -> None:
+    """Let a signal do what it does by default (`signal(2)`), without the interpreter's own books of handlers."""
+    if _signal(number, _SIG_DFL) == _SIG_ERR:
+        raise libc.failure("signal")
 
 
 def reap(pidfd: int) -> int | None:
