@@ -188,6 +188,9 @@ class Machine:
         if record.error:
             return ContainerError(f"`{record.name}` did not start: {record.error}")
         meaning = signals.meaning(record.exit_code, out_of_memory=record.oom_killed)
+        if condition is Condition.COMPLETED:
+            why = meaning or f"exited with {record.exit_code}"
+            return ContainerError(f"`{record.name}` did not complete successfully: {why}", hint=self._hint(record))
         when = "right after its start" if condition is Condition.STARTED else f"before it was {_WORDS[condition]}"
         return ContainerError(
             f"`{record.name}` exited ({record.exit_code}) {when}" + (f": {meaning}" if meaning else ""),

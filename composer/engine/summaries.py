@@ -43,7 +43,7 @@ def container_summary(record: ContainerRecord) -> ContainerSummary:
         labels=dict(config.labels),
         mounts=(*sorted(named), *sorted(record.anonymous.values())),
         one_off=record.one_off,
-        waiting=record.error,
+        error=record.error,
         restarts=record.restarts,
         attach=True,
         image_id=config.image_id,

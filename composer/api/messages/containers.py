@@ -88,8 +88,8 @@ class ContainerSummary:
     labels: dict[str, str] = field(default_factory=dict)
     mounts: tuple[str, ...] = ()
     one_off: bool = False
-    waiting: str = ""
-    """Whom it waits for, while it does."""
+    error: str = ""
+    """Why it could not be started, "" when it could."""
     restarts: int = 0
     attach: bool = True
     image_id: str = ""

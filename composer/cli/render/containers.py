@@ -16,7 +16,7 @@ FIELDS = (
 )  # fmt: skip
 """What `as_docker` has."""
 HEADINGS = ("NAME", "IMAGE", "COMMAND", "SERVICE", "CREATED", "STATUS", "PORTS")
-_SHORT_ID, _SHORT_COMMAND, _SHORT_MOUNT = 12, 20, 15
+_SHORT_ID, _SHORT_COMMAND, _SHORT_MOUNT, _SHORT_ERROR = 12, 20, 15, 60
 
 
 def as_row(container: ContainerSummary, *, whole: bool = False, now: float | None = None) -> tuple[str, ...]:
@@ -28,7 +28,7 @@ def as_row(container: ContainerSummary, *, whole: bool = False, now: float | Non
         _command(container, whole),
         container.service,
         f"{human_duration(now - container.created)} ago",
-        status(container, now),
+        status(container, now, whole=whole),
         ports(container.publishers),
     )
 
@@ -67,12 +67,12 @@ def as_docker(container: ContainerSummary, *, whole: bool = False, now: float | 
         "Service": container.service,
         "Size": "0B",
         "State": container.state,
-        "Status": status(container, now),
+        "Status": status(container, now, whole=whole),
     }
 
 
-def status(container: ContainerSummary, now: float) -> str:
-    """`Up 3 minutes (healthy)`, `Exited (1) 5 seconds ago`, and whom it waits for while it does."""
+def status(container: ContainerSummary, now: float, *, whole: bool = False) -> str:
+    """`Up 3 minutes (healthy)`, `Exited (1) 5 seconds ago`, and why it could not be started."""
     match container.state:
         case "running":
             text = f"Up {human_duration(now - container.started)}"
@@ -84,7 +84,8 @@ def status(container: ContainerSummary, now: float) -> str:
             text = f"Restarting ({container.exit_code}) {human_duration(now - container.finished)} ago"
         case other:
             text = other.capitalize()
-    return f"{text}, waiting for {container.waiting}" if container.waiting else text
+    error = container.error if whole else _shortened(container.error, _SHORT_ERROR)
+    return f"{text}, did not start: {error}" if error else text
 
 
 def ports(publishers: Sequence[Publisher]) -> str:

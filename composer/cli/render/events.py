@@ -104,7 +104,7 @@ class PlainProgress(QuietProgress):
         if not is_done(event):
             self._busy[key] = (time.monotonic(), event)
         self._say(f" {describe(event)}  {words(event)}\n")
-        if event.hint:
+        if event.hint and event.status == "warning":  # an error is told again as the command ends
             self._say(f"   hint: {event.hint}\n")
 
     def tick(self) -> None:

@@ -44,7 +44,7 @@ def test_json_has_docker_composes_fields_and_the_pid() -> None:
         ({"health": ""}, "Up About a minute"),
         ({"state": "exited", "exit_code": 3, "finished": 1065.0}, "Exited (3) 5 seconds ago"),
         ({"state": "restarting", "exit_code": 1, "finished": 1069.0}, "Restarting (1) 1 second ago"),
-        ({"state": "created", "waiting": "db"}, "Created, waiting for db"),
+        ({"state": "created", "error": "its port is taken"}, "Created, did not start: its port is taken"),
     ],
 )
 def test_the_status_says_how_it_is_and_for_how_long(changes: dict[str, object], expected: str) -> None:

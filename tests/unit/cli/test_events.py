@@ -80,6 +80,14 @@ def test_a_recreated_container_says_why() -> None:
     assert out.getvalue() == " Container shop-web-1  Recreating (image: nginx:1 → nginx:2 (compose.yaml:3))\n"
 
 
+def test_the_hint_of_an_error_is_left_to_the_end_of_the_command() -> None:
+    out = io.StringIO()
+    event = Event("container", "shop-web-1", "error", detail="cannot start", hint="start it otherwise")
+    feed(PlainProgress(Screen(out, tty=False, colour=False)), [event])
+
+    assert out.getvalue() == " Container shop-web-1  Error cannot start\n"
+
+
 def test_what_concerns_the_whole_project_has_no_line_in_the_block() -> None:
     out = Terminal()
     waiting = Event("project", "shop", "waiting", detail="another command on this project")
