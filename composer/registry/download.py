@@ -57,8 +57,12 @@ class Download:
         async with self._slots:
             *others, last = sources
             for source in others:
-                with suppress(RegistryError, ImageError):
-                    return await self._from(source, layer, report)
+                with suppress(RegistryError):
+                    try:
+                        return await self._from(source, layer, report)
+                    except ImageError as error:
+                        if _is_disk(error):
+                            raise  # no other source would help
             return await self._from(last, layer, report)
 
     async def _from(self, source: Repository, layer: Layer, report: Report) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.harness import IDLE, Engine, eventually
-from tests.make.image import busybox_rootfs
+from tests.make.image import Made, busybox_rootfs, entry, tar
+from tests.make.registry import running_registry
 
 CHATTY = """["sh", "-c", "i=0; while :; do echo line $$i of a container that talks; i=$$((i+1)); echo $$i > /tally/n; done"]"""
 
@@ -111,3 +112,16 @@ def test_a_build_without_space_says_so_and_succeeds_once_there_is(small: Engine,
     assert "Traceback" not in result.output
     filler.unlink()
     shop.compose("build", check=True)
+
+
+def test_a_pull_without_space_says_so_and_asks_nobody_else(small: Engine, tmp_path: Path) -> None:
+    with running_registry(tmp_path / "registry") as registry:
+        registry.push(Made((tar(entry("big", os.urandom(12 << 20))),)), "library/big:1")
+        mirrored = f'[registry."docker.io"]\nmirrors = ["http://{registry.name}"]\n'
+        (small.config / "registries.toml").write_text(mirrored)
+
+        refused = small.compose("image", "pull", "big:1")
+
+    assert refused.code == 1
+    assert "no space left on device" in refused.stderr, refused
+    assert "registry-1.docker.io" not in refused.stderr
