@@ -158,6 +158,7 @@ def _asked(session: Session, before: Lock, uses: Uses, *, update: bool, services
 
     from composer.api.messages import Event
     from composer.cli.render.errors import show_diagnostics
+    from composer.cli.render.unfinished import Unfinished
     from composer.cli.ticking import ticking
     from composer.clock import SystemClock
     from composer.lock.making import find_out
@@ -165,13 +166,21 @@ def _asked(session: Session, before: Lock, uses: Uses, *, update: bool, services
     from composer.registry.access import Access
 
     access = Access.of(session.environment)
+    unfinished = Unfinished()
 
     def tell(kind: str, name: str, what: str) -> None:
-        session.progress.event(Event(kind, name, what))
+        event = Event(kind, name, what)
+        unfinished.take(event)
+        session.progress.event(event)
 
     project, origins = session.project, session.loaded.origins
     asking = find_out(project, origins, before, uses, access, SystemClock(), tell, update=update, services=services)
-    total, found = asyncio.run(ticking(session.progress, asking))
+    try:
+        total, found = asyncio.run(ticking(session.progress, asking))
+    except KeyboardInterrupt:
+        unfinished.break_off(session.progress)
+        session.progress.finish()
+        raise
     show_diagnostics(session.err, total.warnings[len(uses.warnings) :])
     return updated(before, total, found, datetime.now(UTC).replace(microsecond=0))
 
