@@ -83,10 +83,15 @@ def acquire_anew(
         why = f"`--policy {policy}`" if policy else "asked for"
         return _cause(service, asked if asked not in _REFRESH else "always", why, images, now, locate, pins)
 
-    plan = _plan(services, cause, pins)
-    if not ignore_failures:
-        return plan
-    return Plan(tuple(replace(node, operation=_optional(node.operation)) for node in plan))
+    building = {service.image: f"`compose build {service.name}` makes it" for service in services if service.build}
+
+    def optional(node: Node) -> Node:
+        pull = node.operation
+        assert isinstance(pull, PullImage)
+        required = pull.required and not ignore_failures
+        return replace(node, operation=replace(pull, required=required, otherwise=building.get(pull.reference, "")))
+
+    return Plan(tuple(optional(node) for node in _plan(services, cause, pins)))
 
 
 def publish(services: Sequence[Service], *, ignore_failures: bool) -> Plan:
@@ -205,8 +210,3 @@ def _place(service: Service, attribute: str, locate: Locate) -> str:
 
 def _is_required(node: Node) -> bool:
     return isinstance(node.operation, PullImage) and node.operation.required
-
-
-def _optional(operation: object) -> PullImage:
-    assert isinstance(operation, PullImage)
-    return replace(operation, required=False)

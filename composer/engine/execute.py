@@ -121,7 +121,8 @@ class _Execution:
         elif not isinstance(error, Exception):
             raise error
         elif isinstance(error, ComposerError) and _is_optional(node):
-            self._tell(self._progress.failed(node, error.message, error.hint, warning=True))
+            hint = node.operation.otherwise if isinstance(node.operation, PullImage) else ""
+            self._tell(self._progress.failed(node, error.message, hint or error.hint, warning=True))
             self._release(node.id)
         else:
             self._fail(node, error)

@@ -25,6 +25,8 @@ class PullImage:
     """One that can be built instead, or need not be had, only warns when it fails."""
     digest: str = ""
     """What the reference is locked to: this is pulled, whatever the registry means by the name now."""
+    otherwise: str = ""
+    """What to try where it cannot be had and is not required."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,6 +106,20 @@ def test_a_pull_asked_for_fetches_what_is_there_too() -> None:
     assert pulls(web, buildable=False) == ""
 
 
+def test_a_pull_that_need_not_succeed_says_who_builds_the_image() -> None:
+    (node,) = acquire_anew(
+        [service("web", "app:1", build=Build(context="."))],
+        {},
+        policy="",
+        ignore_buildable=False,
+        ignore_failures=False,
+        now=0,
+        locate=lambda _: "",
+    )
+
+    assert node.operation == PullImage("app:1", required=False, otherwise="`compose build web` makes it")
+
+
 def test_a_dry_run_says_what_only_a_pull_will_tell() -> None:
     pulls = acquire((service("db", "redis:7"),), {}, policy="policy", now=NOW, locate=lambda _: "")
     (container,) = replicas("db")
