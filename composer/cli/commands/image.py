@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from fnmatch import fnmatchcase
 from typing import Annotated
 
 import typer
@@ -17,18 +12,20 @@ from composer.api.messages import ImagesRequest
 from composer.cli.app import command_app
 from composer.cli.follow import follow
 from composer.cli.image_about import history, inspect
+from composer.cli.image_archives import import_, load, save
 from composer.cli.image_care import prune, verify
 from composer.cli.options import check_format
 from composer.cli.render.answer import say, say_json, say_table
 from composer.cli.render.containers import human_duration
-from composer.cli.render.errors import show_warning
+from composer.cli.render.errors import show_error, show_warning
 from composer.cli.render.images import human_size, listed_platforms, listed_reference, short_id
 from composer.cli.session import Session
-from composer.errors import ComposerError, UsageError
+from composer.errors import ImageError
 
 app = command_app()
-for each in (inspect, history, verify, prune):
+for each in (inspect, history, verify, prune, load, save):
     app.command()(each)
+app.command("import")(import_)
 
 
 @app.callback()
@@ -36,57 +33,17 @@ def image() -> None:
     """Pull, push, import, load, list and remove images."""
 
 
-@app.command("import")
-def import_(
-    ctx: typer.Context,
-    path: Annotated[
-        str,
-        typer.Argument(
-            metavar="PATH", help="A root file system: a directory, a tar archive, or `-` for standard input"
-        ),
-    ],
-    reference: Annotated[str, typer.Argument(metavar="REFERENCE", help="What to call it, for instance `debian:12`")],
-    change: Annotated[
-        list[str] | None, typer.Option("--change", "-c", metavar="INSTRUCTION", help="As in a Dockerfile")
-    ] = None,
-) -> int:
-    """Make an image of a root file system."""
-    session: Session = ctx.obj
-    with _given(path) as rootfs:
-        made = session.client.import_image(rootfs, reference, tuple(change or ()))
-    say(made["id"])
-    return 0
-
-
-@app.command()
-def load(
-    ctx: typer.Context,
-    path: Annotated[
-        str,
-        typer.Argument(
-            metavar="PATH",
-            show_default=False,
-            help="An OCI layout or archive, a docker archive, or a directory of skopeo's; standard input if none is named",
-        ),
-    ] = "-",
-    input_: Annotated[str, typer.Option("--input", "-i", metavar="PATH", help="The same, as Docker has it")] = "",
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Do not name what was loaded")] = False,
-) -> int:
-    """Take in images from an archive or layout."""
-    session: Session = ctx.obj
-    if input_ and path != "-":
-        raise UsageError("`--input` and PATH cannot both be given")
-    with _given(input_ or path) as archive:
-        loaded = session.client.load_image(archive)
-    if not quiet:
-        say(*(f"Loaded image: {reference}" for reference in loaded))
-    return 0
-
-
 @app.command()
 def ls(
     ctx: typer.Context,
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="[REPOSITORY[:TAG]]", show_default=False, help="Only what is called like this; `*` for any"
+        ),
+    ] = "*",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only ids")] = False,
+    no_trunc: Annotated[bool, typer.Option("--no-trunc", help="Do not cut ids short")] = False,
     format_: Annotated[str, typer.Option("--format", help="table or json")] = "table",
 ) -> int:
     """List images."""
@@ -95,9 +52,9 @@ def ls(
     listed = session.client.images()
     for each in listed:
         if each.damage:
-            name = each.reference or short_id(each.id)
-            show_warning(session.err, f"skipped `{name}`: {each.damage}", "`compose image verify` names all damage")
-    images = [each for each in listed if not each.damage]
+            damaged = each.reference or short_id(each.id)
+            show_warning(session.err, f"skipped `{damaged}`: {each.damage}", "`compose image verify` names all damage")
+    images = [each for each in listed if not each.damage and _is_called(each.reference, name)]
     if quiet:
         say(*dict.fromkeys(each.id for each in images))
     elif format_ == "json":
@@ -110,11 +67,12 @@ def ls(
             )
     else:
         now = time.time()
+        identity = str if no_trunc else short_id
         rows = []
         for each in images:
             age = _age(each.created, now)
-            rows.append((*listed_reference(each.reference), short_id(each.id), age, human_size(each.size)))
-            rows += [(f"  {one.platform}", "", short_id(one.id), age, human_size(one.size)) for one in each.platforms]
+            rows.append((*listed_reference(each.reference), identity(each.id), age, human_size(each.size)))
+            rows += [(f"  {one.platform}", "", identity(one.id), age, human_size(one.size)) for one in each.platforms]
         say_table(("REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE"), rows)
     return 0
 
@@ -159,28 +117,6 @@ def tag(
 
 
 @app.command()
-def save(
-    ctx: typer.Context,
-    references: Annotated[list[str], typer.Argument(metavar="REFERENCE")],
-    output: Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Instead of standard output")] = "",
-) -> int:
-    """Save images to an archive that Docker and OCI tools can read."""
-    session: Session = ctx.obj
-    if output:
-        session.client.save_images(references, str(Path(output).absolute()), session.surroundings)
-        return 0
-    if sys.stdout.isatty():
-        raise UsageError("an archive is nothing for a terminal", hint="use `--output FILE`, or redirect the output")
-    with TemporaryDirectory() as directory:
-        archive = Path(directory, "images.tar")
-        session.client.save_images(references, str(archive), session.surroundings)
-        with archive.open("rb") as file:
-            shutil.copyfileobj(file, sys.stdout.buffer)
-            sys.stdout.buffer.flush()
-    return 0
-
-
-@app.command()
 def rm(
     ctx: typer.Context,
     references: Annotated[list[str], typer.Argument(metavar="REFERENCE")],
@@ -188,32 +124,22 @@ def rm(
 ) -> int:
     """Remove images."""
     session: Session = ctx.obj
-    removed = session.client.remove_images(references, force=force)
-    say(*(f"{'Deleted' if each.startswith('sha256:') else 'Untagged'}: {each}" for each in removed))
-    return 0
-
-
-@contextmanager
-def _given(path: str) -> Iterator[str]:
-    """The path made absolute for the engine; for `-` that of a file with what standard input brings. Raises UsageError."""
-    if path != "-":
-        absolute = Path(path).absolute()
-        if not absolute.exists():
-            raise UsageError(f"cannot read `{path}`: no such file or directory")
-        yield str(absolute)
-        return
-    if sys.stdin.isatty():
-        raise UsageError("an archive cannot be typed", hint="name its file, or redirect standard input")
-    with TemporaryDirectory() as directory:
-        archive = Path(directory, "stdin")
-        with archive.open("wb") as file:
-            shutil.copyfileobj(sys.stdin.buffer, file)
+    code = 0
+    for reference in references:
         try:
-            yield str(archive)
-        except ComposerError as error:  # the engine knows it by the name of a file that will be gone
-            error.message = error.message.replace(f"`{archive}`", "standard input")
-            error.hint = error.hint.replace(str(archive), "-")
-            raise
+            removed = session.client.remove_images([reference], force=force)
+        except ImageError as error:  # the others may well go
+            show_error(session.err, error)
+            code = error.exit_code
+            continue
+        say(*(f"{'Deleted' if each.startswith('sha256:') else 'Untagged'}: {each}" for each in removed))
+    return code
+
+
+def _is_called(reference: str, name: str) -> bool:
+    """Whether an image has this repository, and this tag where `name` has one."""
+    repository, tag = listed_reference(reference)
+    return name == "*" or fnmatchcase(repository, name) or fnmatchcase(f"{repository}:{tag}", name)
 
 
 def _age(created: float, now: float) -> str:

@@ -284,7 +284,10 @@ def test_images_are_imported_listed_and_removed(run: Run, engine: FakeEngine, tm
     assert engine.requests[-1][1] == {"path": str(tmp_path), "reference": "app:1", "changes": ["CMD sh"]}
     assert run("image", "load", ".")[1] == "Loaded image: docker.io/library/loaded:1\n"
     assert run("image", "ls")[1].splitlines()[1].split()[:3] == ["app", "1", "abababababab"]
-    assert run("image", "rm", "app:1")[1] == "Untagged: app:1\n"
+    assert [len(run("image", "ls", name)[1].splitlines()) for name in ("app", "app:1", "a*", "app:2")] == [2, 2, 2, 1]
+    code, out, err = run("image", "rm", "nothing", "app:1")
+    assert (code, out) == (1, "Untagged: app:1\n")
+    assert "nothing" in err
     assert run("image", "rm", "app:1")[0] == 1
     assert "cannot read `nowhere`" in run("image", "import", "nowhere", "x")[2]
 
