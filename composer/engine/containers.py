@@ -93,6 +93,7 @@ class Containers:
         Raises:
             ContainerError: the kernel does not let go of it (a process in uninterruptible sleep).
         """
+        await self._started(operation.id)
         record = self._rooms.store.containers.get(operation.id)
         if record is None:
             return
@@ -129,6 +130,7 @@ class Containers:
 
     async def remove(self, operation: RemoveContainer) -> None:
         """Remove a container that does not run, with its writable layer and, if asked, its anonymous volumes."""
+        await self._started(operation.id)
         record = self._rooms.store.containers.get(operation.id)
         if record is None:
             return
@@ -180,6 +182,10 @@ class Containers:
         base.chmod(0o700)
         if limit := log_limit(record.config.log_options):
             (base / "log" / LIMIT).write_text(str(limit))
+
+    async def _started(self, container: str) -> None:
+        """Return when no start of it is under way: its outcome would take back what is done meanwhile."""
+        await self._rooms.bus.until(lambda: container not in self._rooms.starting)
 
     async def _gone(self, container: str, timeout: float | None) -> bool:
         def ended() -> bool:

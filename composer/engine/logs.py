@@ -182,7 +182,7 @@ class Logs:
             self._wakeups.unwatch(number, woken)
             reader.close()
             self._rooms.reading[record.id] -= 1
-            if not self._rooms.reading[record.id]:
+            if self._rooms.reading[record.id] <= 0:
                 del self._rooms.reading[record.id]
             self._rooms.bus.changed()
 

@@ -112,22 +112,44 @@ class Loop:
         for task in (*self._watches.values(), *self._tasks):
             task.cancel()
 
-    async def _start(self, container: str) -> None:
+    async def _start(self, container: str, *, again: bool = False) -> None:
+        """Start a container that does not run; with `again` only if it still waits for its restart.
+
+        A start that has begun comes to its end, whatever becomes of whoever asked for it: half of one would be a process that
+        no record knows.
+        """
+        begun = asyncio.create_task(self._start_whole(container, again=again))
+        self._tasks.add(begun)
+        begun.add_done_callback(self._started)
+        await asyncio.shield(begun)
+
+    async def _start_whole(self, container: str, *, again: bool) -> None:
         async with self._starts.setdefault(container, asyncio.Lock()):
             await self._rooms.bus.until(lambda: container not in self._ending)
             record = self._rooms.store.containers.get(container)
-            if record is None or record.state is State.RUNNING:
+            if record is None or record.state is State.RUNNING or (again and record.state is not State.RESTARTING):
                 return
+            self._rooms.starting.add(container)
             try:
-                started = await self._starting.start(record)
-            except KeeperLostError:
-                # What it had begun was cleared away: its successor begins anew.
-                await self._rooms.keeping.ready()
+                await self._start_once_more(record)
+            finally:
+                self._rooms.starting.discard(container)
+                self._rooms.bus.changed()
                 record = self._rooms.store.containers.get(container)
-                if record is None or record.state is State.RUNNING:
-                    raise
-                started = await self._starting.start(record)
-            self._watch_health(started)
+                if record is not None and record.state is State.RUNNING:
+                    self._watch_health(record)
+
+    async def _start_once_more(self, record: ContainerRecord) -> None:
+        """Start it; from the beginning, if the keeper dies over that."""
+        try:
+            await self._starting.start(record)
+        except KeeperLostError:
+            # What it had begun was cleared away: its successor begins anew.
+            await self._rooms.keeping.ready()
+            current = self._rooms.store.containers.get(record.id)
+            if current is None or current.state is State.RUNNING:
+                raise
+            await self._starting.start(current)
 
     async def _exited(self, ended: Exit) -> None:
         # A start that has not been recorded yet comes first: its record does not have this pid.
@@ -188,6 +210,7 @@ class Loop:
         """A container is no more."""
         self._histories.pop(container, None)
         self.probes.pop(container, None)
+        self._rooms.reading.pop(container, None)
 
     async def _remove_read(self, record: ContainerRecord) -> None:
         """Remove a container that was to go with its end, once those who read its output have done so."""
@@ -228,7 +251,7 @@ class Loop:
         if record is None or record.state is not State.RESTARTING:
             return
         try:
-            await self._start(container)
+            await self._start(container, again=True)
         except ComposerError as error:
             log.warning("cannot restart %s: %s", record.name, error.message)
 
@@ -269,6 +292,12 @@ class Loop:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._done)
+
+    def _started(self, task: asyncio.Task[None]) -> None:
+        """A start came to its end; whoever asked for it hears of a failure, if anybody still does."""
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.info("%s", error, exc_info=None if isinstance(error, ComposerError) else error)
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -36,5 +36,7 @@ class Rooms:
     """What this machine cannot do, each told once and shown by `compose engine status`."""
     reading: Counter[str] = field(default_factory=Counter)
     """How many clients read the output of a container: its log is not removed under them."""
+    starting: set[str] = field(default_factory=set)
+    """Containers whose start is under way: whoever is to stop or remove one waits for what comes of it."""
     background: list[asyncio.Task[None]] = field(default_factory=list)
     """Work that nobody waits for, held so that it is not collected while it runs."""

@@ -16,7 +16,7 @@ from composer.engine.bus import Bus
 from composer.engine.confinement import Confinement
 from composer.engine.containers import Containers
 from composer.engine.loop import Loop
-from composer.engine.plan import RemoveContainer
+from composer.engine.plan import RemoveContainer, StopContainer
 from composer.engine.processes import Probe
 from composer.engine.records import ContainerRecord
 from composer.engine.rooms import Rooms
@@ -87,5 +87,96 @@ def test_the_latest_ends_are_remembered_after_their_containers(rooms: Rooms, mon
             watching.exited(Exit(id_, 1, status, 0.0))
 
         assert watching.exit_codes == {"c2": 1, "c3": 2}
+
+    asyncio.run(scenario())
+
+
+class SlowStarting:
+    """Starts that take until they are let go on."""
+
+    def __init__(self, rooms: Rooms) -> None:
+        self._rooms = rooms
+        self.begun = asyncio.Event()
+        self.go_on = asyncio.Event()
+
+    async def start(self, record: ContainerRecord) -> ContainerRecord:
+        self.begun.set()
+        await self.go_on.wait()
+        record = replace(record, state=State.RUNNING, wanted=True, pid=8)
+        self._rooms.store.containers.put(record.id, record)
+        return record
+
+
+def made(rooms: Rooms, starting: SlowStarting) -> tuple[Loop, Containers]:
+    containers = Containers(rooms)
+    watching = Loop(rooms, containers, cast(Any, starting), cast(Any, None), cast(Confinement, Nothing()))
+    watching.recovered()
+    return watching, containers
+
+
+@pytest.mark.parametrize("then", ["stop", "remove"])
+def test_a_restart_under_way_is_waited_for_by_who_ends_the_container(rooms: Rooms, then: str) -> None:
+    async def scenario() -> None:
+        starting = SlowStarting(rooms)
+        watching, containers = made(rooms, starting)
+        record = replace(RUNS, state=State.RESTARTING, pid=0)
+        rooms.store.containers.put("c1", record)
+        watching.resume(record)
+        await starting.begun.wait()
+
+        if then == "stop":
+            ending = asyncio.create_task(containers.stop(StopContainer("c1", "c1", "web", 0.0)))
+        else:
+            ending = asyncio.create_task(containers.remove(RemoveContainer("c1", "c1", "web", volumes=False)))
+        await asyncio.sleep(0.01)
+        assert not ending.done()
+        starting.go_on.set()
+        await rooms.bus.until(lambda: rooms.store.containers.get("c1") is not None and not rooms.starting)
+        started = rooms.store.containers.get("c1")
+        assert started is not None
+        assert started.state is State.RUNNING
+        await watching.lost(started)  # by the signal
+        await ending
+
+        left = rooms.store.containers.get("c1")
+        assert left is None if then == "remove" else left is not None and left.state is State.EXITED
+
+    asyncio.run(scenario())
+
+
+def test_a_start_comes_to_its_end_though_nobody_waits_for_it_any_more(rooms: Rooms) -> None:
+    async def scenario() -> None:
+        starting = SlowStarting(rooms)
+        watching, _containers = made(rooms, starting)
+        rooms.store.containers.put("c1", replace(RUNS, state=State.CREATED, pid=0))
+        asked = asyncio.create_task(watching.start("shop-web-1"))
+        await starting.begun.wait()
+
+        asked.cancel()
+        await asyncio.wait([asked])
+        starting.go_on.set()
+
+        assert asked.cancelled()
+        assert await rooms.bus.until(lambda: not rooms.starting, 1.0)
+        record = rooms.store.containers.get("c1")
+        assert record is not None
+        assert record.state is State.RUNNING
+
+    asyncio.run(scenario())
+
+
+def test_a_restart_that_was_called_off_while_another_start_failed_is_none(rooms: Rooms) -> None:
+    async def scenario() -> None:
+        starting = SlowStarting(rooms)
+        watching, _containers = made(rooms, starting)
+        record = replace(RUNS, state=State.RESTARTING, pid=0)
+        rooms.store.containers.put("c1", record)
+        async with watching._starts.setdefault("c1", asyncio.Lock()):
+            watching.resume(record)
+            await asyncio.sleep(0.01)
+            rooms.store.containers.put("c1", replace(record, state=State.EXITED))
+        await asyncio.sleep(0.01)
+
+        assert not starting.begun.is_set()
 
     asyncio.run(scenario())
