@@ -42,6 +42,7 @@ _COMMANDS = {
     "restart": "Restart containers",
     "rm": "Remove stopped containers",
     "run": "Run a one-off command on a service",
+    "scale": "Set how many containers services have",
     "start": "Start containers that exist",
     "stop": "Stop containers",
     "system": "See and reduce what is taken on the disk",
@@ -54,6 +55,15 @@ _COMMANDS = {
 }
 _ALIASES = {"convert": "config"}
 """Other names of commands, known but not listed."""
+_INSTEAD = {
+    "attach": "`compose logs -f SERVICE` shows what it writes, `compose exec SERVICE sh` is a shell beside it",
+    "cp": "`compose exec -T SERVICE tar -c -C DIRECTORY . | tar -x`, or the other way round, copies files",
+    "events": "`compose ps --format json` shows what is there, `compose up --progress json` what happens",
+    "pause": "`compose stop` stops containers",
+    "stats": "`compose top` shows the processes of containers",
+    "unpause": "`compose start` starts containers",
+}
+"""Commands of Docker Compose that are not here, and what comes closest."""
 _SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
@@ -82,11 +92,18 @@ class LazyGroup(FlagGroup):
             formatter.write_dl(list(_COMMANDS.items()))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Find the command; a name that is none gets a suggestion."""
+        """Find the command; a name that is none gets a suggestion. `help` is another way to write `--help`."""
+        if args and args[0] == "help":
+            if not args[1:]:
+                typer.echo(ctx.get_help())
+                ctx.exit()
+            args = [*args[1:], "--help"]
+        if args and args[0] in _INSTEAD:
+            ctx.fail(f"`{args[0]}` is not a command of composer: {_INSTEAD[args[0]]}")
         if args and args[0] not in _COMMANDS and args[0] not in _ALIASES and not args[0].startswith("-"):
             from difflib import get_close_matches
 
-            close = get_close_matches(args[0], _COMMANDS, n=1)
+            close = get_close_matches(args[0].lower(), _COMMANDS, n=1)
             ctx.fail(f"`{args[0]}` is not a command" + (f"; did you mean `{close[0]}`?" if close else ""))
         return super().resolve_command(ctx, args)
 

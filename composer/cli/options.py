@@ -61,13 +61,14 @@ def number_of_lines(value: str) -> int | None:
     raise UsageError(f"`--tail {value}` is not a number of lines", hint="write a number or `all`")
 
 
-def scale_of(values: list[str] | None) -> dict[str, int]:
-    """The values of `--scale SERVICE=NUMBER`. Raises UsageError."""
+def scale_of(values: list[str] | None, option: str = "--scale ") -> dict[str, int]:
+    """The values of `--scale SERVICE=NUMBER`; `option` is what stands before each of them. Raises UsageError."""
     numbers = {}
     for value in values or ():
         service, equals, number = value.partition("=")
         if not (service and equals and number.isdigit()):
-            raise UsageError(f"`--scale {value}` is not SERVICE=NUMBER", hint="write for instance `--scale web=3`")
+            hint = f"write for instance `{option}web=3`"
+            raise UsageError(f"`{option}{value}` is not SERVICE=NUMBER", hint=hint)
         numbers[service] = int(number)
     return numbers
 

@@ -126,6 +126,16 @@ def test_scale_grows_and_shrinks_from_the_highest_number(engine: Engine) -> None
     assert shop.ps() == {}
 
 
+def test_scale_as_a_command_leaves_other_services_alone(engine: Engine) -> None:
+    shop = engine.project(f"services:\n  web: &x {{image: host, command: {IDLE}}}\n  db: *x\n  other: *x\n")
+
+    shop.compose("scale", "web=2", "db=0", check=True)
+    assert set(shop.ps()) == {"shop-web-1", "shop-web-2"}
+    shop.compose("scale", "web=1", check=True)
+    assert set(shop.ps()) == {"shop-web-1"}
+    assert "error: `web` is not SERVICE=NUMBER" in shop.compose("scale", "web").stderr
+
+
 def test_replicas_of_the_file_and_of_deploy_are_honoured(engine: Engine) -> None:
     shop = engine.project(f"""
         services:

@@ -22,6 +22,13 @@ def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[
     assert f"Usage: compose {name}" in capsys.readouterr().out
 
 
+def test_help_is_a_command_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["help"]) == 0
+    assert "Commands:" in capsys.readouterr().out
+    assert main(["help", "up"]) == 0
+    assert "Usage: compose up" in capsys.readouterr().out
+
+
 def test_help_lists_all_commands_without_importing_any() -> None:
     script = (
         "import sys; from composer.__main__ import main; main(['--help']); "
@@ -47,6 +54,8 @@ def test_the_version_costs_no_engine_no_project_and_no_rich() -> None:
     ("arguments", "complaint"),
     [
         (["dwn"], "`dwn` is not a command; did you mean `down`?"),
+        (["UP"], "`UP` is not a command; did you mean `up`?"),
+        (["stats"], "`stats` is not a command of composer: `compose top` shows the processes"),
         (["ps", "--quite"], "No such option: --quite"),
         (["exec"], "Missing argument"),
     ],
