@@ -252,7 +252,8 @@ _COPYING, _COPIED = "copying", "copied"
 
 _ONE_USER = (
     "only one user id is there: programs that become another user, as in images of postgres, redis or nginx, fail; "
-    "`user:` starts them as that user, `uidmap` and a range in /etc/subuid and /etc/subgid give more ids"
+    "`user:` starts them as that user, `uidmap` and a range in /etc/subuid and /etc/subgid give more ids "
+    "(`compose engine logs --keeper` says so where they do not)"
 )
 _NO_OVERLAY = (
     "every container gets a copy of its image, which takes time and space: overlay is missing here, or does not work in the "

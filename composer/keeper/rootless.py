@@ -1,8 +1,8 @@
 """Becoming root in a user namespace of our own, for a keeper that is started by an ordinary user.
 
 `user_namespaces(7)`. If one of our processes lives in such a namespace still, it is joined: what runs there can be entered from
-nowhere else. With `newuidmap(1)` and a range in `/etc/subuid` all its ids are mapped, else only the user's own
-to root. The process then executes itself again: only so does the kernel take its memory, and with it
+nowhere else. With `newuidmap(1)` and a range in `/etc/subuid` all its ids are mapped, else (or where that does not work) only
+the user's own to root. The process then executes itself again: only so does the kernel take its memory, and with it
 `/proc/self`, to belong to the new namespace.
 """
 
@@ -38,7 +38,7 @@ def enter_namespaces(command: list[str], environment: Mapping[str, str], former:
     helper = _mapper(uid, gid, ranges) if ranges else None
     try:
         unshare(CLONE_NEWUSER | CLONE_NEWNS)
-        if helper is None:
+        if helper is None or not helper.finish():
             _map_own_id(uid, gid)
     except OSError as error:
         raise HostError(
@@ -46,10 +46,8 @@ def enter_namespaces(command: list[str], environment: Mapping[str, str], former:
             hint="allow unprivileged user namespaces (sysctl `kernel.unprivileged_userns_clone=1`, "
             "`kernel.apparmor_restrict_unprivileged_userns=0`), or run as root",
         ) from error
-    if helper is not None:
-        helper.finish()
-        os.setresgid(0, 0, 0)
-        os.setresuid(0, 0, 0)
+    os.setresgid(0, 0, 0)
+    os.setresuid(0, 0, 0)
     os.execve(command[0], command, dict(environment))  # noqa: S606 - ourselves
 
 
@@ -125,14 +123,12 @@ class _Helper:
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
 
-    def finish(self) -> None:
-        """Let it write the maps. Raises HostError if it could not."""
+    def finish(self) -> bool:
+        """Let it write the maps; whether it could."""
         _output, errors = self._process.communicate(b"go")
         if self._process.returncode:
-            raise HostError(
-                f"cannot map the ids of /etc/subuid: {errors.decode(errors='replace').strip()}",
-                hint="check the ranges in /etc/subuid and /etc/subgid",
-            )
+            note(f"cannot map the ids of /etc/subuid: {errors.decode(errors='replace').strip()}; there is a single one")
+        return self._process.returncode == 0
 
 
 def _mapper(uid: int, gid: int, ranges: dict[str, tuple[int, int]]) -> _Helper:

@@ -6,7 +6,9 @@ step "for riscv64" really goes through binfmt_misc, and needs no emulator.
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,8 +22,22 @@ _MAGIC = "".join(f"\\x{byte:02x}" for byte in PROGRAM[:20])
 
 
 @contextmanager
+def alone() -> Iterator[None]:
+    """While this is held no other test registers anything: there is one registry for the whole machine."""
+    with open(Path(tempfile.gettempdir(), "composer-test-binfmt"), "w") as lock:  # noqa: PTH123
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
 def emulated(interpreter: Path) -> Iterator[None]:
-    """While this is held programs for `PLATFORM` are run by `interpreter`, in containers too."""
+    """While this is held programs for `PLATFORM` are run by `interpreter`, in containers too; one test at a time."""
+    with alone(), _registered(interpreter):
+        yield
+
+
+@contextmanager
+def _registered(interpreter: Path) -> Iterator[None]:
     mounted = not (_PLACE / "register").exists()
     if mounted:
         subprocess.run(["mount", "-t", "binfmt_misc", "none", _PLACE], check=True)

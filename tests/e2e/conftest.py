@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.harness import Engine
-from tests.e2e.ordinary import NOBODY, installed_for_everybody
+from tests.e2e.ordinary import NOBODY, having_ranges, installed_for_everybody
 from tests.e2e.terminals import Terminal
 from tests.make.debian import BuildError, build, import_command
 from tests.make.debian_recipes import RECIPES
@@ -39,10 +39,26 @@ def engine() -> Iterator[Engine]:
 @pytest.fixture
 def ordinary() -> Iterator[Engine]:
     """An engine of an ordinary user, who may read nothing of whoever runs the tests."""
-    engine = Engine(uid=NOBODY)
+    yield from _ordinary(())
+
+
+def _ordinary(wrapper: Sequence[str]) -> Iterator[Engine]:
+    engine = Engine(uid=NOBODY, wrapper=wrapper)
     engine.program, engine.python_path = installed_for_everybody(engine)
     yield engine
     assert engine.close() == []
+
+
+@pytest.fixture
+def ranged(tmp_path: Path) -> Iterator[Engine]:
+    """The same for whom /etc/subuid and /etc/subgid have a range of ids."""
+    yield from _ordinary(having_ranges(tmp_path, known=True))
+
+
+@pytest.fixture
+def stranger(tmp_path: Path) -> Iterator[Engine]:
+    """One who has ranges, which newuidmap refuses to somebody who is not in /etc/passwd."""
+    yield from _ordinary(having_ranges(tmp_path, known=False))
 
 
 @pytest.fixture

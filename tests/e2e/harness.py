@@ -122,11 +122,13 @@ class Running:
 class Engine:
     """One composer with its own directories; started by the first command that needs it."""
 
-    def __init__(self, uid: int = 0, root: Path | None = None) -> None:
+    def __init__(self, uid: int = 0, root: Path | None = None, wrapper: Sequence[str] = ()) -> None:
+        """`wrapper` executes every command, as who runs the tests, before that becomes `uid`."""
         # Unix socket paths hold 107 bytes: the directory must be short.
         self.root = root or Path(tempfile.mkdtemp(prefix="c-", dir=os.environ.get("TMPDIR", "/tmp")))
         self.root.chmod(0o755)
         self.uid = uid
+        self.wrapper = tuple(wrapper)
         self.data, self.run, self.home = self.root / "d", self.root / "r", self.root / "h"
         self.config = self.root / "c"
         for directory in (self.data, self.run, self.home, self.config):
@@ -202,7 +204,7 @@ class Engine:
     def _identity(self) -> list[str]:
         if self.uid == os.geteuid():
             return []
-        return ["setpriv", f"--reuid={self.uid}", f"--regid={self.uid}", "--clear-groups"]
+        return [*self.wrapper, "setpriv", f"--reuid={self.uid}", f"--regid={self.uid}", "--clear-groups"]
 
     def project(self, text: str, *, name: str = "shop", files: Mapping[str, str] | None = None) -> Project:
         """Write a Compose file, and files beside it, into a directory that gives the project its name."""

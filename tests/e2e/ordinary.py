@@ -40,6 +40,16 @@ def installed_for_everybody(engine: Engine) -> tuple[tuple[str, ...], str]:
     pytest.skip(f"needs an interpreter like {sys.executable} that every user may run")
 
 
+def having_ranges(directory: Path, *, known: bool) -> tuple[str, ...]:
+    """A wrapper for commands that sees other files in /etc: the ordinary user has ranges, and is in passwd if `known`."""
+    (directory / "ranges").write_text(f"{NOBODY}:300000:65536\n")
+    entry = f"ordinary:x:{NOBODY}:{NOBODY}::/:/bin/sh\n" if known else ""
+    (directory / "passwd").write_text(Path("/etc/passwd").read_text() + entry)
+    binds = {"subuid": "ranges", "subgid": "ranges", "passwd": "passwd"}
+    mounts = " && ".join(f"mount --bind {directory}/{source} /etc/{target}" for target, source in binds.items())
+    return ("unshare", "--mount", "--propagation", "private", "sh", "-c", f'{mounts} && exec "$@"', "sh")
+
+
 def can(command: list[str]) -> bool:
     """Whether the ordinary user can. Through a shell: setpriv itself still has root's capabilities as it executes."""
     done = subprocess.run(

@@ -18,7 +18,7 @@ from composer.oci.descriptor import Descriptor, Platform
 from composer.oci.digest import Digest
 from composer.oci.manifest import Index
 from composer.oci.platform import this_platform
-from tests.e2e.binfmt import PLATFORM, PROGRAM, emulated
+from tests.e2e.binfmt import PLATFORM, PROGRAM, alone, emulated
 from tests.e2e.harness import Engine, Project, json_lines
 from tests.make.image import Made, busybox_rootfs, directory, entry, oci_layout, tar
 from tests.make.registry import Registry, running_registry
@@ -117,7 +117,8 @@ def test_up_builds_what_runs_here_alone(engine: Engine, tmp_path: Path) -> None:
 def test_a_step_that_nothing_here_can_run_is_told_before_anything_runs(engine: Engine, tmp_path: Path) -> None:
     shop = project(engine, "web:1", 'FROM scratch\nCOPY file /\nRUN ["/file"]\n')
 
-    refused = shop.compose("build")
+    with alone():
+        refused = shop.compose("build")
 
     assert refused.code == 17
     assert f"runs no programs for `{PLATFORM}`" in refused.stderr
