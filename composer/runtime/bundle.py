@@ -19,6 +19,8 @@ class Bundle:
     upper: str = ""
     work: str = ""
     """`upper` and `work` take what the container writes; both empty: nothing can be written."""
+    volatile: bool = False
+    """What it writes need not outlive this machine: `sync(2)` and its kin do nothing, nor does unmounting wait for the disk."""
     plain: str = ""
     """A directory that is the root file system as it is, where overlay cannot be had."""
     etc: tuple[tuple[str, str], ...] = ()

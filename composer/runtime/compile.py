@@ -130,7 +130,7 @@ def _root(bundle: Bundle, host: HostFacts) -> Step:
             "cannot mount the root file system: overlay is missing here, or does not work in the data directory",
             hint="move the data directory to a local disk with COMPOSER_DATA, or load the `overlay` kernel module",
         )
-    options = ("userxattr",) if host.userxattr else ()
+    options = (*(("userxattr",) if host.userxattr else ()), *(("volatile",) if bundle.volatile else ()))
     return steps.Overlay(bundle.rootfs, bundle.lower, bundle.upper, bundle.work, options)
 
 

@@ -120,6 +120,15 @@ def test_a_step_leaves_no_trace_of_what_was_mounted_for_it(yard: Yard) -> None:
     run(yard, scenario)
 
 
+def test_a_step_that_synchronises_waits_for_no_disk(yard: Yard) -> None:
+    async def scenario(yard: Yard) -> None:
+        await yard.build("FROM busybox\nRUN grep ' / overlay' /proc/mounts\n")
+
+        assert "volatile" in yard.output
+
+    run(yard, scenario)
+
+
 def test_stages_are_built_only_as_far_as_the_target_needs_them(yard: Yard) -> None:
     async def scenario(yard: Yard) -> None:
         image = await yard.build(

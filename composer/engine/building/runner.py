@@ -232,6 +232,7 @@ class Runner:
             lower=(*map(str, task.lower), str(lowest)),
             upper=str(task.upper),
             work=str(work),
+            volatile=True,  # its layer is synchronised later; until then it would be made again after a crash of the machine
             etc=etc,
             mounted=tuple(mount_steps(task, str(rooms.paths.files), agents, options, plain.trees if plain else None)),
             files=tuple((item.target, item.content, item.mode, item.uid, item.gid) for item in files),
