@@ -203,7 +203,9 @@ class Composer:
         self.compose: tuple[str, ...] = (command,)
         self.outside: tuple[str, ...] = (str(SETUP), str(directory), "host")
         self.scratch = _scratch(memory)
-        self._root = Path(tempfile.mkdtemp(prefix="cb-", dir=self.scratch))  # short: it holds unix sockets
+        self._root = Path(tempfile.mkdtemp(prefix="cb-", dir=self.scratch))
+        # In memory, as `/run` is on any machine, the others' among them. Short: it holds unix sockets.
+        self._run = Path(tempfile.mkdtemp(prefix="cb-", dir=_scratch(True)))
         self.place = str(self._root)
         self.network: tuple[str, ...] = ()
         self.environment = {
@@ -211,7 +213,7 @@ class Composer:
             "HOME": os.environ.get("HOME", "/"),
             "LANG": "C.UTF-8",
             "COMPOSER_DATA": str(self._root / "d"),
-            "COMPOSER_RUN": str(self._root / "r"),
+            "COMPOSER_RUN": str(self._run / "r"),
         }
         self.runner = Runner([sys.executable, str(RUNNER)], self.environment)
         for name in ("busybox", "py"):
@@ -240,4 +242,5 @@ class Composer:
     def close(self) -> None:
         self.runner.run([*self.compose, "engine", "stop", "--force"], check=False)
         self.runner.close()
-        shutil.rmtree(self._root, ignore_errors=True)
+        for directory in (self._root, self._run):
+            shutil.rmtree(directory, ignore_errors=True)
