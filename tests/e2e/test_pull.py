@@ -213,13 +213,13 @@ def test_pruning_that_waits_for_a_pull_spares_what_was_started_meanwhile(
     assert "nothing to do" in shop.compose("up", "--dry-run", check=True).stdout
 
 
-@pytest.mark.parametrize("command", [("pull",), ("up", "-d"), ("image", "pull")])
+@pytest.mark.parametrize("command", [("pull",), ("up", "-d"), ("image", "pull"), ("lock",)])
 def test_ctrl_c_in_a_pull_says_what_was_not_finished(
     engine: Engine, registry: Registry, tmp_path: Path, command: tuple[str, ...]
 ) -> None:
     registry.push(busybox_image(tmp_path), "web:1")
     with faulty_proxy(registry.port) as proxy:
-        proxy.faults.append(Fault("GET .*/blobs/", times=99, pause=0.2))
+        proxy.faults.append(Fault("GET .*/blobs/", times=99, pause=2))
         reference = f"{proxy.name}/web:1"
         shop = engine.project(f"services:\n  web:\n    image: {reference}\n")
         pull = shop.start(*command, *([reference] if "image" in command else []))
