@@ -6,6 +6,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -112,4 +113,5 @@ def save(text: str, path: Path) -> None:
     except OSError as error:
         raise HostError(f"cannot write `{path}`: {(error.strerror or 'error').lower()}") from error
     finally:
-        made.unlink(missing_ok=True)
+        with suppress(OSError):  # a read-only file system says so of a file that is not there, too
+            made.unlink()
