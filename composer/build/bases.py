@@ -85,13 +85,18 @@ class Bases:
         beside = rank(needed, this_platform()) is None
         digests: tuple[Digest, ...] = ()
         found = await asyncio.to_thread(self._store.find, reference, needed)
-        by_id = found is not None and found.reference is None
-        if not by_id and (digests := options.pinned.image(parse(reference))):
+        by_id = found is not None and (found.reference is None or found.id == reference)
+        maker = "" if by_id else options.made_by.get(str(parse(reference)), "")
+        if not by_id and not maker and (digests := options.pinned.image(parse(reference))):
             found = await asyncio.to_thread(self._exactly, parse(reference), digests, needed)
         elif beside and not by_id and not (found is not None and _runs(found, needed)):
             found = await asyncio.to_thread(find_beside, self._store, parse(reference), needed) or found
         if found is not None and (by_id or ((digests or not options.pull) and _runs(found, needed))):
             return found
+        if maker and options.pinned.strict:
+            raise ImageError(
+                f"cannot use `{reference}`: it is not built yet, and not locked", hint=_first(maker, reference)
+            )
         access = await asyncio.to_thread(Access.of, options.surroundings)
         name = f"FROM {wanted.reference}"
         asked = wanted.platform or options.platform
@@ -104,6 +109,7 @@ class Bases:
             report(StepEvent(number, name, StepStatus.FAILED, detail=error.message))
             if found is not None and not _runs(found, needed):
                 raise _for_another(wanted.reference, found, needed, error) from error
+            error.hint = _first(maker, reference) if maker else error.hint
             raise
         report(StepEvent(number, name, StepStatus.DONE))
         if pulled.warning:
@@ -154,3 +160,11 @@ def _telling(number: int, name: str, report: Report) -> Callable[[LayerProgress]
             report(StepEvent(number, name, StepStatus.PROGRESS, current=current, total=total))
 
     return tell
+
+
+def _first(service: str, reference: str) -> str:
+    """How to have an image that another service builds."""
+    return (
+        f"`{service}` builds it: `compose build {service}` first, or put "
+        f'`additional_contexts: {{"{reference}": "service:{service}"}}` into the build, and it always comes first'
+    )

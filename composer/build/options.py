@@ -71,6 +71,8 @@ class BuildOptions:
     """Every RUN is `--security=insecure`."""
     pinned: Pinned = field(default_factory=Pinned)
     """What names have to mean."""
+    made_by: Mapping[str, str] = field(default_factory=dict)
+    """By complete reference: who else's build makes an image, so that no lock has it."""
     trees: Mapping[str, Tree] = field(default_factory=dict, repr=False)
     """Contexts by name in small letters that were looked at a moment ago: the build begins with what was seen then."""
     surroundings: Mapping[str, str] = field(default_factory=dict, repr=False)

@@ -290,6 +290,28 @@ def test_a_dockerfiles_bases_are_locked_and_locked_tells_what_is_new(
     assert "web/Dockerfile:2:1" in check.stderr
 
 
+def test_what_another_service_builds_is_no_business_of_the_lock(
+    engine: Engine, registry: Registry, tmp_path: Path
+) -> None:
+    base = registry.push(busybox_image(tmp_path), "base:1")
+    services = """
+    services:
+      base: {image: "my/base:1", build: {dockerfile_inline: "FROM BASE"}}
+      web: {build: {dockerfile_inline: "FROM my/base:1"}}
+      api: {build: {dockerfile_inline: "FROM lib", additional_contexts: {lib: "service:base"}}}
+    """
+    shop = engine.project(services.replace("BASE", base))
+    shop.compose("lock", check=True)
+
+    early = shop.compose("build", "--locked", "web")
+    assert early.code != 0
+    assert "cannot use `my/base:1`: it is not built yet, and not locked" in early.stderr
+    assert "hint: `base` builds it: `compose build base` first" in early.stderr
+    shop.compose("build", "--locked", "api", check=True)
+    shop.compose("build", "--locked", "web", check=True)
+    assert list(locked(shop)) == [base]
+
+
 def test_a_build_stands_on_what_is_locked_on_every_machine(
     engine: Engine, colleague: Engine, registry: Registry, tmp_path: Path
 ) -> None:

@@ -74,6 +74,7 @@ def options_of(operation: BuildImage, errand: Errand, image_of: Callable[[str], 
         entitlements=_entitlements(build, problems),
         privileged=build.privileged,
         pinned=pinned,
+        made_by=_makers(errand.project),
         surroundings=errand.surroundings,
     )
     problems.raise_any()
@@ -178,6 +179,12 @@ def _context(value: str, image_of: Callable[[str], str]) -> str:
     if value.startswith(CONTEXT_OF):
         return f"docker-image://{image_of(value.removeprefix(CONTEXT_OF))}"
     return value
+
+
+def _makers(project: Project) -> dict[str, str]:
+    """The services that build images which have a name of their own, by complete reference."""
+    every = {**project.services, **project.disabled}.values()
+    return {str(parse(each.image)): each.name for each in every if each.build is not None and each.image}
 
 
 def _pinned(context: str, pinned: Pinned) -> str:
