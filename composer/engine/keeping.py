@@ -183,11 +183,17 @@ class Jobs:
     async def run(
         self, steps: Sequence[Step], *, clone: Sequence[str] = (), fds: Mapping[str, int] | None = None
     ) -> dict[str, int]:
-        """Perform `steps` in a child of its own and return the descriptors it reported, which are the caller's."""
+        """Perform `steps` in a child of its own and return the descriptors it reported, which are the caller's.
+
+        If the keeper dies over it, its successor has it done: what changes a namespace that is there may be done twice. What
+        makes a new one is the caller's to begin anew.
+        """
         job = f"job-{secrets.token_hex(6)}"
-        started = await self._keeping.run(
-            Run(id=job, steps=tuple(steps), clone=tuple(clone), fds=dict(fds or {}), journal=False)
-        )
+        request = Run(id=job, steps=tuple(steps), clone=tuple(clone), fds=dict(fds or {}), journal=False)
+        if clone:
+            started = await self._keeping.run(request)
+        else:
+            started = await self._keeping.repeated(lambda keeper: keeper.run(request))
         os.close(started.pidfd)
         return dict(started.reported)
 

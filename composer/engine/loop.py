@@ -240,9 +240,11 @@ class Loop:
         return killed
 
     async def _drop_held(self, record: ContainerRecord) -> None:
-        await self._rooms.networks.withdraw(record)
-        for kind in ("pty", "stdin"):
-            await self._rooms.keeping.drop(f"{kind}/{record.id}")
+        try:
+            await self._rooms.networks.withdraw(record)
+        finally:
+            for kind in ("pty", "stdin"):
+                await self._rooms.keeping.drop(f"{kind}/{record.id}")
 
     async def _restart(self, container: str, delay: float) -> None:
         await self._rooms.clock.sleep(delay)

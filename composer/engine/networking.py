@@ -108,6 +108,7 @@ class Networking:
         self._store.drop_leases(self._store.leases_on(record.id))
         self._store.networks.remove(record.id)
         self._tellings.pop(record.id, None)
+        self._links = {key: link for key, link in self._links.items() if key[0] != record.id}
 
     async def dismantle(self) -> None:
         """Take down every namespace, keeping the records: the engine leaves, and the next `up` makes them again."""
@@ -202,7 +203,10 @@ class Networking:
             key = (one.network, str(one.address.ip))
             self._links[key] = topology.link_name(record.id, position, record.starts)
         steps = self._driver.attach_steps(record.id, interfaces, start=record.starts, silence=silence)
-        return self._driver.descriptors([one.network for one in interfaces]), steps, []
+        held = self._driver.descriptors([one.network for one in interfaces])
+        # Our own: until the keeper has them a network may be removed, and its number be another file's.
+        fds = {name: os.dup(fd) for name, fd in held.items()}
+        return fds, steps, [*fds.values()]
 
     async def announce(self, record: ContainerRecord, reported: Mapping[str, int]) -> None:
         """The container runs: answer its DNS, and let others find it."""
@@ -234,8 +238,10 @@ class Networking:
 
     async def withdraw(self, record: ContainerRecord) -> None:
         """The container has ended: close its ports and take its names back."""
-        await self._driver.release(record.id)
-        await self._refresh([endpoint.network for endpoint in record.endpoints.values()])
+        try:
+            await self._driver.release(record.id)
+        finally:
+            await self._refresh([endpoint.network for endpoint in record.endpoints.values()])
 
     def host_gateway(self, record: ContainerRecord) -> str:
         """How a container reaches this machine, "" where it cannot."""

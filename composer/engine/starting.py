@@ -239,6 +239,7 @@ class Starting:
         self._confinement.forget(record.id)
         with contextlib.suppress(ComposerError):
             await self._rooms.networks.withdraw(record)
+        with contextlib.suppress(ComposerError):
             await self._rooms.keeping.drop(f"stdin/{record.id}")
         with contextlib.suppress(ComposerError):
             # A keeper that died over this start may have left its process behind, known to nobody.

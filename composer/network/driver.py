@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from composer.errors import ComposerError
+from composer.errors import ComposerError, ContainerError
 from composer.keeper.steps import Step
 from composer.kernel import clone
 from composer.network import items, nftables, routes, topology
@@ -143,8 +143,10 @@ class Networks:
 
     async def release(self, container_id: str) -> None:
         """Let go of all that belongs to a container that has ended: ports and DNS. Its namespace dies with the last of it."""
-        await self.ports.withdraw(container_id)
-        await self._store.drop(items.dns_name(container_id))
+        try:
+            await self.ports.withdraw(container_id)
+        finally:
+            await self._store.drop(items.dns_name(container_id))
 
     def attach_steps(
         self,
@@ -160,8 +162,13 @@ class Networks:
         )
 
     def descriptors(self, network_ids: Iterable[str]) -> dict[str, int]:
-        """The descriptors that `topology.attach_steps` needs, by name; they stay the store's."""
+        """The descriptors that `topology.attach_steps` needs, by name; they stay the store's.
+
+        Raises ContainerError where a network is gone.
+        """
         names = [items.netns_name(network_id) for network_id in network_ids]
+        if not all(name in self._store.store for name in names):
+            raise ContainerError("its network is gone", hint="`compose up` makes it again")
         return {name: self._store.store[name].fds[0] for name in names}
 
     async def _make(self, spec: NetworkSpec, uplink: topology.Uplink | None) -> None:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from ipaddress import IPv4Address
 from itertools import chain
 
-from composer.errors import ContainerError
+from composer.errors import ComposerError, ContainerError
 from composer.network import host, items, ports
 from composer.network.needs import Jobs, Store
 from composer.network.spec import Facts
@@ -61,26 +61,35 @@ class Publishing:
                     await self._jobs.run(host.publish_steps(self._facts, forward, network_id), fds=fds)
 
     async def withdraw(self, container_id: str) -> None:
-        """Close every published port of a container; none is fine."""
-        for port in self._ports():
-            if port.container_id == container_id:
-                await self._withdraw(port)
+        """Close every published port of a container; none is fine. Raises ComposerError, and they are closed nevertheless."""
+        await self._withdraw([port for port in self._ports() if port.container_id == container_id])
 
     async def withdraw_network(self, network_id: str) -> None:
-        """Close every port that leads into a network."""
-        for port in self._ports():
-            if port.network_id == network_id:
-                await self._withdraw(port)
+        """Close every port that leads into a network, as `withdraw` does."""
+        await self._withdraw([port for port in self._ports() if port.network_id == network_id])
 
     def holds(self, container_id: str) -> bool:
         """Whether any published port of a container is held."""
         return any(port.container_id == container_id for port in self._ports())
 
-    async def _withdraw(self, port: items.Port) -> None:
+    async def _withdraw(self, published: Iterable[items.Port]) -> None:
+        failures: list[ComposerError] = []
+        for port in published:
+            try:
+                await self._undo_forward(port)
+            except ComposerError as error:
+                failures.append(error)
+            await self._close(port)
+        if failures:
+            raise failures[0]
+
+    async def _undo_forward(self, port: items.Port) -> None:
         if forward := self._forward(port):
             name = items.netns_name(port.network_id)
             fds = {name: self._store.store[name].fds[0]}
             await self._jobs.run(host.withdraw_steps(self._facts, forward, port.network_id), fds=fds)
+
+    async def _close(self, port: items.Port) -> None:
         if held := self._store.store.get(port.name):
             ports.close_for_all(held.fds[0], port.protocol)
         await self._store.drop(port.name)

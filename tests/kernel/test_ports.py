@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from composer.errors import HostError
+from composer.errors import HostError, KeeperLostError
 from composer.network import ports
+from composer.network.publishing import Publishing
 from composer.network.spec import NetworkSpec
 from tests.fakes.links import Child, eventually
 from tests.kernel.network_lab import (
@@ -338,6 +339,24 @@ def test_dropping_a_port_ends_its_connections_so_that_the_network_can_die(
     web.close()
 
     assert eventually(lambda: "cu" not in lab.host.run("ip", "-o", "link").stdout)
+
+
+def test_a_port_is_given_back_whatever_becomes_of_the_kernels_own_translation(
+    lab: Lab, net: NetworkSpec, web: Child
+) -> None:
+    class NoJobs:
+        async def run(self, *_arguments: object, **_more: object) -> dict[str, int]:
+            raise KeeperLostError("the keeper is gone")
+
+    lab.publish("c1", net, TARGET, port=8080, to=80)
+    publishing = Publishing(NoJobs(), lab.store, lab.facts)
+
+    with pytest.raises(KeeperLostError):
+        lab.do(publishing.withdraw("c1"))
+
+    assert not publishing.holds("c1")
+    with lab.host.inside():
+        ports.open_published("", [8080], "tcp").close()
 
 
 def test_a_bad_item_is_reported_and_the_rest_goes_on(lab: Lab, net: NetworkSpec, web: Child) -> None:
