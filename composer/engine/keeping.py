@@ -77,7 +77,12 @@ class Keeping:
         return await (await self.ready()).run(request)
 
     async def ready(self) -> Keeper:
-        """The keeper, after waiting until a new one has everything if the old one has just died."""
+        """The keeper, after waiting until a new one has everything if the old one has just died.
+
+        Raises HostError where none comes up; whoever asks next has it tried again.
+        """
+        if self._former is not None and self._restarting is not None and self._restarting.done():
+            self._begin_restart(self._former)
         while self._restarting is not None and not self._restarting.done():
             await asyncio.shield(self._restarting)
         return self.keeper
@@ -163,7 +168,11 @@ class Keeping:
             return
         log.warning("the keeper is gone; starting another")
         self._former, self._keeper = self._keeper, None
-        self._restarting = asyncio.create_task(self._restart(self._former))
+        self._begin_restart(self._former)
+
+    def _begin_restart(self, former: Keeper) -> None:
+        self._restarting = asyncio.create_task(self._restart(former))
+        self._restarting.add_done_callback(_note_failure)
 
     async def _restart(self, former: Keeper) -> None:
         self._spawn()
@@ -172,6 +181,11 @@ class Keeping:
         # If this one dies too, the next takes what it has got by then, which is everything.
         with contextlib.suppress(KeeperLostError):
             await self.keeper.succeed(former, self._output_of)
+
+
+def _note_failure(restarting: asyncio.Task[None]) -> None:
+    if not restarting.cancelled() and (error := restarting.exception()) is not None:
+        log.error("no keeper comes up: %s", error)
 
 
 class Jobs:

@@ -225,7 +225,9 @@ class Requests:
         def end_of_input() -> None:
             # As Docker has it: the input of a one-off ends with its client's, that of a service stays for the next one.
             if record.one_off and not record.config.tty:
-                self._rooms.background.append(asyncio.create_task(self._rooms.keeping.drop(f"stdin/{record.id}")))
+                dropping = asyncio.create_task(self._rooms.keeping.drop(f"stdin/{record.id}"))
+                self._rooms.background.append(dropping)
+                dropping.add_done_callback(self._rooms.background.remove)
 
         return AttachSession(
             self._logs.raw(record, past=logs and not start),

@@ -140,7 +140,14 @@ class Auxiliary:
             self.wanted = False
             return
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.pid, self._pidfd = clone.clone3(0)
+        try:
+            self.pid, self._pidfd = clone.clone3(0)
+        except OSError as error:
+            ours.close()
+            theirs.close()
+            note(f"{self._module}: {error.strerror}; trying again")
+            self._loop.later(_LONGEST_PAUSE / 5, self._start)
+            return
         if self.pid == 0:
             self._become(theirs)
         theirs.close()

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from composer.errors import EngineError
+from composer.engine import keeping
+from composer.errors import EngineError, HostError
 from composer.keeper.client import Keeper
 from composer.keeper.logs import read
 from composer.keeper.runs import Started
@@ -126,3 +127,39 @@ def test_a_journalled_exit_survives_the_keeper(house: House) -> None:
         return exits
 
     assert asyncio.run(scenario()) == [("one", 6)]
+
+
+def test_an_engine_tries_again_where_no_keeper_came_up(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeping, "_START_SECONDS", 0.2)
+
+    async def scenario() -> None:
+        spawned = 0
+
+        def spawn() -> None:
+            nonlocal spawned
+            spawned += 1
+            if spawned == 2:
+                monkeypatch.setattr(keeping, "_START_SECONDS", PATIENCE)
+                house.start()
+
+        engine = keeping.Keeping(house.socket, spawn)
+        await until(lambda: house.socket.is_socket())
+        await engine.connect(lambda _container: ("", ""))
+        reading, writing = os.pipe()
+        await engine.put("thing", {}, [writing])
+        house.end()
+
+        await until(lambda: engine._former is not None)
+        with pytest.raises(HostError):
+            await engine.ready()
+        keeper = await engine.ready()
+
+        assert set(keeper.store) == {"thing"}
+        await engine.drop("thing")
+        await engine.stop()
+        keeper.close()
+        os.close(writing)
+        assert os.read(reading, 1) == b""
+        os.close(reading)
+
+    asyncio.run(scenario())

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from composer.keeper import auxiliary
+from composer.keeper.loop import Loop
+from composer.kernel import clone
 
 PROGRAM = """
 import gc, os, sys
@@ -43,3 +48,23 @@ def test_a_process_beside_is_forked_while_the_files_are_those_imported_and_execu
     assert words[0].startswith(comm)
     assert words[1] == "composer.keeper.pump"
     assert ("77" in words[2:]) is (installed == "changed")  # a fork has closed what an execution would have been given
+
+
+def test_one_that_cannot_be_started_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = Loop()
+    tries = 0
+
+    def refuse(_namespaces: int) -> tuple[int, int]:
+        nonlocal tries
+        tries += 1
+        if tries == 2:
+            loop.stop()
+        raise OSError(errno.EAGAIN, "no more processes")
+
+    monkeypatch.setattr(clone, "clone3", refuse)
+    monkeypatch.setattr(auxiliary, "_LONGEST_PAUSE", 0.05)
+    pump = auxiliary.Auxiliary(loop, "composer.keeper.pump", {})
+    pump.want()
+    loop.run()
+
+    assert (tries, pump.pid) == (2, 0)
