@@ -290,8 +290,10 @@ def _of(platform: str, number: int, report: Report, warned: set[str]) -> Report:
 
 def _changed_meanwhile(error: BaseException | None) -> str:
     """The path that a build failed for because it changed under it, "" where it failed for something else."""
-    while error is not None:
+    seen: list[BaseException] = []
+    while error is not None and error not in seen:  # an error may be raised from itself
         if isinstance(error, FilesError) and error.reason is Reason.CHANGED:
             return error.path
+        seen.append(error)
         error = error.__cause__
     return ""

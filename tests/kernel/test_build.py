@@ -423,6 +423,10 @@ def test_a_cache_that_is_not_there_is_a_warning(yard: Yard) -> None:
             {"Dockerfile": 'FROM busybox\nCOPY Dockerfile /odd\nRUN chmod +x /odd\nRUN ["/odd"]\n'},
             "no program for this machine",
         ),
+        (
+            {"Dockerfile": 'FROM busybox\nCOPY Dockerfile /odd\nRUN ["/odd"]\n'},
+            "`/odd` cannot be executed (permission denied",
+        ),
         ({"Dockerfile": "FROM busybox\nUSER nobody-knows\nRUN true\n"}, "no such user"),
         ({"Dockerfile": "FROM busybox\nCOPY missing /\n"}, "missing"),
         ({"Dockerfile": "FROM host\nRUN true\n"}, "cannot build on `host`"),

@@ -270,19 +270,12 @@ class Runner:
 
 
 def _explained(error: ContainerError, request: Run) -> ContainerError:
-    """What it means that a step's program cannot be executed."""
+    """A new error that says what it means that a step's program cannot be executed."""
     program = next((step.arguments[0] for step in request.steps if isinstance(step, steps.Exec)), "")
-    if error.errno == NO_INTERPRETER:
-        message, hint = why_not_run(error, program)
-        return ContainerError(message, hint=hint, exit_code=error.exit_code)
-    if error.exit_code == _NOT_FOUND:
-        return ContainerError(
-            f"`{program}` is not in its root file system", hint="build on an image that has it", exit_code=_NOT_FOUND
-        )
+    message, hint = why_not_run(error, program)
+    if error.exit_code == _NOT_FOUND and error.errno != NO_INTERPRETER:
+        message, hint = f"`{program}` is not in its root file system", "build on an image that has it"
     if error.errno == errno.ENOEXEC:
-        return ContainerError(
-            f"`{program}` is no program for this machine",
-            hint="the base image may be for another platform: install `qemu-user-static`, or build for this one",
-            exit_code=error.exit_code,
-        )
-    return error
+        message = f"`{program}` is no program for this machine"
+        hint = "the base image may be for another platform: install `qemu-user-static`, or build for this one"
+    return ContainerError(message, hint=hint, step=error.step, errno=error.errno, exit_code=error.exit_code)
