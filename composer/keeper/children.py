@@ -161,8 +161,11 @@ class Children:
         self._on_exit(child)
 
     def _tell_pump(self, child: Child) -> None:
-        message = {"do": "pump", "id": child.id, "log": child.log, "fifos": child.fifos}
-        self.pump.send(message, [child.pty] if child.pty >= 0 else [])
+        """Have its output moved. The FIFOs themselves are sent: by the time a busy pump reads this, their names may be gone."""
+        if "stdout" not in child.held:
+            return  # an adopted one, whose FIFOs were gone when we came
+        ends = [child.held["stdout"], child.pty if child.pty >= 0 else child.held["stderr"]]
+        self.pump.send({"do": "pump", "id": child.id, "log": child.log, "tty": child.pty >= 0}, ends)
 
     def _tell_pump_everything(self) -> None:
         for child in self:

@@ -3,8 +3,8 @@
 Its own process, so that a slow disk stops neither starting nor reaping. It can be killed at any time: whatever it has
 not moved waits in the FIFOs, and the keeper starts a new one and tells it everything again.
 
-Told by the keeper: `pump` (id, log, fifos; beside it a pty master), `drain` (id: move what is left, answer `drained`),
-`forget` (id).
+Told by the keeper: `pump` (id, log, tty; beside it the FIFO for stdout, and that for stderr or a pty master), `drain` (id: move
+what is left, answer `drained`), `forget` (id).
 """
 
 from __future__ import annotations
@@ -128,14 +128,17 @@ class Pump:
         message, fds = received
         try:
             self._do(message, fds)
-        except (OSError, KeyError) as error:
+        except (OSError, KeyError, ValueError) as error:
             note(f"{message}: {error}")
             self._answer_drained(message)
+        finally:
+            for fd in fds:
+                os.close(fd)
 
     def _do(self, message: dict[str, Any], fds: list[int]) -> None:
         match message["do"]:
             case "pump":
-                self._add(message["id"], Path(message["log"]), Path(message["fifos"]), fds[0] if fds else -1)
+                self._add(message["id"], Path(message["log"]), fds, tty=message["tty"])
             case "drain":
                 self._drain(message["id"])
                 self._answer_drained(message)
@@ -148,17 +151,18 @@ class Pump:
         if message.get("do") == "drain":
             wire.send(self._sock, {"is": "drained", "id": message["id"]})
 
-    def _add(self, id_: str, directory: Path, fifos: Path, pty: int) -> None:
+    def _add(self, id_: str, directory: Path, fds: list[int], *, tty: bool) -> None:
+        """Move what comes by stdout and stderr, or from a terminal by way of stdout. Descriptors that we keep leave `fds`."""
         self._remove(id_)
         log = LogFile(directory)
-        sources: list[Source] = []
-        self._sources[id_] = (log, sources)
-        if pty >= 0:
-            os.set_blocking(pty, False)
-            sources.append(Source(log, _open(fifos / "stdout"), Stream.TTY, pty))
+        stdout, other = fds
+        fds.clear()
+        if tty:
+            os.set_blocking(other, False)
+            sources = [Source(log, stdout, Stream.TTY, other)]
         else:
-            sources.append(Source(log, _open(fifos / "stdout"), Stream.STDOUT))
-            sources.append(Source(log, _open(fifos / "stderr"), Stream.STDERR))
+            sources = [Source(log, stdout, Stream.STDOUT), Source(log, other, Stream.STDERR)]
+        self._sources[id_] = (log, sources)
         for source in sources:
             self._watch(source)
 
@@ -213,10 +217,6 @@ class Pump:
             log.close()
         except OSError as error:
             note(f"{id_}: the end of its log is not indexed: {error.strerror}")
-
-
-def _open(fifo: Path) -> int:
-    return os.open(fifo, os.O_RDWR | os.O_NONBLOCK | os.O_NOFOLLOW)
 
 
 def main() -> None:

@@ -76,6 +76,24 @@ def test_no_line_is_lost_or_doubled_when_the_pump_is_killed_again_and_again(hous
     assert sum(len(line.text) + 1 for line in records) == (house.log("one") / "output").stat().st_size
 
 
+def test_what_a_pump_that_is_behind_has_not_heard_of_yet_is_not_lost(house: House) -> None:
+    async def scenario() -> None:
+        async with a_keeper(house) as keeper:
+            close(await keeper.run(house.run("first", "sleep", "60", log=True)))
+            pump = (await keeper.status())["pump"]
+            os.kill(pump, signal.SIGSTOP)
+            try:
+                close(await keeper.run(house.run("one", "echo", "said", log=True)))
+                assert await keeper.wait("one") == 0  # late: it is not waited for any longer
+                assert not (house.run_directory / "fifo/one").exists()
+            finally:
+                os.kill(pump, signal.SIGCONT)
+            await until(lambda: texts(house.log("one")) == [b"said"])
+            assert "its output was not drained" in house.notes()
+
+    asyncio.run(scenario())
+
+
 def test_stdout_can_be_opened_again_by_an_ordinary_user(house: House) -> None:
     async def scenario() -> list[bytes]:
         async with a_keeper(house) as keeper:
