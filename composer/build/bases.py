@@ -91,7 +91,7 @@ class Bases:
             found = await asyncio.to_thread(self._exactly, parse(reference), digests, needed)
         elif beside and not by_id and not (found is not None and _runs(found, needed)):
             found = await asyncio.to_thread(find_beside, self._store, parse(reference), needed) or found
-        if found is not None and (by_id or ((digests or not options.pull) and _runs(found, needed))):
+        if found is not None and (by_id or ((digests or maker or not options.pull) and _runs(found, needed))):
             return found
         if maker and options.pinned.strict:
             raise ImageError(

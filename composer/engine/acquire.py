@@ -159,7 +159,9 @@ def _plan(services: Sequence[Service], cause: Callable[[Service], str], pins: Pi
             known = nodes.get(service.image)
             if known is None or (required and not _is_required(known)):
                 pin = pins.image(service.image)
-                pull = PullImage(service.image, service.platform or "", required, str(pin.digest) if pin else "")
+                otherwise = "" if required else "it is built instead"
+                locked = str(pin.digest) if pin else ""
+                pull = PullImage(service.image, service.platform or "", required, locked, otherwise)
                 nodes[service.image] = Node(f"pull/{service.image}", pull, why)
     return Plan(tuple(nodes.values()))
 

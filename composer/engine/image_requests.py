@@ -22,6 +22,7 @@ from composer.api.messages import (
     UpRequest,
 )
 from composer.engine.acquire import acquire_anew, publish
+from composer.engine.building.bases import bases
 from composer.engine.building.builds import buildables, every
 from composer.engine.building.errand import Errand
 from composer.engine.carrying import Carrying, Emit, locate_in
@@ -97,7 +98,7 @@ class ImageRequests:
         pins = Pins.from_wire(request.lock)
         errand = Errand(project, Origins.from_wire(request.origins), request.flags, request.surroundings, pins)
         services = services_in_scope(project, request.services, deps=request.with_dependencies)
-        wanted = buildables(project, services)
+        wanted = buildables(project, services, await asyncio.to_thread(bases, project))
         plan = every(wanted, "asked for", every_platform=True)
         pushes = publish(services, ignore_failures=False) if request.push else Plan()
         if request.dry_run:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from composer.api.messages import UpOptions
 from composer.clock import Clock
 from composer.engine.acquire import acquire
+from composer.engine.building.bases import bases
 from composer.engine.building.builds import buildables, contested, needed
 from composer.engine.building.errand import Errand
 from composer.engine.building.freshness import Locate
@@ -30,7 +32,7 @@ class Provision:
     async def plan(self, services: Sequence[Service], options: UpOptions, errand: Errand, locate: Locate) -> Plan:
         """The pulls and builds for `services`, which are in start order."""
         project, pins = errand.project, errand.pins
-        wanted = buildables(project, services)
+        wanted = buildables(project, services, await asyncio.to_thread(bases, project))
         mode = "always" if options.build != "never" and options.pull == "build" else options.build
         built = [reference for each in wanted for reference in each.references]
         found = {

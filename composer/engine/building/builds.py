@@ -1,8 +1,8 @@
 """Which images a request has to build, in the order in which they stand on each other.
 
-Pure. Services that describe the same image share one build. A context `service:NAME` is a dependency: what NAME builds comes
-first. Whether an image that is there is still what its inputs make says `freshness`; when that is asked is the request's
-to say:
+Pure. Services that describe the same image share one build. A context `service:NAME` is a dependency, and so is an image of
+NAME that a Dockerfile names: what NAME builds comes first. Whether an image that is there is still what its inputs make says
+`freshness`; when that is asked is the request's to say:
 
     auto        missing images, and those whose inputs have changed
     definition  the same, files of contexts apart (a watch brings these itself, and says when to rebuild)
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from composer.engine.building.freshness import Locate
 from composer.engine.configure import image_reference
@@ -46,15 +47,20 @@ class Buildable:
         return BuildImage(self.service, self.references, self.build, self.platform, if_missing, every_platform)
 
 
-def buildables(project: Project, services: Iterable[Service]) -> tuple[Buildable, ...]:
-    """What these services build, and what that is built from, in an order in which each stands after all it needs."""
+def buildables(
+    project: Project, services: Iterable[Service], bases: Mapping[str, Sequence[str]] = MappingProxyType({})
+) -> tuple[Buildable, ...]:
+    """What these services build, and what that is built from, in an order in which each stands after all it needs.
+
+    `bases` are the services whose images Dockerfiles name, by the service that is built upon them.
+    """
     every = {**project.services, **project.disabled}
     chosen: dict[str, Service] = {}
 
     def choose(service: Service, trail: tuple[str, ...]) -> None:
         if service.build is None or service.name in chosen or service.name in trail:
             return  # a circle is refused when the file is loaded; here it must only not hang
-        for name in built_from(service.build):
+        for name in _needs(service, bases):
             if name in every:
                 choose(every[name], (*trail, service.name))
         chosen[service.name] = service
@@ -66,7 +72,12 @@ def buildables(project: Project, services: Iterable[Service]) -> tuple[Buildable
         assert service.build is not None
         shared.setdefault((service.build.model_dump_json(), service.platform or ""), []).append(service)
     first = {service.name: group[0].name for group in shared.values() for service in group}
-    return tuple(_buildable(project, group, first) for group in shared.values())
+    return tuple(_buildable(project, group, first, bases) for group in shared.values())
+
+
+def _needs(service: Service, bases: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    assert service.build is not None
+    return tuple(dict.fromkeys((*built_from(service.build), *bases.get(service.name, ()))))
 
 
 def built_from(build: Build) -> tuple[str, ...]:
@@ -145,7 +156,9 @@ def _place(each: Buildable, attribute: str, locate: Locate) -> str:
     return f", {place}" if place else ""
 
 
-def _buildable(project: Project, group: Sequence[Service], first: Mapping[str, str]) -> Buildable:
+def _buildable(
+    project: Project, group: Sequence[Service], first: Mapping[str, str], bases: Mapping[str, Sequence[str]]
+) -> Buildable:
     service = group[0]
     assert service.build is not None
     references = dict.fromkeys(image_reference(project, each) for each in group)
@@ -155,6 +168,6 @@ def _buildable(project: Project, group: Sequence[Service], first: Mapping[str, s
         references=tuple(reference for reference in references if not is_reserved(reference)),
         build=service.build,
         platform=service.platform or "",
-        needs=tuple(dict.fromkeys(first[name] for name in built_from(service.build) if name in first)),
+        needs=tuple(dict.fromkeys(first[name] for name in _needs(service, bases) if name in first)),
         pull_policy=next((each.pull_policy for each in group if each.pull_policy), ""),
     )

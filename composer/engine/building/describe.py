@@ -17,6 +17,7 @@ from composer.build.files.git_reference import is_ssh, parse_git
 from composer.build.options import DEVICE, HOST_NETWORK, INSECURE, BuildOptions, Limit, Secret
 from composer.build.pinned import Pinned
 from composer.engine.building import networks
+from composer.engine.building.bases import makers
 from composer.engine.building.builds import CONTEXT_OF
 from composer.engine.building.errand import Errand
 from composer.engine.building.freshness import is_local
@@ -74,7 +75,7 @@ def options_of(operation: BuildImage, errand: Errand, image_of: Callable[[str], 
         entitlements=_entitlements(build, problems),
         privileged=build.privileged,
         pinned=pinned,
-        made_by=_makers(errand.project),
+        made_by=makers(errand.project),
         surroundings=errand.surroundings,
     )
     problems.raise_any()
@@ -179,12 +180,6 @@ def _context(value: str, image_of: Callable[[str], str]) -> str:
     if value.startswith(CONTEXT_OF):
         return f"docker-image://{image_of(value.removeprefix(CONTEXT_OF))}"
     return value
-
-
-def _makers(project: Project) -> dict[str, str]:
-    """The services that build images which have a name of their own, by complete reference."""
-    every = {**project.services, **project.disabled}.values()
-    return {str(parse(each.image)): each.name for each in every if each.build is not None and each.image}
 
 
 def _pinned(context: str, pinned: Pinned) -> str:

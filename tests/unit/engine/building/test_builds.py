@@ -87,6 +87,16 @@ def test_the_image_of_a_service_that_is_a_context_comes_first_named_or_not() -> 
     assert plan(shop, "web", found=("shop-base",)) == "build/web  (missing, compose.yaml:3)"
 
 
+def test_what_a_dockerfile_builds_upon_comes_first() -> None:
+    shop = project(web=WEB, base={"build": {"context": "/b"}, "image": "my/base"})
+    services = [shop.services["web"]]
+
+    (first, second) = buildables(shop, services, {"web": ("base",)})
+
+    assert (first.service, second.service, second.needs) == ("base", "web", ("base",))
+    assert [each.service for each in buildables(shop, services)] == ["web"]
+
+
 def test_names_that_two_builds_claim_are_found() -> None:
     other = {"build": {"context": "/other"}, "image": "same"}
     shop = project(web={**WEB, "image": "same"}, worker={**WEB, "image": "same"}, other=other)
