@@ -20,6 +20,9 @@ CLOSE_RANGE_CLOEXEC = 4
 _SIG_DFL, _SIG_ERR = 0, -1
 _signal = libc.declare("signal", c_int, c_void_p)
 
+_SIGTIMEDWAIT = {"128", "137", "177", "421"}
+"""`rt_sigtimedwait(2)` of x86-64, of the newer architectures, and both of 32-bit programs."""
+
 _PIDFD_INFO = struct.Struct("=QQ11Ii")  # mask, cgroupid, eleven ids, exit_code: 64 bytes, PIDFD_INFO_SIZE_VER0
 PIDFD_GET_INFO = 3 << 30 | _PIDFD_INFO.size << 16 | 0xFF << 8 | 11
 
@@ -40,7 +43,19 @@ def hears(pid: int, number: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return True
     masks = (line.split()[1] for line in status.splitlines() if line.startswith(("SigBlk:", "SigIgn:", "SigCgt:")))
-    return any(int(mask, 16) >> (number - 1) & 1 for mask in masks)
+    return any(int(mask, 16) >> (number - 1) & 1 for mask in masks) or _awaits_signals(pid)
+
+
+def _awaits_signals(pid: int) -> bool:
+    """Whether a process stands in `sigwait(3)` or its kin, as small inits do: then no mask shows what it waits for.
+
+    True also where that cannot be told (`proc_pid_syscall(5)`).
+    """
+    try:
+        number = Path(f"/proc/{pid}/syscall").read_text().partition(" ")[0]
+    except OSError:
+        return True
+    return number in _SIGTIMEDWAIT
 
 
 def pid_of(pidfd: int) -> int:

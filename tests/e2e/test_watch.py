@@ -427,6 +427,25 @@ def test_a_program_that_wants_a_signal_gets_one(engine: Engine) -> None:
     assert shop.container("web")["Pid"] == pid
 
 
+def test_a_program_under_an_init_is_asked_to_end_before_a_restart(engine: Engine) -> None:
+    script = "trap 'echo thanks; exit 0' TERM; while :; do sleep 0.05; done"
+    shop = engine.project(
+        f"""
+        services:
+          web:
+            image: host
+            init: true
+            command: ["sh", "-c", "{script}"]
+            develop: {{watch: [{{action: sync+restart, path: ./conf, target: /app/conf}}]}}
+        """,
+        files={"conf": "one\n"},
+    )
+    shop.up("--watch")
+    (shop.directory / "conf").write_text("two\n")
+
+    eventually(lambda: "thanks" in shop.logs("web"))
+
+
 def test_a_program_that_does_not_hear_its_stop_signal_is_not_waited_for(engine: Engine) -> None:
     shop = engine.project(
         """

@@ -2,6 +2,8 @@ import errno
 import os
 import signal
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -67,6 +69,18 @@ def test_flags_become_mount_attributes() -> None:
     assert mount.propagation("rslave") == (mount.MS_SLAVE, True)
     with pytest.raises(ValueError, match="`sideways` is no mount propagation"):
         mount.propagation("sideways")
+
+
+def test_a_process_that_waits_for_a_signal_hears_it() -> None:
+    script = "import signal; signal.pthread_sigmask(0, {15}); print(flush=True); signal.sigwait({15})"
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        place = Path(f"/proc/{child.pid}/syscall")
+        while place.read_text().split()[0] not in ("128", "137"):  # until it stands there
+            time.sleep(0.001)
+        assert process.hears(child.pid, signal.SIGTERM)
+        child.kill()
 
 
 def test_a_process_hears_the_signals_that_it_has_said_anything_about() -> None:
