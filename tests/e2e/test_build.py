@@ -477,6 +477,25 @@ def test_what_is_saved_arrives_while_what_was_missed_is_being_built(shop: Projec
     watch.wait()
 
 
+def test_a_save_supersedes_what_was_missed_and_is_being_built(shop: Project) -> None:
+    seconds = 3_000_000 + os.getpid()  # no other test's sleep
+    slow = f"FROM busybox\nCOPY src /app\nRUN grep -q slow /app/app.txt && sleep {seconds}; true\nCMD sleep 1000\n"
+    write(shop, "Dockerfile", slow)
+    shop.write(WATCHED.format(idle=IDLE))
+    shop.up()
+    write(shop, "src/app.txt", "slow")
+    watch = shop.start("watch", "--no-up")
+    eventually(lambda: sleepers(seconds), message=lambda: watch.text)
+
+    write(shop, "src/app.txt", "quick")
+
+    eventually(lambda: in_container(shop, "/app/app.txt") == "quick", message=lambda: watch.text)
+    watch.until("web  rebuilt")
+    assert shop.compose("watch", "--verify").code == 0
+    watch.interrupt()
+    watch.wait()
+
+
 def test_services_that_share_an_image_are_rebuilt_together_and_nothing_old_is_kept(shop: Project) -> None:
     shop.write(WATCHED.format(idle=IDLE) + f"  worker: {{build: ., command: {IDLE}, stop_grace_period: 0s}}\n")
     watch = shop.start("watch")
@@ -549,6 +568,7 @@ def test_a_newer_save_supersedes_a_build(shop: Project) -> None:
     shop.write(WATCHED.format(idle=IDLE))
     watch = shop.start("watch")
     watch.until("watching")
+    assert shop.compose("watch", "--verify").code == 0  # so nothing is being built that may have been missed
 
     write(shop, "src/app.txt", "slow")
     eventually(lambda: sleepers(seconds), message=lambda: watch.text)  # so it has read what it was to read

@@ -28,6 +28,7 @@ from composer.engine.watching.telling import Telling
 from composer.engine.watching.tools import Tools
 from composer.errors import ComposerError, EngineError, ProjectError
 from composer.watch.changes import Changes, open_changes
+from composer.watch.rules import merged
 from composer.watch.settle import Batch
 from composer.watch.tree import Entry, Problem
 
@@ -241,7 +242,8 @@ class Session:
             acting.request = self.request
             acting.definition = await self._read() or acting.definition
             return True
-        if found.redefined or found.ignoring:
+        is_outdated = self._is_behind and merged(rule for rule, _ in found.changed).rebuild
+        if found.redefined or found.ignoring or is_outdated:  # what is being built for older files is given up
             redefining.begin(apply=found.redefined)
         return False
 
