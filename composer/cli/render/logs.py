@@ -6,6 +6,7 @@ Control characters reach a terminal only; a file or pipe gets the text.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable
 
@@ -14,6 +15,7 @@ from composer.cli.render.terminal import DIM, Screen, clean, clean_line, width_o
 
 # Docker Compose's order: the plain six, then their bright ones; red is left for errors.
 _COLOURS = ("36", "33", "32", "35", "34", "36;1", "33;1", "32;1", "35;1", "34;1")
+_REPLACED = re.compile(r"\A[0-9a-f]{12}_")
 
 
 class LogPrinter:
@@ -35,8 +37,8 @@ class LogPrinter:
             self._width = max(self._width, width_of(label))
 
     def label(self, name: str) -> str:
-        """How a container is called in prefixes: its name without the project's."""
-        return clean(name.removeprefix(f"{self._project}-"))
+        """How a container is called in prefixes: its name without the project's, nor what it has while it is replaced."""
+        return clean(_REPLACED.sub("", name).removeprefix(f"{self._project}-"))
 
     def render(self, entries: Iterable[LogEntry]) -> str:
         """The whole lines that these entries make, ready to be written."""

@@ -62,3 +62,7 @@ def test_an_empty_line_stays_one() -> None:
 
 def test_an_end_is_told_with_its_code() -> None:
     assert printer().exited("shop-web-1", 137) == "web-1 exited with code 137\n"
+
+
+def test_a_container_that_is_replaced_keeps_its_name() -> None:
+    assert printer().exited("0123456789ab_shop-web-1", 143) == "web-1 exited with code 143\n"
