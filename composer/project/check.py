@@ -29,6 +29,7 @@ CHECKS: tuple[Callable[[Mapping, Report], None], ...] = (
     clashes.network_modes,
     clashes.namespaces,
     clashes.protocols,
+    clashes.devices,
     clashes.limits,
     clashes.watches,
     clashes.log_drivers,

@@ -146,6 +146,18 @@ def protocols(tree: Mapping, report: Report) -> None:
                 report.refuse(f"services.{name}.ports: `sctp` ports cannot be published here", port.mark.part("sctp"))
 
 
+def devices(tree: Mapping, report: Report) -> None:
+    """Only files of /dev: what a CDI name stands for is written down in files that are not read here."""
+    for name, service in services_of(tree).items():
+        for number, device in enumerate(items_of(service, "devices")):
+            source = text_of(device, "source") if isinstance(device, Mapping) else None
+            if source and "=" in source and not source.startswith("/"):
+                message = (
+                    f"services.{name}.devices[{number}]: `{source}` is a CDI device, and CDI files are not read here"
+                )
+                report.refuse(message, device.mark, hint="name the device's files, such as `/dev/dri/renderD128`")
+
+
 def limits(tree: Mapping, report: Report) -> None:
     """What can be said in two places must be the same in both."""
     pairs = (("limits", "cpus", "cpus"), ("limits", "memory", "mem_limit"), ("limits", "pids", "pids_limit"),

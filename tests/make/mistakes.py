@@ -255,6 +255,8 @@ MISTAKES: dict[str, tuple[Files, ...]] = {
     ),
     "What cannot be brought up here": (
         _web("ports: ['80:80/sctp']"),
+        _web(f"hostname: {'h' * 65}"),
+        _web("devices: [nvidia.com/gpu=all]"),
         _web("ports: ['80:80']\ndeploy: {replicas: 2}"),
         "services:\n  a: {image: i:1, container_name: x}\n  b: {image: i:1, container_name: x}\n",
         _web("network_mode: none\nports: ['80:80']"),

@@ -18,6 +18,7 @@ BAD = [
     ("environment: {A: [1]}", "services.web.environment.A must be a string, found a list", "[", ""),
     ("hostname: 12", "services.web.hostname must be a string, found the number `12`", "12", "quotes"),
     (f"hostname: {'h' * 65}", "services.web.hostname has 65 bytes, and Linux allows 64", "h" * 65, "shorten it"),
+    ("devices: [v.io/gpu=all]", "services.web.devices[0]: `v.io/gpu=all` is a CDI device", "v.io/gpu=all", "/dev/dri"),
     ("tty: maybe", "services.web.tty must be `true` or `false`, found the string `maybe`", "maybe", ""),
     ("scale: many", "services.web.scale must be a whole number", "many", ""),
     ("scale: -1", "services.web.scale must be at least 0, found -1", "-1", ""),
