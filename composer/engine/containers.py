@@ -93,8 +93,8 @@ class Containers:
         Raises:
             ContainerError: the kernel does not let go of it (a process in uninterruptible sleep).
         """
-        await self._started(operation.id)
-        record = self._rooms.store.containers.get(operation.id)
+        async with self._rooms.lock_of(operation.id):  # a start under way would take back what is done meanwhile
+            record = self._rooms.store.containers.get(operation.id)
         if record is None:
             return
         if record.wanted:
@@ -130,21 +130,25 @@ class Containers:
 
     async def remove(self, operation: RemoveContainer) -> None:
         """Remove a container that does not run, with its writable layer and, if asked, its anonymous volumes."""
-        await self._started(operation.id)
         record = self._rooms.store.containers.get(operation.id)
-        if record is None:
-            return
-        if record.state is State.RUNNING and (
+        if record is not None and record.state is State.RUNNING and record.id not in self._rooms.keeping.children:
             # Gone, and its end is just being recorded: by an engine that has come up a moment ago.
-            record.id in self._rooms.keeping.children or not await self._gone(record.id, _DEAD_WITHIN)
-        ):
-            raise ContainerError(f"cannot remove `{record.name}`: it runs", hint="stop it first")
+            await self._gone(record.id, _DEAD_WITHIN)
+        async with self._rooms.lock_of(operation.id):
+            record = self._rooms.store.containers.get(operation.id)
+            if record is None:
+                return
+            if record.state is State.RUNNING:
+                raise ContainerError(f"cannot remove `{record.name}`: it runs", hint="stop it first")
+            await self._remove(record, volumes=operation.volumes)
+
+    async def _remove(self, record: ContainerRecord, *, volumes: bool) -> None:
         # It does not run: whatever is in its group is a remnant of a start that nobody saw the end of.
         await asyncio.to_thread(self._rooms.cgroups.kill, record.id)
         await asyncio.to_thread(self._rooms.cgroups.remove, record.id)
         await asyncio.to_thread(remove_tree, self._rooms.paths.container(record.id))
         await asyncio.to_thread(remove_tree, self._rooms.paths.fifos(record.id))
-        if operation.volumes:
+        if volumes:
             for name in self._own_volumes(record):
                 await asyncio.to_thread(self._rooms.volumes.remove, name)
                 self._rooms.store.volumes.remove(name)
@@ -182,10 +186,6 @@ class Containers:
         base.chmod(0o700)
         if limit := log_limit(record.config.log_options):
             (base / "log" / LIMIT).write_text(str(limit))
-
-    async def _started(self, container: str) -> None:
-        """Return when no start of it is under way: its outcome would take back what is done meanwhile."""
-        await self._rooms.bus.until(lambda: container not in self._rooms.starting)
 
     async def _gone(self, container: str, timeout: float | None) -> bool:
         def ended() -> bool:

@@ -11,7 +11,6 @@ import logging
 from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any
-from weakref import WeakValueDictionary
 
 from composer.engine import health, supervise
 from composer.engine.confinement import Confinement
@@ -53,7 +52,6 @@ class Loop:
         self._histories: dict[str, History] = {}
         self._watches: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._starts: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._ending: set[str] = set()
         self._reported: set[str] = set()
         self._recovered = asyncio.Event()
@@ -124,17 +122,14 @@ class Loop:
         await asyncio.shield(begun)
 
     async def _start_whole(self, container: str, *, again: bool) -> None:
-        async with self._starts.setdefault(container, asyncio.Lock()):
+        async with self._rooms.lock_of(container):
             await self._rooms.bus.until(lambda: container not in self._ending)
             record = self._rooms.store.containers.get(container)
             if record is None or record.state is State.RUNNING or (again and record.state is not State.RESTARTING):
                 return
-            self._rooms.starting.add(container)
             try:
                 await self._start_once_more(record)
             finally:
-                self._rooms.starting.discard(container)
-                self._rooms.bus.changed()
                 record = self._rooms.store.containers.get(container)
                 if record is not None and record.state is State.RUNNING:
                     self._watch_health(record)
@@ -153,7 +148,7 @@ class Loop:
 
     async def _exited(self, ended: Exit) -> None:
         # A start that has not been recorded yet comes first: its record does not have this pid.
-        async with self._starts.setdefault(ended.id, asyncio.Lock()):
+        async with self._rooms.lock_of(ended.id):
             record = self._rooms.store.containers.get(ended.id)
             if record is not None and record.state is State.RUNNING and record.pid == ended.pid:
                 cause = Cause.EXITED if record.wanted else Cause.STOPPED

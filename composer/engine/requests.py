@@ -48,7 +48,7 @@ from composer.engine.rooms import Rooms
 from composer.engine.scope import dependencies, services_in_scope
 from composer.engine.sessions import AttachSession, DetachedSession, ProcessSession
 from composer.engine.turns import Turns
-from composer.engine.world import Desired, State
+from composer.engine.world import Desired, Observed, State
 from composer.errors import ContainerError, EngineError, UsageError
 from composer.lock.pins import Pins
 from composer.project.model import Project
@@ -109,7 +109,7 @@ class Requests:
             contents = await asyncio.to_thread(read_contents, project, scope)
             desired = resolve(project, images, request.options, contents)
             desired = replace(desired, generations=self._rooms.store.generations_of(name))
-            plan = reconcile(desired, observe(self._rooms, name), request.options, locate_in(origins))
+            plan = reconcile(desired, await self._observed(name), request.options, locate_in(origins))
             self._remember(project)
             if request.options.dry_run:
                 return await self._carrying.carry_out(name, known_after(first, plan), emit, dry_run=True)
@@ -127,7 +127,7 @@ class Requests:
         project = Project.model_validate(request.project) if request.project else None
         async with self._turns.take(name, emit):
             known = frozenset({*project.services, *project.disabled}) if project else None
-            observed = observe(self._rooms, name)
+            observed = await self._observed(name)
             images = teardown.images_of(observed, name, project, request) if request.images else ()
             plan = teardown.down(observed, name, request, known, await self._pictures.users(images))
             result = await self._carrying.carry_out(name, plan, emit, dry_run=request.dry_run)
@@ -147,7 +147,7 @@ class Requests:
         if verb in ("stop", "rm"):
             await self._turns.interrupt(name)
         async with self._turns.take(name, emit):
-            plan = teardown.verb(verb, observe(self._rooms, name), request)
+            plan = teardown.verb(verb, await self._observed(name), request)
             return await self._carrying.carry_out(name, plan, emit, dry_run=request.dry_run)
 
     async def run(self, name: str, request: RunRequest, emit: Emit) -> Result:
@@ -172,10 +172,10 @@ class Requests:
             if dependencies := one_off_dependencies(project, request):
                 needed = replace(options, services=dependencies, no_deps=False)
                 desired = resolve(project, images, needed, contents)
-                plan = reconcile(desired, observe(self._rooms, name), needed, locate_in(origins))
+                plan = reconcile(desired, await self._observed(name), needed, locate_in(origins))
                 changed += (await self._carrying.carry_out(name, plan, emit)).changed
             one_off = resolve_one_off(project, images, request, secrets.token_hex(6), contents)
-            plan = reconcile(one_off, observe(self._rooms, name), UpOptions(), locate_in(origins))
+            plan = reconcile(one_off, await self._observed(name), UpOptions(), locate_in(origins))
             self._remember(project)
             await self._carrying.carry_out(name, _without_start(plan), emit)
         container = self._container_named(one_off.containers[0].name)
@@ -306,6 +306,13 @@ class Requests:
             told = without_steps(told) if options.quiet_build else told
             await self._carrying.carry_out(project.name, first, told, surroundings=surroundings, errand=errand)
         return await self._pictures.of(project, services, origins, pins), first
+
+    async def _observed(self, name: str) -> Observed:
+        """What is there, once starts under way have come to their end: of a policy, or of a request that was broken off."""
+        for record in self._rooms.store.containers_of(name):
+            async with self._rooms.lock_of(record.id):
+                pass
+        return observe(self._rooms, name)
 
     def _kill(self, name: str, request: ServicesRequest, emit: Emit) -> Result:
         """Signal at once: not even a `stop` that waits out a grace period is waited for."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
+from weakref import WeakValueDictionary
 
 from composer.clock import Clock
 from composer.engine.bus import Bus
@@ -36,7 +37,10 @@ class Rooms:
     """What this machine cannot do, each told once and shown by `compose engine status`."""
     reading: Counter[str] = field(default_factory=Counter)
     """How many clients read the output of a container: its log is not removed under them."""
-    starting: set[str] = field(default_factory=set)
-    """Containers whose start is under way: whoever is to stop or remove one waits for what comes of it."""
     background: list[asyncio.Task[None]] = field(default_factory=list)
     """Work that nobody waits for, held so that it is not collected while it runs."""
+    _locks: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
+
+    def lock_of(self, container: str) -> asyncio.Lock:
+        """Held while a container is started or removed, or its end is recorded: one comes to its end before the next."""
+        return self._locks.setdefault(container, asyncio.Lock())

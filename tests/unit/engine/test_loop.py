@@ -22,6 +22,7 @@ from composer.engine.records import ContainerRecord
 from composer.engine.rooms import Rooms
 from composer.engine.store import Store
 from composer.engine.world import State
+from composer.errors import ContainerError
 from composer.keeper.runs import Exit
 from composer.paths import Paths
 from tests.unit.engine.shop import config
@@ -131,15 +132,38 @@ def test_a_restart_under_way_is_waited_for_by_who_ends_the_container(rooms: Room
         await asyncio.sleep(0.01)
         assert not ending.done()
         starting.go_on.set()
-        await rooms.bus.until(lambda: rooms.store.containers.get("c1") is not None and not rooms.starting)
-        started = rooms.store.containers.get("c1")
-        assert started is not None
-        assert started.state is State.RUNNING
-        await watching.lost(started)  # by the signal
-        await ending
+        if then == "stop":
+            async with rooms.lock_of("c1"):
+                started = rooms.store.containers.get("c1")
+            assert started is not None
+            assert started.state is State.RUNNING
+            await watching.lost(started)  # by the signal
+            await ending
+        else:
+            with pytest.raises(ContainerError, match="it runs"):
+                await ending
 
         left = rooms.store.containers.get("c1")
-        assert left is None if then == "remove" else left is not None and left.state is State.EXITED
+        assert left is not None
+        assert left.state is (State.EXITED if then == "stop" else State.RUNNING)
+
+    asyncio.run(scenario())
+
+
+def test_one_that_is_being_removed_is_not_started(rooms: Rooms) -> None:
+    async def scenario() -> None:
+        starting = SlowStarting(rooms)
+        starting.go_on.set()
+        watching, containers = made(rooms, starting)
+        rooms.store.containers.put("c1", replace(RUNS, state=State.CREATED, pid=0))
+
+        removing = asyncio.create_task(containers.remove(RemoveContainer("c1", "c1", "web", volumes=False)))
+        await asyncio.sleep(0)
+        await watching.start("shop-web-1")
+        await removing
+
+        assert not starting.begun.is_set()
+        assert rooms.store.containers.get("c1") is None
 
     asyncio.run(scenario())
 
@@ -157,8 +181,8 @@ def test_a_start_comes_to_its_end_though_nobody_waits_for_it_any_more(rooms: Roo
         starting.go_on.set()
 
         assert asked.cancelled()
-        assert await rooms.bus.until(lambda: not rooms.starting, 1.0)
-        record = rooms.store.containers.get("c1")
+        async with rooms.lock_of("c1"):
+            record = rooms.store.containers.get("c1")
         assert record is not None
         assert record.state is State.RUNNING
 
@@ -171,7 +195,7 @@ def test_a_restart_that_was_called_off_while_another_start_failed_is_none(rooms:
         watching, _containers = made(rooms, starting)
         record = replace(RUNS, state=State.RESTARTING, pid=0)
         rooms.store.containers.put("c1", record)
-        async with watching._starts.setdefault("c1", asyncio.Lock()):
+        async with rooms.lock_of("c1"):
             watching.resume(record)
             await asyncio.sleep(0.01)
             rooms.store.containers.put("c1", replace(record, state=State.EXITED))
