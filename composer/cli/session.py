@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from composer.cli.directory import working_directory
 from composer.cli.render.terminal import Screen
 from composer.errors import ProjectError, UsageError
 
@@ -75,7 +76,7 @@ class Session:
     @property
     def working_directory(self) -> Path:
         """Where the command runs."""
-        return Path.cwd()
+        return working_directory(self.environment)
 
     @property
     def quiet(self) -> Progress:
@@ -114,6 +115,7 @@ class Session:
             profiles=self.options.profiles,
             env_files=self.options.env_files,
             project_directory=self.options.project_directory or None,
+            directory=self.working_directory,
             interpolate=interpolate,
             resolve_paths=resolve_paths,
             check=check,
@@ -168,7 +170,7 @@ class Session:
 
         if self.options.files or self.environment.get("COMPOSE_FILE"):
             return True
-        here = Path(self.options.project_directory or ".").absolute()
+        here = self.working_directory / self.options.project_directory
         return any((place / name).is_file() for place in (here, *here.parents) for name in NAMES)
 
     def check_services(self, names: Sequence[str] | None, *, enabled: bool = False) -> tuple[str, ...]:

@@ -280,3 +280,19 @@ def test_the_command_line_answers_without_starting_an_engine(engine: Engine) -> 
 
     assert list(engine.run.iterdir()) == []
     assert REPOSITORY.exists()
+
+
+def test_a_project_that_is_entered_by_a_link_has_the_links_name(engine: Engine) -> None:
+    shop = engine.project("services: {web: {image: host, comand: x}}")
+    link = shop.directory.with_name("current")
+    link.symlink_to(shop.directory)
+
+    wrong = engine.compose("config", cwd=link, environment={"PWD": str(link)})
+    shop.write("services: {web: {image: host, command: [pwd], volumes: ['.:/here']}}")
+    entered = engine.compose("config", cwd=link, environment={"PWD": str(link)}, check=True).stdout
+    elsewhere = engine.compose("config", cwd=link, environment={"PWD": str(link.parent)}, check=True).stdout
+
+    assert "┌ compose.yaml:1:" in wrong.stderr
+    assert entered.startswith("name: current\n")
+    assert f"source: {link}\n" in entered
+    assert elsewhere.startswith("name: shop\n")

@@ -11,12 +11,14 @@ hint: did you mean `tcp`?
 
 from __future__ import annotations
 
+import os
 import traceback
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from composer import errors
+from composer.cli.directory import working_directory
 from composer.cli.render.terminal import BLUE, BOLD, CYAN, RED, YELLOW, Screen, clean, clean_line, width_of
 from composer.errors import ComposerError, Diagnostic, Location, ProjectError, Severity
 
@@ -131,6 +133,6 @@ def _spaced(text: str) -> str:
 def shown_path(location: Location) -> str:
     """file:line:column, relative where the file lies under the working directory."""
     try:
-        return f"{Path(location.file).relative_to(Path.cwd())}:{location.line}:{location.column}"
+        return f"{Path(location.file).relative_to(working_directory(os.environ))}:{location.line}:{location.column}"
     except (ValueError, OSError):
         return str(location)
