@@ -156,6 +156,7 @@ def test_ps_json_has_the_fields_of_docker_compose_and_the_pid(shop: Project) -> 
     assert entry["ExitCode"] == 0
     assert entry["Health"] == ""
     assert "Up" in entry["Status"]
+    assert '"State":"running"' in shop.compose("ps", "--format", "json", check=True).stdout  # scripts look for it so
     assert Path(f"/proc/{entry['Pid']}/cmdline").read_text().startswith("sh")
     labels = str(entry["Labels"])
     assert "com.docker.compose.project" in labels

@@ -24,7 +24,12 @@ def write(text: str) -> None:
 
 def say_json(value: Any) -> None:
     """Print one value on one line."""
-    say(json.dumps(value, ensure_ascii=False))
+    say(compact(value))
+
+
+def compact(value: Any) -> str:
+    """JSON without spaces, as Docker Compose writes it: scripts look for `"State":"running"` in it."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def say_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -10,12 +10,12 @@ All of it goes to stderr; stdout is for what the command answers.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from typing import Protocol
 
 from composer.api.messages import Event
+from composer.cli.render.answer import compact
 from composer.cli.render.errors import show_warning
 from composer.cli.render.live import LiveProgress, show_notice
 from composer.cli.render.status import describe, is_done, is_measure, is_notice, is_step, words
@@ -155,7 +155,7 @@ class JsonProgress(QuietProgress):
         self._write({"status": "Warning", "text": message})
 
     def _write(self, record: dict[str, object]) -> None:
-        self._screen.write(json.dumps(record) + "\n")
+        self._screen.write(compact(record) + "\n")
 
 
 def choose_progress(mode: str, screen: Screen) -> Progress:

@@ -7,12 +7,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
+from composer.cli.render.answer import compact
 from composer.cli.render.table import table
 from composer.errors import UsageError
 
@@ -65,8 +65,8 @@ def _value(action: str, record: Mapping[str, Any]) -> str:
         labels = dict(label.partition("=")[::2] for label in str(record.get("Labels", "")).split(","))
         value = labels.get(key, "")
     if function == "json":
-        return json.dumps(value, ensure_ascii=False)
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        return compact(value)
+    text = value if isinstance(value, str) else compact(value)
     return text.upper() if function == "upper" else text.lower() if function == "lower" else text
 
 

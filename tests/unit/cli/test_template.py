@@ -26,7 +26,7 @@ RECORDS: list[dict[str, Any]] = [
         ("{{.Name}}", "web\ndatabase\n"),
         ("{{ .Name }}: {{upper .State}}", "web: RUNNING\ndatabase: EXITED\n"),
         ("{{.Name}}\\t{{.State}}", "web\trunning\ndatabase\texited\n"),
-        ("{{json .Publishers}}", '[{"URL": "::"}]\n[]\n'),
+        ("{{json .Publishers}}", '[{"URL":"::"}]\n[]\n'),
         ('{{.Label "c"}}', "d=e\n\n"),
         ("table {{.Name}}\\t{{.RunningFor}}", "NAME       CREATED\nweb        1 day ago\ndatabase   2 days ago\n"),
     ],
@@ -37,7 +37,7 @@ def test_what_scripts_write_is_filled_in(template: str, expected: str) -> None:
 
 
 def test_a_whole_record_is_json() -> None:
-    assert rendered("{{json .}}", RECORDS[:1], FIELDS).startswith('{"Name": "web", "State"')
+    assert rendered("{{json .}}", RECORDS[:1], FIELDS).startswith('{"Name":"web","State"')
 
 
 @pytest.mark.parametrize(
