@@ -41,12 +41,8 @@ def answer(value: Any) -> Answer:
 
 async def lines(request: Request, items: AsyncIterator[Any]) -> None:
     """One JSON object a line for as long as `items` has any and the client listens."""
-    request.connection.begin("application/x-ndjson")
     async with aclosing(items) as source:  # type: ignore[type-var]
-        with suppress(ConnectionResetError):  # the client has left
-            async for item in source:
-                await request.connection.send(json.dumps(encode(item)).encode() + b"\n")
-            request.connection.finish()
+        await _several(request, ([item] async for item in source))
 
 
 async def events(request: Request, work: Callable[[Callable[[Event], None]], Awaitable[Result]]) -> None:
@@ -62,20 +58,31 @@ async def events(request: Request, work: Callable[[Callable[[Event], None]], Awa
             result = Result(ok=False, error=mistake(error, request.path).to_wire())
         queue.put_nowait(result)
 
-    async def items() -> AsyncIterator[Event | Result]:
-        while True:
-            item = await queue.get()
-            yield item
-            if isinstance(item, Result):
-                return
+    async def batches() -> AsyncIterator[list[Event | Result]]:
+        batch: list[Event | Result] = []
+        while not (batch and isinstance(batch[-1], Result)):
+            batch = [await queue.get()]
+            while not queue.empty():
+                batch.append(queue.get_nowait())
+            yield batch
 
     task = asyncio.create_task(run())
     try:
-        await lines(request, items())
+        await _several(request, batches())
     finally:
         if not task.done():
             task.cancel()
             await asyncio.wait([task])
+
+
+async def _several(request: Request, batches: AsyncIterator[list[Any]]) -> None:
+    """Objects as lines; what comes at once is sent at once, so that the client is not woken for each."""
+    request.connection.begin("application/x-ndjson")
+    async with aclosing(batches) as source:  # type: ignore[type-var]
+        with suppress(ConnectionResetError):  # the client has left
+            async for batch in source:
+                await request.connection.send(b"".join(json.dumps(encode(item)).encode() + b"\n" for item in batch))
+            request.connection.finish()
 
 
 def mistake(error: Exception, what: str) -> ComposerError:
