@@ -97,7 +97,7 @@ class Networks:
         for name in (*(items.out_name(network_id, one) for one in nftables.PROTOCOLS), items.zone_name(network_id)):
             await self._store.drop(name)
         await self._store.drop(items.netns_name(network_id))
-        # Side by side: letting go of a mount, and changing the host's rules, take the kernel several milliseconds each.
+        # Side by side: letting go of a mount takes the kernel several milliseconds.
         outcomes = await asyncio.gather(
             self._unpin(network_id), self._uplinks.release_unused_host(), return_exceptions=True
         )
