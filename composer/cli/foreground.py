@@ -12,6 +12,7 @@ from __future__ import annotations
 import select
 import signal
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -72,6 +73,7 @@ class Foreground:
         self._phase = Phase.STARTING
         self._since = time.time()
         self._code = 0
+        self._scale: Mapping[str, int] = {}
         self._request: EventStream | None = None
         self._logs: LogStream | None = None
         self._events: Response | None = None
@@ -85,6 +87,7 @@ class Foreground:
 
     def run(self, request: UpRequest) -> int:
         """Bring the project up and stay; the exit code."""
+        self._scale = request.options.scale
         # Before the engine is asked: what it starts at once must be stopped by a Ctrl-C that comes at once.
         with Signals(signal.SIGINT, signal.SIGTERM) as signals:
             try:
@@ -144,9 +147,6 @@ class Foreground:
         self._phase = Phase.RUNNING
         if self._logs is None:
             self._attach()
-        names = ", ".join(self._printer.label(container.name) for container in self._containers())
-        if names:
-            self._show(f"Attaching to {names}\n")
         if self._options.watch is not None:
             self._watch = self._session.client.watch(self._session.name, self._options.watch)
         self._look()
@@ -164,7 +164,10 @@ class Foreground:
     def _attach(self) -> None:
         """Open the streams of logs and of events; events first, so that nothing happens between look and listen."""
         self._events = self._session.client.events(self._session.name)
-        self._printer.expect(container.name for container in self._containers())
+        names = self._names()
+        self._printer.expect(names)
+        if names:
+            self._show(f"Attaching to {', '.join(map(self._printer.label, names))}\n")
         self._logs = self._session.client.logs(
             self._session.name, LogOptions(self._options.services, since=self._since, follow=True)
         )
@@ -260,6 +263,19 @@ class Foreground:
             for each in self._session.client.containers(self._session.name, all_containers=True)
             if each.service in self._options.services and not each.one_off
         ]
+
+    def _names(self) -> list[str]:
+        """The names of the containers we are attached to, and of those that are still to be made."""
+        project = self._session.project
+        names: list[str] = []
+        there = self._containers()
+        for name, service in project.services.items():
+            if name in self._options.services:
+                own = [each.name for each in there if each.service == name]
+                wanted = self._scale.get(name, service.replicas)
+                made = (service.container_name or f"{project.name}-{name}-{number + 1}" for number in range(wanted))
+                names += [*own, *(each for each in made if each not in own)][: max(wanted, len(own))]
+        return sorted(names, key=self._printer.label)
 
     def _show(self, text: str) -> None:
         if text:

@@ -297,3 +297,18 @@ def test_a_project_that_is_entered_by_a_link_has_the_links_name(engine: Engine) 
     assert entered.startswith("name: current\n")
     assert f"source: {link}\n" in entered
     assert elsewhere.startswith("name: shop\n")
+
+
+def test_an_attached_up_says_first_to_whom_it_attaches(engine: Engine) -> None:
+    shop = engine.project("""
+        services:
+          web: {image: host, command: [echo, from web], scale: 2, depends_on: {db: {condition: service_completed_successfully}}}
+          db: {image: host, command: ["sh", "-c", "echo from db; sleep 0.2"]}
+          own: {image: host, command: [echo, own], container_name: mine}
+    """)
+
+    lines = shop.compose("up", "--scale", "web=3", check=True).stdout.splitlines()
+
+    assert lines[0] == "Attaching to db-1, mine, web-1, web-2, web-3"
+    assert lines.count("web-3  | from web") == 1
+    assert sum(line.startswith("Attaching") for line in lines) == 1
