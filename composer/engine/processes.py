@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import secrets
+import select
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -55,6 +56,9 @@ class Processes:
         pipes = _Terminal() if request.tty else _Pipes()
         try:
             started = await self._started(record, process, pipes.theirs)
+        except BaseException:
+            pipes.close_ours()
+            raise
         finally:
             pipes.close_theirs()
         outputs, stdin = pipes.ours(started.reported)
@@ -150,6 +154,18 @@ class Processes:
         child = self._rooms.keeping.children.get(record.id)
         if child is None:
             raise ContainerError(f"cannot run a command in `{record.name}`: it does not run")
+        # Our own: should the container end meanwhile, the number may be another container's before the keeper has it.
+        container = os.dup(child.pidfd)
+        try:
+            return await self._enter(record, process, {"container": container, **streams})
+        except ContainerError as error:
+            if _has_ended(container):
+                raise ContainerError(f"cannot run a command in `{record.name}`: it has ended meanwhile") from error
+            raise
+        finally:
+            os.close(container)
+
+    async def _enter(self, record: ContainerRecord, process: Process, fds: Mapping[str, int]) -> Running:
         bounding = process.capabilities.bounding if process.capabilities else ()
         steps = exec_steps(
             process,
@@ -163,10 +179,10 @@ class Processes:
                 id=name,
                 steps=steps,
                 enter="container",
-                fds={"container": child.pidfd, **streams},
-                stdin="stdin" if "stdin" in streams else "",
-                stdout="stdout" if "stdout" in streams else "",
-                stderr="stderr" if "stderr" in streams else "",
+                fds=fds,
+                stdin="stdin" if "stdin" in fds else "",
+                stdout="stdout" if "stdout" in fds else "",
+                stderr="stderr" if "stderr" in fds else "",
                 journal=False,
             )
         )
@@ -217,6 +233,9 @@ class _Terminal:
     def close_theirs(self) -> None:
         """Nothing was opened."""
 
+    def close_ours(self) -> None:
+        """Nothing was opened."""
+
 
 class _Pipes:
     """Three pipes."""
@@ -239,6 +258,18 @@ class _Pipes:
         """Close the process's ends, so that ours end with it."""
         for fd in self.theirs.values():
             os.close(fd)
+
+    def close_ours(self) -> None:
+        """Close the other ends: there will be no process."""
+        for fd in (self._stdin[1], self._stdout[0], self._stderr[0]):
+            os.close(fd)
+
+
+def _has_ended(pidfd: int) -> bool:
+    """Whether the process has (`pidfd_open(2)`: it is readable then)."""
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 async def _ended(pidfd: int) -> None:

@@ -163,6 +163,17 @@ def test_ps_json_has_the_fields_of_docker_compose_and_the_pid(shop: Project) -> 
     assert "com.docker.compose.service" in labels
 
 
+def test_commands_that_cannot_run_leave_nothing_open_in_the_engine(shop: Project) -> None:
+    engine = Path(f"/proc/{shop.engine.status()['engine']}/fd")
+    shop.compose("exec", "-T", "web", "nosuchprogram")
+    before = len(list(engine.iterdir()))
+
+    for _ in range(3):
+        shop.compose("exec", "-T", "web", "nosuchprogram")
+
+    eventually(lambda: len(list(engine.iterdir())) <= before)
+
+
 def test_ps_prints_a_table_ids_and_services(shop: Project) -> None:
     table = shop.compose("ps", check=True).lines()
     assert table[0].split()[:2] == ["NAME", "IMAGE"]
