@@ -71,7 +71,7 @@ def test_version_has_three_forms(capsys: pytest.CaptureFixture[str]) -> None:
     for arguments in (["version", "--short"], ["version", "-f", "json"], ["--version"]):
         assert main(arguments) == 0
 
-    assert capsys.readouterr().out == '0.1.0\n{"version": "0.1.0"}\ncomposer version 0.1.0\n'
+    assert capsys.readouterr().out == '0.1.0\n{"version":"0.1.0"}\ncomposer version 0.1.0\n'
 
 
 def test_no_command_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
