@@ -303,7 +303,7 @@ def test_a_stopped_exec_gives_the_terminal_back_and_reads_it_in_the_foreground_o
     terminal.start_program(shop, "sh", "-i")
     terminal.until("$ ")
     terminal.type(f"{' '.join(shop.engine.program)} exec web sh -c 'echo begun; read line; echo got $line'\n")
-    terminal.until("begun")
+    terminal.until("begun\r\n")  # its output: what was typed is there at once
     client, command = client_of(shop), the_command(shop)
     eventually(is_raw)
 
