@@ -243,6 +243,10 @@ class Networking:
         finally:
             await self._refresh([endpoint.network for endpoint in record.endpoints.values()])
 
+    async def abandon(self, container: str) -> None:
+        """Give back the ports of a container that does not run, whether there is a record of it or not."""
+        await self._driver.ports.withdraw(container)
+
     def host_gateway(self, record: ContainerRecord) -> str:
         """How a container reaches this machine, "" where it cannot."""
         for name, endpoint in record.endpoints.items():

@@ -120,7 +120,12 @@ def _sweep(rooms: Rooms) -> None:
 async def _drop_strangers(rooms: Rooms) -> None:
     """Let go of what is held for containers that do not run, and kill processes that no record knows."""
     running = {record.id for record in rooms.store.containers if record.state is State.RUNNING}
-    for prefix in ("port/", "dns/", "pty/", "stdin/"):
+    for container in {name.split("/")[1] for name in rooms.keeping.names("port/")} - running:
+        try:
+            await rooms.networks.abandon(container)
+        except ComposerError as error:
+            log.warning("%s", error.message)
+    for prefix in ("dns/", "pty/", "stdin/"):
         for name in rooms.keeping.names(prefix):
             if name.split("/")[1] not in running:
                 await rooms.keeping.drop(name)

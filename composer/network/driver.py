@@ -177,11 +177,14 @@ class Networks:
         steps = topology.network_steps(spec, self._facts, uplink)
         reported = await self._jobs.run(steps, clone=("net",), fds={topology.HOST: self._host} if uplink else {})
         netns = reported[items.netns_name(spec.id)]
-        for protocol in nftables.PROTOCOLS:
-            if (sock := reported.get(name := items.out_name(spec.id, protocol))) is not None:
-                await self._store.put(name, items.out(spec.gateway), (sock, netns))
-                os.close(sock)
-        await self._hold(spec.id, netns, uplink)
+        try:
+            for protocol in nftables.PROTOCOLS:
+                if (sock := reported.get(name := items.out_name(spec.id, protocol))) is not None:
+                    await self._store.put(name, items.out(spec.gateway), (sock, netns))
+            await self._hold(spec.id, netns, uplink)
+        finally:
+            for fd in reported.values():
+                os.close(fd)
 
     async def _take_up(self, network_id: str) -> bool:
         """Hold a namespace again that is pinned but was lost with a keeper; whether there was one."""
@@ -192,19 +195,18 @@ class Networks:
             netns = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             return False
-        if not _is_netns(netns):
+        try:
+            if not _is_netns(netns):
+                return False
+            await self._hold(network_id, netns, _uplink_by_link(network_id))
+        finally:
             os.close(netns)
-            return False
-        await self._hold(network_id, netns, _uplink_by_link(network_id))
         return True
 
     async def _hold(self, network_id: str, netns: int, uplink: topology.Uplink | None) -> None:
         if uplink:
             self._uplinks.reserve(uplink)
-        try:
-            await self._store.put(items.netns_name(network_id), {"uplink": uplink.slot} if uplink else {}, (netns,))
-        finally:
-            os.close(netns)
+        await self._store.put(items.netns_name(network_id), {"uplink": uplink.slot} if uplink else {}, (netns,))
 
     async def _unpin(self, network_id: str) -> None:
         if steps := topology.remove_steps(network_id, self._facts):

@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
+import sqlite3
+import subprocess
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.harness import HTTP, IDLE, Engine, Project, eventually
+from tests.e2e.harness import HTTP, IDLE, Engine, Project, eventually, is_gone
 from tests.make.ports import free_port
 
 COUNTING = (
@@ -98,6 +101,27 @@ def test_after_the_keepers_death_a_container_can_be_stopped_and_its_log_goes_on(
     assert shop.container("web")["State"] == "exited"
     lines = shop.logs()
     assert lines == [f"line {number}" for number in range(len(lines))]
+
+
+def test_a_start_that_no_record_knows_leaves_no_port_behind(engine: Engine) -> None:
+    shop, port = web_and_client(engine)
+    running, keeper = engine.pid("engine"), engine.pid("keeper")
+    os.kill(keeper, signal.SIGSTOP)
+    os.kill(running, signal.SIGKILL)
+    eventually(lambda: is_gone(running))
+    with contextlib.closing(sqlite3.connect(engine.data / "state.db")) as state, state:
+        # As if the engine had died between opening the port and entering the container that it is for.
+        state.execute("DELETE FROM containers WHERE record LIKE ?", ("%shop-web-1%",))
+    os.kill(keeper, signal.SIGCONT)
+
+    assert list(shop.ps()) == ["shop-client-1"]
+
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port))
+    rules = subprocess.run(["nft", "list", "ruleset"], capture_output=True, text=True, check=True).stdout
+    assert f"tcp . {port}" not in rules
+    shop.up()
+    eventually(lambda: answers(port))
 
 
 MANY = "services:\n" + "".join(f"  s{n}: {{image: host, command: {IDLE}}}\n" for n in range(8))
