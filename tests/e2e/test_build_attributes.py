@@ -154,7 +154,10 @@ services:
 networks: {back: {internal: true}}
 """,
         files={
-            "Dockerfile": "FROM busybox\nARG WHERE=db\nRUN nc $WHERE 5000 < /dev/null > /said; cat /said; test -s /said\n"
+            # More than once: between two clients nobody listens.
+            "Dockerfile": "FROM busybox\nARG WHERE=db\n"
+            "RUN for i in 1 2 3 4 5; do nc $WHERE 5000 < /dev/null > /said; test -s /said && break; sleep 0.1; done;"
+            " cat /said; test -s /said\n"
         },
     )
 

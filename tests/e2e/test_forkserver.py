@@ -17,7 +17,7 @@ import pytest
 
 from composer.api.starter import forkserver_pid, keeper_pid
 from composer.paths import Paths
-from tests.e2e.harness import Engine, Project, eventually, is_gone
+from tests.e2e.harness import Engine, Project, Running, eventually, is_gone
 from tests.e2e.terminals import Terminal
 
 SERVICE = """
@@ -48,6 +48,12 @@ def commands(shop: Project) -> list[int]:
 
 def the_command(shop: Project) -> int:
     return eventually(lambda: commands(shop), message="the forkserver has no command")[0]
+
+
+def started(shop: Project, *arguments: str) -> Running:
+    """A command that is the only one of the forkserver: the last one may not be gone yet when its client is."""
+    eventually(lambda: not commands(shop), message="a former command does not end")
+    return shop.start(*arguments)
 
 
 def state(pid: int) -> str:
@@ -128,7 +134,7 @@ def test_umask_limits_ignored_signals_and_descriptors_are_the_callers(shop: Proj
 
 
 def test_ctrl_c_ends_a_command_with_130(shop: Project) -> None:
-    following = shop.start("logs", "-f")
+    following = started(shop, "logs", "-f")
     command = the_command(shop)
 
     following.interrupt()
@@ -139,7 +145,7 @@ def test_ctrl_c_ends_a_command_with_130(shop: Project) -> None:
 
 def test_an_attached_up_stops_gracefully_by_ctrl_c(shop: Project) -> None:
     shop.compose("stop", check=True)
-    attached = shop.start("up")
+    attached = started(shop, "up")
     eventually(lambda: shop.container("web")["State"] == "running")
     the_command(shop)
 
@@ -150,7 +156,7 @@ def test_an_attached_up_stops_gracefully_by_ctrl_c(shop: Project) -> None:
 
 
 def test_a_killed_client_takes_its_command_along(shop: Project) -> None:
-    following = shop.start("logs", "-f")
+    following = started(shop, "logs", "-f")
     command = the_command(shop)
 
     following.kill()
@@ -159,7 +165,7 @@ def test_a_killed_client_takes_its_command_along(shop: Project) -> None:
 
 
 def test_a_killed_command_is_told_as_such(shop: Project) -> None:
-    following = shop.start("logs", "-f")
+    following = started(shop, "logs", "-f")
 
     os.kill(the_command(shop), signal.SIGKILL)
 
@@ -210,7 +216,7 @@ def test_it_outlives_engine_and_keeper_that_are_started_again(shop: Project) -> 
 def test_whoever_is_somebody_else_runs_the_command_himself(shop: Project, prefix: tuple[str, ...]) -> None:
     forkserver(shop)
     shop.engine.program = (*prefix, *shop.engine.program)
-    following = shop.start("logs", "-f")
+    following = started(shop, "logs", "-f")
     following.until("serving")
 
     assert commands(shop) == []
@@ -228,7 +234,7 @@ def test_an_ordinary_user_has_one_outside_of_the_engines_namespaces(ordinary: En
 
     assert Path(f"/proc/{pid}/ns/user").readlink() == Path("/proc/self/ns/user").readlink()
     assert shop.exec("web", "echo", "hello").stdout == "hello\n"
-    following = shop.start("logs", "-f")
+    following = started(shop, "logs", "-f")
     the_command(shop)
     following.interrupt()
     assert following.wait() == 130

@@ -91,6 +91,6 @@ def test_a_process_hears_the_signals_that_it_has_said_anything_about() -> None:
         assert child.stdout is not None
         child.stdout.readline()
         assert process.hears(child.pid, signal.SIGTERM)
-        assert not process.hears(child.pid, signal.SIGHUP)
+        assert not process.hears(child.pid, signal.SIGUSR2)
         child.kill()
-    assert process.hears(child.pid, signal.SIGHUP)
+    assert process.hears(child.pid, signal.SIGUSR2)
