@@ -107,8 +107,12 @@ def _run_under_init(
     """Stay as pid 1: run the program as a child, pass signals on, reap orphans, end as the program ends."""
     passed_on = signal.valid_signals() - _NOT_PASSED_ON
     signal.pthread_sigmask(signal.SIG_BLOCK, passed_on | {signal.SIGCHLD, signal.SIGTTOU})
+    waits, holds = os.pipe()
     child = os.fork()
     if child == 0:
+        # The program is not to find anything of the keeper's in pid 1: that ends as all of it is closed there.
+        os.close(holds)
+        os.read(waits, 1)
         _take_terminal()
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         _replace(context, path, arguments, environment)
