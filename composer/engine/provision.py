@@ -32,7 +32,8 @@ class Provision:
     async def plan(self, services: Sequence[Service], options: UpOptions, errand: Errand, locate: Locate) -> Plan:
         """The pulls and builds for `services`, which are in start order."""
         project, pins = errand.project, errand.pins
-        wanted = buildables(project, services, await asyncio.to_thread(bases, project))
+        is_building = any(service.build for service in services)
+        wanted = buildables(project, services, await asyncio.to_thread(bases, project) if is_building else {})
         mode = "always" if options.build != "never" and options.pull == "build" else options.build
         built = [reference for each in wanted for reference in each.references]
         found = {

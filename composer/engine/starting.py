@@ -77,7 +77,9 @@ class Starting:
             started = await self._run(record, spec, bundle)
         except ComposerError as error:
             await self._failed(record, error)
-            raise _explained(record, error) from error
+            if (told := _explained(record, error)) is error:
+                raise
+            raise told from error
         self._storage.mark_seeded(sources.seeded)
         record = replace(
             record,
@@ -308,7 +310,7 @@ def _joining(spec: Spec) -> Spec:
 
 
 def _explained(record: ContainerRecord, error: ComposerError) -> ComposerError:
-    """The error with the container's name, and for a missing command with what would help."""
+    """A new error with the container's name, and for a missing command with what would help; one that has it stays."""
     if not isinstance(error, ContainerError) or record.name in error.message:
         return error
     program = record.config.arguments[0] if record.config.arguments else ""

@@ -72,10 +72,10 @@ def close_for_all(published: int, protocol: str) -> None:
             listener.shutdown(socket.SHUT_RDWR)
 
 
-def is_free(host_ip: str, port: int, protocol: str) -> bool:
-    """Whether `open_published` could have a port of an address that it gave out before."""
+def is_free(host_ip: str, port: int) -> bool:
+    """Whether `open_published` could have a UDP port of an address that it gave out before."""
     try:
-        _bind(host_ip, port, protocol, listen=False).close()
+        _bind(host_ip, port, "udp").close()
     except OSError as error:
         return error.errno != errno.EADDRINUSE
     return True
@@ -121,7 +121,7 @@ def _open(addresses: Sequence[str], port: int, protocol: str) -> Listening:
     return Listening(port, tuple(opened))
 
 
-def _bind(address: str, port: int, protocol: str, *, listen: bool = True) -> socket.socket:
+def _bind(address: str, port: int, protocol: str) -> socket.socket:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_DGRAM if protocol == "udp" else socket.SOCK_STREAM)
     try:
@@ -130,7 +130,7 @@ def _bind(address: str, port: int, protocol: str, *, listen: bool = True) -> soc
         if protocol != "udp":  # a former listener's connections may still be closing; for UDP it would mean sharing
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind((address, port))
-        if listen and protocol != "udp":
+        if protocol != "udp":
             sock.listen(BACKLOG)
     except BaseException:
         sock.close()

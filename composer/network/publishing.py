@@ -94,7 +94,7 @@ class Publishing:
             ports.close_for_all(held.fds[0], port.protocol)
         await self._store.drop(port.name)
         for _ in range(_FREED_LOOKS if port.protocol == "udp" else 0):
-            if ports.is_free(port.host_ip, port.host_port, port.protocol):
+            if ports.is_free(port.host_ip, port.host_port):
                 break
             await asyncio.sleep(_FREED_PAUSE)
 

@@ -377,6 +377,12 @@ services:
       watch:
         - {{action: rebuild, path: ./src}}
 """
+SYNCED = """\
+  job:
+    image: busybox
+    command: {idle}
+    develop: {{watch: [{{action: sync, path: ./job, target: /job}}]}}
+"""
 
 
 def test_a_saved_file_is_built_in_and_a_failing_build_keeps_what_runs(shop: Project) -> None:
@@ -421,15 +427,7 @@ def test_a_file_saved_while_the_changed_project_is_applied_is_not_lost(shop: Pro
 
 
 def test_what_is_saved_arrives_while_a_changed_project_is_being_built(shop: Project) -> None:
-    shop.write(
-        WATCHED.format(idle=IDLE)
-        + f"""\
-  job:
-    image: busybox
-    command: {IDLE}
-    develop: {{watch: [{{action: sync, path: ./job, target: /job}}]}}
-"""
-    )
+    shop.write(WATCHED.format(idle=IDLE) + SYNCED.format(idle=IDLE))
     (shop.directory / "job").mkdir()
     watch = shop.start("watch")
     watch.until("watching")
@@ -451,15 +449,7 @@ def test_what_is_saved_arrives_while_a_changed_project_is_being_built(shop: Proj
 
 
 def test_what_is_saved_arrives_while_what_was_missed_is_being_built(shop: Project) -> None:
-    shop.write(
-        WATCHED.format(idle=IDLE)
-        + f"""\
-  job:
-    image: busybox
-    command: {IDLE}
-    develop: {{watch: [{{action: sync, path: ./job, target: /job}}]}}
-"""
-    )
+    shop.write(WATCHED.format(idle=IDLE) + SYNCED.format(idle=IDLE))
     (shop.directory / "job").mkdir()
     shop.up()
     write(shop, "Dockerfile", "FROM busybox\nCOPY src /app\nRUN sleep 1000\n")

@@ -177,6 +177,15 @@ class Server:
                 self._serve(self.socket, data, peer)
 
 
+def serve(
+    lab: Lab, where: Child, port: int, behaviour: Callable[..., None] | None = None, protocol: str = "tcp", ip: str = ""
+) -> Server:
+    """A server that ends with the lab; it echoes what comes unless told otherwise."""
+    server = Server(where, port, serve=behaviour or echo, protocol=protocol, ip=ip)
+    lab.stack.callback(server.close)
+    return server
+
+
 def echo(connection: socket.socket, _peer: object) -> None:
     """Send back what comes, until its end."""
     while data := connection.recv(1 << 16):

@@ -16,14 +16,13 @@ from tests.kernel.network_lab import (
     HOST,
     OUTSIDE,
     Lab,
-    Server,
     ask,
     connect,
     datagram_echo,
-    echo,
     open_files,
     read_all,
     says,
+    serve,
     who,
 )
 from tests.patience import PATIENCE
@@ -45,12 +44,6 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
 @pytest.fixture
 def box(lab: Lab) -> Child:
     return lab.container("c1", (lab.network(NET), "172.30.0.2"))
-
-
-def serve(lab: Lab, where: Child, port: int, behaviour: object = echo, protocol: str = "tcp", ip: str = "") -> Server:
-    server = Server(where, port, serve=behaviour, protocol=protocol, ip=ip)  # type: ignore[arg-type]
-    lab.stack.callback(server.close)
-    return server
 
 
 def datagrams(where: Child) -> socket.socket:

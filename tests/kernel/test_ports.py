@@ -21,14 +21,13 @@ from tests.fakes.links import Child, eventually
 from tests.kernel.network_lab import (
     HOST,
     Lab,
-    Server,
     ask,
     connect,
     datagram_echo,
-    echo,
     open_files,
     read_all,
     says,
+    serve,
     who,
 )
 from tests.patience import PATIENCE
@@ -53,12 +52,6 @@ def net(lab: Lab) -> NetworkSpec:
 @pytest.fixture
 def web(lab: Lab, net: NetworkSpec) -> Child:
     return lab.container("c1", (net, TARGET))
-
-
-def serve(lab: Lab, where: Child, port: int, behaviour: object = echo, protocol: str = "tcp") -> Server:
-    server = Server(where, port, serve=behaviour, protocol=protocol)  # type: ignore[arg-type]
-    lab.stack.callback(server.close)
-    return server
 
 
 def datagram(where: Child, address: str, port: int, data: bytes = b"hello") -> tuple[bytes, str]:
