@@ -26,6 +26,7 @@ from composer.oci.reference import Reference, parse
 from composer.registry.access import Access
 from composer.registry.progress import LayerProgress, Phase
 from composer.registry.pull import Puller
+from composer.unbroken import unbroken
 
 _IMAGE = "docker-image://"
 _LAYOUT = "oci-layout://"
@@ -76,7 +77,7 @@ class Bases:
         reference = wanted.reference.removeprefix(_IMAGE)
         needed = parse_platform(wanted.platform) if wanted.platform else platform
         if reference.startswith(_LAYOUT):
-            return await asyncio.to_thread(self._from_layout, reference.removeprefix(_LAYOUT), needed)
+            return await unbroken(self._from_layout, reference.removeprefix(_LAYOUT), needed)
         if is_reserved(reference):
             raise ImageError(
                 "cannot build on `host`: it is made of this machine's own programs and has no layers",

@@ -38,6 +38,7 @@ from composer.registry.access import Access
 from composer.registry.layers import adding
 from composer.registry.pull import Puller
 from composer.runtime.emulation import obstacle, runs_here
+from composer.unbroken import unbroken
 
 log = logging.getLogger("composer.build")
 
@@ -150,7 +151,7 @@ class Builder:
             raise first_failure(errors) from errors
         made = [task.result() for task in tasks]
         names = [parse_reference(tag) for tag in options.tags]
-        image = await asyncio.to_thread(self._store.add_index, [each for each, _ in made], names)
+        image = await unbroken(self._store.add_index, [each for each, _ in made], names)
         return image, together([solved for _, solved in made])
 
     async def _build(self, options: BuildOptions, report: Report) -> tuple[Image, Solved]:
@@ -164,7 +165,7 @@ class Builder:
         solved, made = await self._solved(graph, stages, sources, report)
         names = [parse_reference(tag) for tag in options.tags]
         inline = inline_document(options.cache_to, options.args.items(), cache, solved)
-        image, new = await asyncio.to_thread(commit, self._store, graph, made, names, inline)
+        image, new = await unbroken(commit, self._store, graph, made, names, inline)
         if new:
             self._tidy_later()
         return image, solved
@@ -247,7 +248,7 @@ class Builder:
 
     async def _unpack(self, image: Image) -> None:
         if not self._store.unpacked(image):
-            await asyncio.to_thread(self._store.unpack, image)
+            await unbroken(self._store.unpack, image)
 
     def _tidy_later(self) -> None:
         """Some time after a build: have what it made on the disk, and the cache no larger than it may be."""

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from composer.build.exchange.document import CacheDocument, within
 from composer.build.history import COMMENT
 from composer.build.layers import Digests, Layer
+from composer.errors import ImageError
 from composer.build.operations import BaseOperation, Graph
 from composer.image.image import Image
 from composer.image.store import Store
@@ -51,7 +52,7 @@ def commit(
     if inline is not None:
         data = within(data, inline)
     descriptor = Descriptor.of(media_types.OCI_CONFIG, data)
-    found = [store.find(str(name)) for name in names]
+    found = [_named(store, name) for name in names]
     if names and found[0] is not None and all(one is not None and one.id == str(descriptor.digest) for one in found):
         return found[0], False
     layers = list(_base_layers(store, base))
@@ -64,6 +65,14 @@ def commit(
     for name in names[1:]:
         store.add(manifest, name)
     return image, True
+
+
+def _named(store: Store, name: Reference) -> Image | None:
+    """What has the name so far; what is damaged counts as nothing, and is replaced."""
+    try:
+        return store.find(str(name))
+    except ImageError:
+        return None
 
 
 def image_config(graph: Graph, made: Sequence[tuple[Layer, Digests]]) -> ImageConfig:

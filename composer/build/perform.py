@@ -26,10 +26,10 @@ from composer.build.operations import (
     SourceKind,
     WorkdirOperation,
 )
-from composer.build.unbroken import unbroken
 from composer.build.worker import Agent, Attached, Directory, File, Memory, RunTask, Tree, Worker
 from composer.errors import UsageError
 from composer.image.ownership import Ownership
+from composer.unbroken import unbroken
 
 Output = Callable[[str], None]
 

@@ -16,6 +16,7 @@ from composer.registry.download import Download, Layer
 from composer.registry.progress import LayerProgress, Phase, Report
 from composer.registry.repository import Repository
 from composer.registry.shared import Shared
+from composer.unbroken import unbroken
 
 PARALLEL = 3
 """Layers that come at a time, of all images together."""
@@ -63,12 +64,15 @@ class Layers:
 
 @asynccontextmanager
 async def adding(store: Store) -> AsyncIterator[None]:
-    """`Store.adding`, whose waiting and cleaning up is done in a thread."""
+    """`Store.adding`, whose waiting and cleaning up is done in a thread.
+
+    Threads that add meanwhile must have ended when it does: they are `unbroken`.
+    """
     stack = ExitStack()
-    await asyncio.to_thread(stack.enter_context, store.adding())
     try:
+        await unbroken(stack.enter_context, store.adding())
         yield
     except BaseException as error:
-        await asyncio.to_thread(stack.__exit__, type(error), error, error.__traceback__)
+        await unbroken(stack.__exit__, type(error), error, error.__traceback__)
         raise
-    await asyncio.to_thread(stack.close)
+    await unbroken(stack.close)

@@ -34,6 +34,7 @@ from composer.registry.platforms import check_platform, for_platform
 from composer.registry.progress import Report
 from composer.registry.repository import Document, Repository
 from composer.registry.transport import HttpTransport
+from composer.unbroken import unbroken
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ class Puller:
                 manifest = await asyncio.to_thread(self._manifest_of, before)
                 origin = replace(before.origin, time=self._clock.now())
                 name = before.reference if beside else reference
-                return Pulled(await asyncio.to_thread(self._store.add, manifest, name, origin), changed=False)
+                return Pulled(await unbroken(self._store.add, manifest, name, origin), changed=False)
             image, warning = await self._fetch(sources, reference, wanted, report, explicit=bool(asked), beside=beside)
         return Pulled(image, before is None or before.manifest != image.manifest, warning)
 
@@ -197,13 +198,13 @@ class Puller:
         record = partial(self._record, name, document.data, data, config, origin)
         await self._layers.fetch(sources, manifest, config, report)
         try:
-            return await asyncio.to_thread(record), warning
+            return await unbroken(record), warning
         except ImageError:
             # A blob that was there already is damaged, else the layer would not have come to be one.
-            if not await asyncio.to_thread(self._discard_blobs, manifest, config):
+            if not await unbroken(self._discard_blobs, manifest, config):
                 raise
         await self._layers.fetch(sources, manifest, config, report)
-        return await asyncio.to_thread(record), warning
+        return await unbroken(record), warning
 
     def _record(self, reference: Reference, manifest: bytes, data: bytes, config: ImageConfig, origin: Origin) -> Image:
         """Name the image, all of it being there; layers of which only the blob was there are unpacked first."""

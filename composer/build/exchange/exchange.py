@@ -31,6 +31,7 @@ from composer.registry.pull import Puller
 from composer.registry.push import Pusher
 from composer.registry.repository import Document, Repository
 from composer.registry.transport import HttpTransport
+from composer.unbroken import unbroken
 
 _INLINE_ARGUMENT = "BUILDKIT_INLINE_CACHE"
 
@@ -60,7 +61,7 @@ class Exchange:
                         if place.kind == "registry":
                             await self._take_from_registry(parse(place.place), wanted, cache, access)
                         else:
-                            await asyncio.to_thread(self._take_from_directory, Path(place.place), cache)
+                            await unbroken(self._take_from_directory, Path(place.place), cache)
                 else:
                     _warn(report, options, text, f"a cache of type `{place.kind}` cannot be used here")
             except ComposerError as error:
@@ -80,7 +81,7 @@ class Exchange:
                 continue
             document = document_of(cache, solved.keys if place.everything else solved.target_keys, solved.aliases)
             try:
-                manifest = await asyncio.to_thread(cache_image, self._store, document)
+                manifest = await unbroken(cache_image, self._store, document)
                 async with self._turns.setdefault(place.place, asyncio.Lock()):
                     await self._give(place, manifest, access)
             except ComposerError as error:
@@ -90,15 +91,15 @@ class Exchange:
 
     async def _give(self, place: CachePlace, manifest: bytes, access: Access) -> None:
         if place.kind == "local":
-            await asyncio.to_thread(write_layout, self._store, manifest, Path(place.place))
+            await unbroken(write_layout, self._store, manifest, Path(place.place))
             return
         reference = parse(place.place)
         before = await asyncio.to_thread(self._store.find, str(reference))
-        await asyncio.to_thread(self._store.add, manifest, reference)
+        await unbroken(self._store.add, manifest, reference)
         try:
             await self._pusher.push(reference, access, lambda _progress: None)
         finally:
-            await asyncio.to_thread(self._store.restore, reference, before)
+            await unbroken(self._store.restore, reference, before)
 
     async def _take_from_registry(self, reference: Reference, wanted: Platform, cache: Cache, access: Access) -> None:
         document = await self._asked(reference, access)
@@ -113,11 +114,11 @@ class Exchange:
         platform = str(wanted) if several else ""
         pulled = await self._puller.pull(reference, access, lambda _progress: None, platform)
         try:
-            if not await asyncio.to_thread(take, self._store, pulled.image, cache, self._clock.now()):
+            if not await unbroken(take, self._store, pulled.image, cache, self._clock.now()):
                 raise ImageError("it tells of no steps", hint="build it with `cache_to: [type=inline]`")
             cache.put_alias(taken, digest)
         finally:
-            await asyncio.to_thread(self._store.restore, reference, before)
+            await unbroken(self._store.restore, reference, before)
 
     async def _asked(self, reference: Reference, access: Access) -> Document:
         transport = HttpTransport()

@@ -16,7 +16,6 @@ import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from composer.build.unbroken import unbroken
 from composer.build.worker import Agent, File, RunTask
 from composer.engine.building import ground, networks
 from composer.engine.building.agents import forwarded
@@ -40,6 +39,7 @@ from composer.oci.runtime_spec import Spec
 from composer.runtime.bundle import Bundle
 from composer.runtime.cgroup import Cgroup
 from composer.runtime.compile import clone_namespaces, container_steps
+from composer.unbroken import unbroken
 
 log = logging.getLogger("composer.engine")
 
