@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from composer.build.exchange.document import CacheDocument, within
 from composer.build.history import COMMENT
 from composer.build.layers import Digests, Layer
-from composer.errors import ImageError
 from composer.build.operations import BaseOperation, Graph
+from composer.errors import ImageError
 from composer.image.image import Image
 from composer.image.store import Store
 from composer.oci import media_types

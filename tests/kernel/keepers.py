@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +27,7 @@ from composer.keeper.steps import (
     Propagation,
     Step,
 )
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, until
 
 REPOSITORY = Path(__file__).parents[2]
 ALL = ("mnt", "pid", "uts", "ipc", "cgroup", "net")
@@ -152,13 +152,6 @@ async def a_keeper(house: House) -> AsyncIterator[Keeper]:
         await keeper.stop()
         keeper.close()
         house.process.wait(PATIENCE)
-
-
-async def until(claim: Callable[[], object]) -> None:
-    """Return once the claim is true. Raises TimeoutError."""
-    async with asyncio.timeout(PATIENCE):
-        while not claim():  # noqa: ASYNC110 - what other processes do
-            await asyncio.sleep(0.01)
 
 
 async def output(keeper: Keeper, request: Run) -> str:

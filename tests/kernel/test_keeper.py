@@ -10,8 +10,8 @@ import pytest
 from composer.errors import ContainerError
 from composer.keeper.runs import Exit, Run
 from composer.keeper.steps import Exec, Hostname, JoinCgroup, Propagation, ReportNamespace
-from tests.kernel.keepers import ALL, House, a_keeper, catches, children_of, close, output, until, wait_until_gone
-from tests.patience import PATIENCE
+from tests.kernel.keepers import ALL, House, a_keeper, catches, children_of, close, output, wait_until_gone
+from tests.patience import PATIENCE, until
 
 pytestmark = pytest.mark.kernel
 

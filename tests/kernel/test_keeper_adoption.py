@@ -11,9 +11,9 @@ from composer.keeper.client import Keeper
 from composer.keeper.logs import read
 from composer.keeper.runs import Started
 from composer.keeper.steps import JoinCgroup
-from tests.kernel.keepers import House, a_keeper, children_of, close, output, touch_inside, until, wait_until_gone
+from tests.kernel.keepers import House, a_keeper, children_of, close, output, touch_inside, wait_until_gone
 from tests.kernel.test_keeper_exec import entering
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, until
 
 pytestmark = pytest.mark.kernel
 

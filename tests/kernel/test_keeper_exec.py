@@ -21,8 +21,8 @@ from composer.keeper.runs import Run, Started
 from composer.keeper.start import Request, Start
 from composer.keeper.steps import Credentials, Device, Exec, Mount, ResourceLimit, Step, Symlink, Terminal
 from composer.kernel import process
-from tests.kernel.keepers import PATH, House, a_keeper, close, output, until
-from tests.patience import PATIENCE
+from tests.kernel.keepers import PATH, House, a_keeper, close, output
+from tests.patience import PATIENCE, until
 
 pytestmark = pytest.mark.kernel
 

@@ -14,9 +14,10 @@ from composer.keeper import launch
 from composer.keeper.logs import read
 from composer.keeper.runs import Exit, Started
 from composer.keeper.steps import JoinCgroup
-from tests.kernel.keepers import REPOSITORY, House, a_keeper, close, output, until
+from tests.kernel.keepers import REPOSITORY, House, a_keeper, close, output
 from tests.kernel.test_keeper_adoption import hand_over
 from tests.kernel.test_keeper_exec import entering
+from tests.patience import until
 
 pytestmark = pytest.mark.kernel
 

@@ -10,8 +10,9 @@ import pytest
 from composer.keeper.logs import LogLine, read
 from composer.keeper.runs import Run
 from composer.keeper.steps import Credentials, Terminal
-from tests.kernel.keepers import House, a_keeper, children_of, close, touch_inside, until
+from tests.kernel.keepers import House, a_keeper, children_of, close, touch_inside
 from tests.kernel.test_keeper_exec import DEVICES
+from tests.patience import until
 
 pytestmark = pytest.mark.kernel
 

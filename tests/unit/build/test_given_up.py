@@ -13,7 +13,7 @@ from composer.image.store import Store
 from composer.paths import Paths
 from composer.registry.pull import Puller
 from tests.fakes.worker import FakeWorker
-from tests.patience import PATIENCE
+from tests.patience import until
 
 DOCKERFILE = "FROM scratch\nCOPY file /file\n"
 NAME = "docker.io/library/built:latest"
@@ -49,9 +49,8 @@ def test_an_image_that_is_named_keeps_what_it_leads_to_whoever_gives_up(paths: P
     async def given_up_while_it_is_named() -> None:
         building = asyncio.create_task(build(paths, store))
         with locked(paths.images / ".index.lock"):
-            async with asyncio.timeout(PATIENCE):
-                while len(list(store.blobs.all())) < 2:  # config and manifest: then only the name is left
-                    await asyncio.sleep(0.01)
+            # Once config and manifest are there only the name is left.
+            await until(lambda: len(list(store.blobs.all())) == 2)
             for _ in range(2):
                 building.cancel()
                 await asyncio.sleep(0.1)
