@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 
@@ -65,10 +66,13 @@ class Uplink:
             config = ContainerConfig(image="", image_id="", arguments=(), networks=(Attachment(network or NAME),))
             record = ContainerRecord(step, step, "", _STEP, 0, config, "", one_off=True)
             record = replace(record, endpoints=networks.lease(record))
+            ours: list[int] = []
             try:
-                fds, steps, _ours = networks.attach(record)
+                fds, steps, ours = networks.attach(record)
                 yield Place(record, fds, steps, networks.host_gateway(record))
             finally:
+                for fd in ours:
+                    os.close(fd)
                 networks.release(record)
                 with contextlib.suppress(ComposerError):
                     await networks.withdraw(record)
