@@ -14,7 +14,7 @@ from pathlib import Path
 from composer.errors import Diagnostic, Location, ProjectError, Severity
 from composer.project.dotenv import parse_dotenv
 from composer.project.options import LoadOptions
-from composer.project.reading import read_file, reason_of
+from composer.project.reading import is_there, read_file, reason_of
 
 NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 OVERRIDES = (
@@ -105,10 +105,10 @@ def _named_files(
 def _find(directory: Path, warnings: list[Diagnostic]) -> tuple[Path, ...]:
     """The file with one of the usual names, and the one that overrides it; nothing where there is none."""
     for candidate in (directory, *directory.parents):
-        found = [candidate / name for name in NAMES if (candidate / name).is_file()]
+        found = [candidate / name for name in NAMES if is_there(candidate / name)]
         if not found:
             continue
-        overrides = [candidate / name for name in OVERRIDES if (candidate / name).is_file()]
+        overrides = [candidate / name for name in OVERRIDES if is_there(candidate / name)]
         for several in (found, overrides):
             if len(several) > 1:
                 names = ", ".join(f"`{path.name}`" for path in several[1:])
@@ -138,7 +138,7 @@ def _variables(
     paths = [_absolute(name, options.directory) for name in names]
     if not paths and environment.get("COMPOSE_DISABLE_ENV_FILE", "").lower() not in ("1", "true"):
         default = directory / ".env"
-        paths = [default] if default.is_file() else []
+        paths = [default] if is_there(default) else []
     variables: dict[str, str] = {}
     for path in paths:
         known = {**variables, **environment}

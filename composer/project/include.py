@@ -17,6 +17,7 @@ from composer.project.discover import read_text, show
 from composer.project.document import Mapping, Node, Scalar, Sequence, plain
 from composer.project.dotenv import parse_dotenv
 from composer.project.merge import settle
+from composer.project.reading import is_there
 from composer.project.report import Report
 
 SECTIONS = ("services", "networks", "volumes", "secrets", "configs", "models")
@@ -48,7 +49,7 @@ class Included:
             ProjectError: a variable file is missing or wrong.
         """
         default = self.directory / ".env"
-        paths = self.env_files or ((default,) if default.is_file() else ())
+        paths = self.env_files or ((default,) if is_there(default) else ())
         below: dict[str, str] = {}
         for path in paths:
             known = {**below, **outer}

@@ -1,4 +1,4 @@
-"""The reading of files, and a record of which were read: whoever watches a project watches all that it was made from.
+"""The reading of files, and a record of which were read or looked for: who watches a project watches all that it is made from.
 
 What a file of the project names may be hostile: only regular files are read (and /dev/null, an empty one), no further than a
 bound, so that a FIFO makes nobody wait and a device nobody run out of memory. What the user names on the command line may be
@@ -44,6 +44,13 @@ def read_file(path: Path, *, named_by_user: bool = False) -> bytes:
     return content
 
 
+def is_there(path: Path) -> bool:
+    """Whether there is a file at `path`, which goes on record either way: what is made of the project follows from that."""
+    if (files := _files.get()) is not None:
+        files.append(path.absolute())
+    return path.is_file()
+
+
 def reason_of(error: OSError) -> str:
     """Why a file could not be read, as part of a sentence."""
     if isinstance(error, FileNotFoundError):
@@ -56,7 +63,7 @@ def reason_of(error: OSError) -> str:
 
 @contextmanager
 def recorded() -> Iterator[list[Path]]:
-    """A list that every file is added to that is read meanwhile."""
+    """A list that every file is added to that is read or looked for meanwhile."""
     files: list[Path] = []
     token = _files.set(files)
     try:

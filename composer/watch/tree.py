@@ -98,7 +98,7 @@ class Tree:
         return "" in self.entries
 
     def scan(self) -> list[str]:
-        """Look at everything; the paths that changed, sorted. A root that is gone is told by `is_there` alone."""
+        """Look at everything; the paths that changed, sorted. A directory that is gone is told by `is_there` alone."""
         doubts, self.doubts = self.doubts, set()
         return sorted(doubts.union(self._scan()))
 
@@ -111,8 +111,11 @@ class Tree:
             self._tell(root, error)
             return []
         if status is None:
-            self.entries.pop("", None)
-            return []
+            # A directory may be moved for a moment, and all that is below counts on it; of a file nothing else is left.
+            former = self.entries.pop("", None)
+            if former is not None and former.kind == DIRECTORY:
+                self.problems.append(Problem(root, "it is gone; containers keep what they have of it until it is back"))
+            return [""] if former is not None and former.kind != DIRECTORY else []
         return self._replace(self.entries, dict(self._walk(root, status)))
 
     def look(self, paths: Iterable[str]) -> list[str]:

@@ -7,6 +7,7 @@ import pytest
 
 from composer.errors import ProjectError
 from composer.project.model import Project
+from composer.project.reading import recorded
 from tests.unit.project.loading import load_in, write
 
 FILE = "services: {web: {image: 'i:${TAG:-none}'}}"
@@ -29,6 +30,15 @@ def test_the_names_have_an_order(tmp_path: Path) -> None:
     assert (
         "`compose.yaml` is used, and not `compose.yml`, `docker-compose.yml`, `docker-compose.yaml`" in warning.message
     )
+
+
+def test_files_that_would_have_been_read_are_on_record(tmp_path: Path) -> None:
+    write(tmp_path, {"compose.yaml": "include: [sub/other.yaml]\n" + FILE, "sub/other.yaml": "{}"})
+    with recorded() as files:
+        found(tmp_path)
+
+    absent = {"compose.override.yml", "compose.override.yaml", ".env", "sub/.env"}
+    assert {tmp_path / name for name in absent} <= set(files)
 
 
 def test_parent_directories_are_searched_and_become_the_project_directory(tmp_path: Path) -> None:

@@ -118,6 +118,8 @@ def test_a_root_that_is_gone_keeps_what_was_known(root: Path) -> None:
     root.rename(root.with_name("moved"))
     assert tree.scan() == []
     assert not tree.is_there
+    assert [problem.path for problem in tree.problems] == [str(root)]
+    assert (tree.scan(), tree.problems) == ([], [])
 
     root.with_name("moved").rename(root)
     (root / "a.py").unlink()
@@ -130,6 +132,15 @@ def test_a_root_may_be_a_file(root: Path) -> None:
 
     (root / "a.py").write_text("else")
     assert tree.look([str(root / "a.py")]) == [""]
+
+
+def test_a_root_that_was_a_file_and_is_gone_is_told_once(root: Path) -> None:
+    tree = scanned(root / "a.py")
+    (root / "a.py").unlink()
+
+    assert tree.look([str(root / "a.py")]) == [""]
+    assert not tree.is_there
+    assert tree.scan() == []
 
 
 def test_known_files_are_not_read_again(root: Path) -> None:
