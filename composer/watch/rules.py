@@ -2,11 +2,11 @@
 
 Every rule that matches a path acts, as in Docker Compose: a project that syncs `.` and rebuilds for `package.json` means
 both. What the rules of one service ask for in one batch is merged by `merged`: what makes the container anew makes
-the lesser unnecessary.
+the lesser unnecessary, and commands wait until that is done.
 
     rebuild   the image is built again, the container made anew     beats all
-    restart   the container restarts                                beats exec
-    exec      a command runs in the container                       beside sync
+    restart   the container restarts                                beats sync alone
+    exec      a command runs in the container                       after all of these
     sync      files are brought into the container                  always
 """
 

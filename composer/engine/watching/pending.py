@@ -59,6 +59,14 @@ class Pending:
             self.since = since
         self.owed.update(targets)
 
+    def commands(self) -> Pending:
+        """Of all this, what runs commands in containers."""
+        some = Pending(due=[rule for rule in self.due if rule.exec is not None], since=self.since)
+        for rule, change in self.changes:
+            if rule.exec is not None:
+                some.add(rule, change, self.since)
+        return some
+
     @property
     def rules(self) -> list[Rule]:
         """The rules that are to act."""

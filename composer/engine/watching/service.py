@@ -175,14 +175,19 @@ class ServiceWatch:
         self._delay = min(self._delay * 2, _LONGEST)
 
     async def _turn(self, pending: Pending) -> None:
-        if merged(pending.rules).rebuild:
+        if is_anew := merged(pending.rules).rebuild:
             await self._rebuild(pending)
         else:
-            await self._sync(pending)
+            is_anew = await self._sync(pending)
         self._lag = self._deeds.now() - pending.since
-        await self._deeds.done(pending.changes)
+        commands = pending.commands() if is_anew else Pending()
+        await self._deeds.done([each for each in pending.changes if each not in commands.changes])
+        if commands:  # they run in what has begun anew, once that has its files
+            self._pending.absorb(commands)
+            self._wake.set()
 
-    async def _sync(self, pending: Pending) -> None:
+    async def _sync(self, pending: Pending) -> bool:
+        """Bring files in and do what follows; whether containers began anew, and commands have not run yet."""
         try:
             works = await self._files.plan(pending.touched | pending.owed, pending.catch_up)
             missed = {target for work in works if work.catching_up for target in work.targets}
@@ -195,13 +200,14 @@ class ServiceWatch:
             self._pending.absorb(pending)  # nothing of it is lost; what was done is found done
             raise
         if steps and not await self._follow.run(steps, pending):
-            return
+            return False
         # What was owed and came only now is what its rules wait for.
         pending.due += self._reaching(wrote & pending.owed)
         triggers = Triggers(restart=True) if steps else merged(pending.rules)
         if triggers.restart and not is_intended:
             self._deeds.intend(self.name, _cause(pending))
         await self._follow.follow(triggers, pending, wrote=bool(wrote))
+        return triggers.restart
 
     def _reaching(self, targets: Iterable[str]) -> list[Rule]:
         """The rules that say what follows when these files of a container had to be changed."""

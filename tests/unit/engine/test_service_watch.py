@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 
+import pytest
+
 from composer.api.messages import Event, ExecRequest
 from composer.engine.processes import Probe
 from composer.engine.records import ContainerRecord
@@ -15,13 +17,15 @@ from composer.engine.watching.service import ServiceWatch
 from composer.engine.watching.sight import Change
 from composer.errors import ContainerError
 from composer.watch.deliver import Delivery
-from composer.watch.rules import Action, Rule
+from composer.watch.rules import Action, Exec, Rule
 from composer.watch.selection import Selection
 from composer.watch.tree import Problem
 from tests.patience import PATIENCE
+from tests.unit.engine.shop import config
 
 REBUILD = Rule("web", Action.REBUILD, Selection("/p/src"))
 RESTART = Rule("web", Action.RESTART, Selection("/p/conf"))
+MIGRATE = Rule("web", Action.SYNC_AND_EXEC, Selection("/p/db"), "/db", Exec(("migrate",)))
 
 
 class NoContainers:
@@ -41,6 +45,13 @@ class NoContainers:
 
     async def verify(self) -> list[Problem]:
         return []
+
+
+class OneContainer(NoContainers):
+    """A service with one container, which has all its files."""
+
+    def running(self) -> list[ContainerRecord]:
+        return [ContainerRecord("c1", "shop-web-1", "shop", "web", 1, config(), "")]
 
 
 class Notes:
@@ -80,7 +91,8 @@ class Notes:
         self.done.append("rebuilt")
 
     async def _run(self, record: ContainerRecord, request: ExecRequest, timeout: float) -> Probe:
-        raise AssertionError(request)
+        self.done.append(f"run {' '.join(request.command)} for {self.dealt_with}")
+        return Probe(0, "")
 
     async def _reload(self, record: ContainerRecord, reload: Reload) -> None:
         raise AssertionError(reload)
@@ -95,11 +107,13 @@ class Notes:
         self.dealt_with += [path for _, change in changes for path in change]
 
 
-def turns(notes: Notes, act: Callable[[ServiceWatch], Awaitable[None]]) -> list[Event]:
+def turns(
+    notes: Notes, act: Callable[[ServiceWatch], Awaitable[None]], files: NoContainers | None = None
+) -> list[Event]:
     events: list[Event] = []
 
     async def run() -> None:
-        watch = ServiceWatch("web", [], NoContainers(), notes.deeds(), events.append)
+        watch = ServiceWatch("web", [], files or NoContainers(), notes.deeds(), events.append)
         watch.start()
         await watch.settled()
         notes.done.clear()
@@ -126,6 +140,20 @@ def test_a_restart_is_on_record_before_it_happens() -> None:
     turns(notes, act)
 
     assert notes.done == ["intend: conf/a changed", "restart"]
+
+
+@pytest.mark.parametrize(("rule", "last"), [(RESTART, "restart"), (REBUILD, "rebuilt")])
+def test_a_command_runs_in_what_began_anew_and_is_dealt_with_then(rule: Rule, last: str) -> None:
+    notes = Notes(at_once)
+
+    async def act(watch: ServiceWatch) -> None:
+        watch.changed(MIGRATE, {"1.sql": None}, 0.0)
+        watch.changed(rule, {"a": None}, 0.0)
+
+    turns(notes, act, OneContainer())
+
+    assert notes.done[-2:] == [last, "run migrate for ['a']"]
+    assert notes.dealt_with == ["a", "1.sql"]
 
 
 def test_a_newer_change_supersedes_a_rebuild() -> None:

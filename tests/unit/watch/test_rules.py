@@ -14,7 +14,7 @@ def test_rebuild_beats_all() -> None:
     assert merged(rules) == Triggers(rebuild=True)
 
 
-def test_restart_beats_exec() -> None:
+def test_commands_wait_for_a_restart() -> None:
     assert merged([rule(Action.SYNC_AND_EXEC, LS), rule(Action.SYNC_AND_RESTART)]) == Triggers(restart=True)
     assert merged([rule(Action.RESTART), rule(Action.SYNC)]) == Triggers(restart=True)
 
