@@ -9,11 +9,12 @@ import signal
 import subprocess
 import tarfile
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.harness import IDLE, Engine, Project, Result, eventually, json_lines, sleepers
+from tests.e2e.harness import IDLE, Engine, Project, Result, Running, eventually, json_lines, sleepers
 from tests.make.image import busybox_rootfs
 from tests.make.registry import running_registry
 from tests.unit.build.files.servers import commit, git_daemon, repository, web
@@ -385,6 +386,10 @@ SYNCED = """\
 """
 
 
+def _said_more(command: Running, words: str, than: int) -> bool:
+    return command.text.count(words) > than
+
+
 def test_a_saved_file_is_built_in_and_a_failing_build_keeps_what_runs(shop: Project) -> None:
     shop.write(WATCHED.format(idle=IDLE))
     watch = shop.start("watch")
@@ -407,6 +412,14 @@ def test_a_saved_file_is_built_in_and_a_failing_build_keeps_what_runs(shop: Proj
     write(shop, "src/app.txt", "three")
     eventually(lambda: in_container(shop, "/app/app.txt") == "three", message=lambda: watch.text)
     assert shop.container("web")["ID"] != second
+
+    sound = (shop.directory / "Dockerfile").read_text()
+    for name, text in (("Dockerfile", "FROM busybox\nCOPY src /app\nRUN false\n"), ("src/app.txt", "four")):
+        told = watch.text.count("exited with 1")
+        write(shop, name, text)
+        eventually(partial(_said_more, watch, "exited with 1", told), message=lambda: watch.text)
+    write(shop, "Dockerfile", sound)  # as it was built: only what was saved since makes the image an old one
+    eventually(lambda: in_container(shop, "/app/app.txt") == "four", message=lambda: watch.text)
     watch.interrupt()
     watch.wait()
 

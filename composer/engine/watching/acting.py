@@ -124,32 +124,35 @@ class Acting:
 
     # -- for the project ---------------------------------------------------------------------------------------------
 
-    async def apply(self, definition: Definition) -> None:
-        """Go by another definition from now on: show what it means, and carry that out. Nothing is raised."""
+    async def apply(self, definition: Definition) -> bool:
+        """Go by another definition from now on: show what it means, and carry that out; whether that went well."""
         began = self._tools.rooms.clock.monotonic()
         self.definition = definition
         try:
             is_changed = await self._carry_out(replace(self.request.up.options, build="definition"))
         except ComposerError as error:
             self._emit(Event("watch", self._name, "error", detail=error.message, hint=error.hint))
-            return
+            return False
         seconds = self._tools.rooms.clock.monotonic() - began
         detail = "" if is_changed else "nothing to do"
         self._emit(Event("watch", self._name, "applied", detail=detail, seconds=seconds))
+        return True
 
-    async def build_what_was_missed(self) -> None:
-        """Build again what has changed while nobody watched, for services that are rebuilt when files change."""
+    async def build_what_was_missed(self) -> bool:
+        """Build what has changed and was not built, for services that are rebuilt when files change; whether that went well."""
         services = self.definition.project.services
         wanted = self.request.up.options.services or tuple(services)
         chosen = tuple(name for name in wanted if name in services and _is_rebuilt(services[name]))
         if not chosen:
-            return
+            return True
         try:
             await self._carry_out(
                 self._options(chosen, build="auto", timeout=self.request.up.options.timeout), only="build/"
             )
         except ComposerError as error:
             self._emit(Event("watch", self._name, "error", detail=error.message, hint=error.hint))
+            return False
+        return True
 
     async def _carry_out(self, options: UpOptions, only: str = "") -> bool:
         """Tell the plan of an `up` and do it; False where nothing, or nothing that begins with `only`, is to be done."""

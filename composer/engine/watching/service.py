@@ -52,6 +52,8 @@ class ServiceWatch:
         """How many changes were brought in."""
         self.held = Pending()
         """What a container ended over; for its next start."""
+        self.is_built = True
+        """Whether the last rebuild went well."""
         self._files = files
         self._deeds = deeds
         self._emit = emit
@@ -67,8 +69,6 @@ class ServiceWatch:
         """What could not be brought in."""
         self._error = ""
         """What the last turn failed with: it is told once."""
-        self._is_built = True
-        """Whether the last rebuild went well."""
 
     def start(self) -> None:
         """Begin to take turns, with catching up all containers that run."""
@@ -110,7 +110,7 @@ class ServiceWatch:
     @property
     def in_sync(self) -> bool:
         """Whether there is nothing to do and nothing that could not be done."""
-        return self._idle.is_set() and self._is_built and not self._problems and not self._pending
+        return self._idle.is_set() and self.is_built and not self._problems and not self._pending
 
     @property
     def lag(self) -> float:
@@ -219,11 +219,11 @@ class ServiceWatch:
             while not await self._rebuilt(pending):
                 newer, self._pending = self._pending, Pending()
                 pending.absorb(newer)
-            self._is_built = True
+            self.is_built = True
             self._tell("rebuilt", pending)
             self.catch_up()  # where the image is the one that was there, containers are, too
         except ComposerError as error:
-            self._is_built = False
+            self.is_built = False
             self._tell("error", pending, _said(error), hint=error.hint)
             # The old container goes on: it shall at least have the files.
             self._pending.owe(pending.touched | pending.owed, pending.since)

@@ -299,16 +299,20 @@ class Session:
 
         Then what was missed is built: not by rules that are to be read anew.
         """
+        unbuilt: list[ServiceWatch] = []
         if (definition := await self._read()) is not None:
             if apply:
-                await acting.apply(definition)
+                if await acting.apply(definition):  # what could not be built before may be built by what is said now
+                    unbuilt = [service for service in self._services.values() if not service.is_built]
                 self._is_unapplied = False
             acting.definition = definition
             if not definition.is_as(sight.definition) or sight.is_ignoring_otherwise():
                 return True
-        if self._is_behind:
-            await acting.build_what_was_missed()
+        if self._is_behind or unbuilt:
+            is_built = await acting.build_what_was_missed()
             self._is_behind = False
+            for service in unbuilt:
+                service.is_built |= is_built
         self._be_ready()
         return False
 
@@ -329,4 +333,5 @@ class Session:
         services, self._services = self._services, {}
         for service in services.values():
             await service.close()
+            self._is_behind |= not service.is_built
             self._former[service.name] = service.brought, service.held
