@@ -46,7 +46,7 @@ async def lines(request: Request, items: AsyncIterator[Any]) -> None:
 
 
 async def events(request: Request, work: Callable[[Callable[[Event], None]], Awaitable[Result]]) -> None:
-    """Run `work` and stream the events it emits, then its result. A client that leaves cancels it."""
+    """Run `work` and stream the events it emits, then its result. A client that leaves cancels it, and it ends before we do."""
     queue: asyncio.Queue[Event | Result] = asyncio.Queue()
 
     async def run() -> None:
@@ -70,9 +70,10 @@ async def events(request: Request, work: Callable[[Callable[[Event], None]], Awa
     try:
         await _several(request, batches())
     finally:
-        if not task.done():
-            task.cancel()
-            await asyncio.wait([task])
+        while not task.done():
+            task.cancel()  # once more, where this request is cancelled again meanwhile
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([task])
 
 
 async def _several(request: Request, batches: AsyncIterator[list[Any]]) -> None:

@@ -15,7 +15,7 @@ import logging
 import os
 import socket
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -115,7 +115,7 @@ class Connection(asyncio.Protocol):
             self._refuse(400, str(error))
             return
         if self._reader.complete:
-            self._task = asyncio.create_task(self._serve())
+            self._task = self._server.begin(self._serve())
         elif self._reader.begun and not had_head and self._reader.headers.get("expect", "").lower() == "100-continue":
             self._write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
@@ -237,6 +237,8 @@ class Server:
     def __init__(self, handle: Handler) -> None:
         self.handle = handle
         self.connections: set[Connection] = set()
+        self._serving: set[asyncio.Task[None]] = set()
+        """Requests under way: those too whose clients have left."""
         self._server: asyncio.Server | None = None
 
     async def listen(self, path: Path) -> None:
@@ -253,10 +255,21 @@ class Server:
         if self._server is not None:
             self._server.close()
 
+    def begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Begin to serve a request."""
+        task = asyncio.create_task(work)
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
+        return task
+
     async def close(self, patience: float) -> None:
-        """End what is under way, after some seconds' patience."""
+        """End what is under way, after some seconds' patience; return when nothing of it goes on."""
         self.stop()
         await asyncio.gather(*(connection.end(patience) for connection in self.connections))
+        for task in self._serving:
+            task.cancel()  # a client that left has ended it already: for what is finished over that there is no time now
+        if self._serving:
+            await asyncio.wait(self._serving)
 
 
 def _head(status: int, *lines: str) -> bytes:

@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 
+from composer.api.messages import Event, Result
 from composer.server import http
+from composer.server.answers import events
 from composer.server.http import Answer, Handler, Request, Server, answer
 from composer.server.table import Table, with_middleware
+from composer.unbroken import whole
 
 Client = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -254,6 +257,41 @@ def test_a_server_that_closes_does_not_wait_for_ever(socket: Path) -> None:
         await asyncio.Event().wait()
 
     assert run(closed(socket, 0, began, never)) == b""
+
+
+def test_a_server_is_closed_when_work_has_ended_whose_clients_have_left(socket: Path) -> None:
+    given_up, go_on = asyncio.Event(), asyncio.Event()
+    said: list[str] = []
+
+    async def work(emit: Callable[[Event], None]) -> Result:
+        emit(Event("project", "shop", "begun"))
+        try:
+            await asyncio.Event().wait()
+        finally:
+            given_up.set()
+            await whole(wind_down())
+        raise AssertionError("nobody ends it well")
+
+    async def wind_down() -> None:
+        await go_on.wait()
+        said.append("wound down")
+
+    async def scenario() -> None:
+        server = Server(lambda request: events(request, work))
+        await server.listen(socket)
+        reader, writer = await asyncio.open_unix_connection(str(socket))
+        writer.write(GET)
+        await reader.readuntil(b"begun")
+        writer.close()
+        await given_up.wait()
+        closing = asyncio.create_task(server.close(0))
+        await asyncio.sleep(0.01)
+        go_on.set()
+        await closing
+
+        assert said == ["wound down"]
+
+    run(scenario())
 
 
 @pytest.mark.parametrize(
