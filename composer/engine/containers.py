@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import logging
 import secrets
-import shutil
 import signal
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -21,9 +20,12 @@ from composer.engine.records import ContainerRecord, VolumeRecord
 from composer.engine.rooms import Rooms
 from composer.engine.world import ContainerConfig, DesiredContainer, Health, State
 from composer.errors import ContainerError
+from composer.image.removal import delete_tree, discard
 from composer.keeper.logs import LIMIT
+from composer.paths import Paths
 from composer.project.quantities import parse_limit
 from composer.runtime import signals
+from composer.unbroken import unbroken, whole
 
 log = logging.getLogger("composer.engine")
 
@@ -77,8 +79,8 @@ class Containers:
         )
         for target, name in record.anonymous.items():
             if replaced is None or replaced.anonymous.get(target) != name:
-                await asyncio.to_thread(self._rooms.volumes.create, name)
-        self._make_directories(record)
+                await unbroken(self._rooms.volumes.create, name)
+        make_directories(self._rooms.paths, record)
         if replaced is not None and replaced.name == record.name:
             # Two records never share a name. A crash between these two leaves the old one under its new name, alone: it
             # is replaced again, and its anonymous volumes are still its own.
@@ -140,14 +142,15 @@ class Containers:
                 return
             if record.state is State.RUNNING:
                 raise ContainerError(f"cannot remove `{record.name}`: it runs", hint="stop it first")
-            await self._remove(record, volumes=operation.volumes)
+            # Whoever is cancelled holds the lock to the end: half a removal would go on under who starts it next.
+            await whole(self._remove(record, volumes=operation.volumes))
 
     async def _remove(self, record: ContainerRecord, *, volumes: bool) -> None:
         # It does not run: whatever is in its group is a remnant of a start that nobody saw the end of.
         await asyncio.to_thread(self._rooms.cgroups.kill, record.id)
         await asyncio.to_thread(self._rooms.cgroups.remove, record.id)
-        await asyncio.to_thread(remove_tree, self._rooms.paths.container(record.id))
-        await asyncio.to_thread(remove_tree, self._rooms.paths.fifos(record.id))
+        await asyncio.to_thread(discard, self._rooms.paths.container(record.id))
+        await asyncio.to_thread(delete_tree, self._rooms.paths.fifos(record.id))
         if volumes:
             for name in self._own_volumes(record):
                 await asyncio.to_thread(self._rooms.volumes.remove, name)
@@ -179,20 +182,22 @@ class Containers:
         }
         return [name for name in record.anonymous.values() if name not in others]
 
-    def _make_directories(self, record: ContainerRecord) -> None:
-        base = self._rooms.paths.container(record.id)
-        for name in ("upper", "work", "etc", "log"):
-            (base / name).mkdir(parents=True, exist_ok=True)
-        base.chmod(0o700)
-        if limit := log_limit(record.config.log_options):
-            (base / "log" / LIMIT).write_text(str(limit))
-
     async def _gone(self, container: str, timeout: float | None) -> bool:
         def ended() -> bool:
             record = self._rooms.store.containers.get(container)
             return record is None or record.state is not State.RUNNING
 
         return await self._rooms.bus.until(ended, timeout)
+
+
+def make_directories(paths: Paths, record: ContainerRecord) -> None:
+    """Where a container's files are; what is there stays. Raises ContainerError for a log of no size."""
+    base = paths.container(record.id)
+    for name in ("upper", "work", "etc", "log"):
+        (base / name).mkdir(parents=True, exist_ok=True)
+    base.chmod(0o700)
+    if limit := log_limit(record.config.log_options):
+        (base / "log" / LIMIT).write_text(str(limit))
 
 
 def is_logged(config: ContainerConfig) -> bool:
@@ -228,9 +233,3 @@ def event(record: ContainerRecord, action: str, time: float) -> ContainerEvent:
         health="" if record.health is Health.NONE else record.health.value,
         one_off=record.one_off,
     )
-
-
-def remove_tree(path: object) -> None:
-    """Delete a directory of ours with everything in it; one that is gone is fine."""
-    with contextlib.suppress(FileNotFoundError):
-        shutil.rmtree(str(path))

@@ -11,12 +11,13 @@ import logging
 import os
 import signal
 
-from composer.engine.containers import is_logged, remove_tree
+from composer.engine.containers import is_logged
 from composer.engine.loop import Loop
 from composer.engine.records import ContainerRecord
 from composer.engine.rooms import Rooms
 from composer.engine.world import State
 from composer.errors import ComposerError
+from composer.image.removal import delete_tree
 from composer.kernel import process
 
 log = logging.getLogger("composer.engine")
@@ -114,7 +115,7 @@ def _sweep(rooms: Rooms) -> None:
     directory = rooms.paths.data / "containers"
     for path in directory.iterdir() if directory.is_dir() else ():
         if path.name not in known:
-            remove_tree(path)
+            delete_tree(path)
 
 
 async def _drop_strangers(rooms: Rooms) -> None:

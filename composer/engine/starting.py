@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from composer.engine import contents, devices, etc_files
 from composer.engine.confinement import Confinement
-from composer.engine.containers import event, is_logged
+from composer.engine.containers import event, is_logged, make_directories
 from composer.engine.records import ContainerRecord
 from composer.engine.rooms import Rooms
 from composer.engine.storage import Sources, Storage
@@ -67,6 +67,8 @@ class Starting:
             _check_machine(image)
             if not rooms.images.stays(image):
                 await asyncio.to_thread(rooms.images.unpack, image)
+            if not rooms.paths.container(record.id).is_dir():  # a removal that an engine died over: it begins anew
+                make_directories(rooms.paths, record)
             await self._copy_root(record, image)
             sources = await self._storage.prepare(record)
             spec, bundle = await self._compile(record, image, sources)

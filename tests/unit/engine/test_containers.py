@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from composer.clock import SystemClock
 from composer.engine.bus import Bus
-from composer.engine.containers import Containers
+from composer.engine.containers import Containers, make_directories
 from composer.engine.plan import RemoveContainer
 from composer.engine.records import ContainerRecord
 from composer.engine.rooms import Rooms
@@ -20,6 +21,7 @@ from composer.engine.store import Store
 from composer.engine.world import State
 from composer.errors import ContainerError
 from composer.paths import Paths
+from tests.patience import PATIENCE
 from tests.unit.engine.shop import config
 
 
@@ -36,6 +38,18 @@ class Cgroups:
     def kill(self, _name: str) -> None: ...
 
     def remove(self, _name: str) -> None: ...
+
+
+class SlowCgroups(Cgroups):
+    """Killing what is in a group takes until it is let go on."""
+
+    def __init__(self) -> None:
+        self.begun = threading.Event()
+        self.go_on = threading.Event()
+
+    def kill(self, _name: str) -> None:
+        self.begun.set()
+        assert self.go_on.wait(PATIENCE)
 
 
 @pytest.fixture
@@ -85,3 +99,30 @@ def test_one_that_runs_is_not_removed(rooms: Rooms) -> None:
         asyncio.run(Containers(rooms).remove(REMOVE))
 
     assert rooms.store.containers.get("c1") == RUNS
+
+
+@pytest.mark.parametrize("cancellations", [1, 2])
+def test_a_removal_that_is_broken_off_has_ended_before_anybody_has_the_container_again(
+    rooms: Rooms, cancellations: int
+) -> None:
+    cgroups = SlowCgroups()
+    containers = Containers(replace(rooms, cgroups=cast(Any, cgroups)))
+    record = replace(RUNS, state=State.EXITED)
+    rooms.store.containers.put("c1", record)
+    make_directories(rooms.paths, record)
+
+    async def scenario() -> None:
+        removing = asyncio.create_task(containers.remove(REMOVE))
+        await asyncio.to_thread(cgroups.begun.wait)
+        for _ in range(cancellations):
+            removing.cancel()
+            await asyncio.sleep(0.01)
+        assert rooms.lock_of("c1").locked()
+        cgroups.go_on.set()
+        async with rooms.lock_of("c1"):
+            assert rooms.store.containers.get("c1") is None
+            assert list((rooms.paths.data / "containers").iterdir()) == []
+        with pytest.raises(asyncio.CancelledError):
+            await removing
+
+    asyncio.run(scenario())
