@@ -4,7 +4,7 @@
 * `plan`      `Plan`: a graph of operations, each one driver call, each with its cause
 * pure        resolve configure translate reconcile verdict teardown supervise health: no clock, no files, no processes
 * acting      execute machine (the real `drivers`) containers starting networking storage processes sessions pipes
-              logs loop recovery store keeping: they carry out and record, they decide nothing
+              logs loop recovery restarts store keeping: they carry out and record, they decide nothing
 * `building`  the engine's half of building; `provision` says what is pulled and built before anything else
 * `requests`  one method for each request of the API; `turns` says in which order they have a project
 

@@ -20,6 +20,7 @@ from composer.engine.records import ContainerRecord, VolumeRecord
 from composer.engine.rooms import Rooms
 from composer.engine.world import ContainerConfig, DesiredContainer, Health, State
 from composer.errors import ContainerError
+from composer.image.disk import boot_id
 from composer.image.removal import delete_tree, discard
 from composer.keeper.logs import LIMIT
 from composer.paths import Paths
@@ -99,8 +100,9 @@ class Containers:
             record = self._rooms.store.containers.get(operation.id)
         if record is None:
             return
-        if record.wanted:
-            record = replace(record, wanted=False)
+        restarting = boot_id() if operation.restart else ""
+        if record.wanted or record.restarting != restarting:
+            record = replace(record, wanted=False, restarting=restarting)
             self._rooms.store.containers.put(record.id, record)
         if record.state is State.RESTARTING:
             self._rooms.store.containers.put(record.id, replace(record, state=State.EXITED))

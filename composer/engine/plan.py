@@ -116,6 +116,8 @@ class StopContainer:
     service: str
     timeout: float | None = None
     """Seconds of grace; None is the container's own."""
+    restart: bool = False
+    """Whether it is the first half of a restart: unless somebody stops it meanwhile, the container is started again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,8 @@ class ContainerRecord:
     restarts: int = 0
     wanted: bool = False
     """Whether it should run: set by start, cleared by an explicit stop; restart policies obey it."""
+    restarting: str = ""
+    """The boot in which a `restart` has stopped it, or is about to, and not started it again; "" when none has."""
     anonymous: Mapping[str, str] = field(default_factory=dict)
     """Volume name by target, for anonymous volumes."""
     endpoints: Mapping[str, Endpoint] = field(default_factory=dict)

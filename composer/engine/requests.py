@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import secrets
 import signal
@@ -44,12 +45,13 @@ from composer.engine.quiet import untold, without_steps
 from composer.engine.reconcile import reconcile
 from composer.engine.records import ContainerRecord, ProjectRecord
 from composer.engine.resolve import resolve, resolve_one_off
+from composer.engine.restarts import Restarts
 from composer.engine.rooms import Rooms
 from composer.engine.scope import dependencies, services_in_scope
 from composer.engine.sessions import AttachSession, DetachedSession, ProcessSession
 from composer.engine.turns import Turns
 from composer.engine.world import Desired, Observed, State
-from composer.errors import ContainerError, EngineError, UsageError
+from composer.errors import ComposerError, ContainerError, EngineError, UsageError
 from composer.lock.pins import Pins
 from composer.project.model import Project
 from composer.project.origins import Origins
@@ -60,6 +62,12 @@ if TYPE_CHECKING:
     from composer.engine.building.making import Making
     from composer.engine.transfers import Transfers
     from composer.engine.watching.watching import Watching
+
+
+log = logging.getLogger("composer.engine")
+
+_FATAL = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+"""What is meant to end a container."""
 
 
 class Requests:
@@ -77,8 +85,9 @@ class Requests:
         making: Callable[[], Making],
         keeping_house: Callable[[], Housekeeping],
     ) -> None:
-        self._turns = Turns(rooms.bus.changed)
+        self._turns = Turns(rooms.bus.changed, lambda project: self.restarts.go_on(project))
         self._carrying = Carrying(rooms, containers, loop, logs, making, transfers, self._turns)
+        self.restarts = Restarts(rooms.store, self._carry_on)
         self._provision = Provision(pictures, making, rooms.clock)
         self._rooms = rooms
         self._containers = containers
@@ -130,6 +139,8 @@ class Requests:
             observed = await self._observed(name)
             images = teardown.images_of(observed, name, project, request) if request.images else ()
             plan = teardown.down(observed, name, request, known, await self._pictures.users(images))
+            if not request.dry_run:
+                self.restarts.call_off(name, request.services)
             result = await self._carrying.carry_out(name, plan, emit, dry_run=request.dry_run)
             if not request.dry_run and not self._rooms.store.containers_of(name):
                 self._rooms.store.projects.remove(name)
@@ -144,11 +155,28 @@ class Requests:
         """`stop`, `start`, `restart`, `kill` or `rm` of services."""
         if verb == "kill":
             return self._kill(name, request, emit)
-        if verb in ("stop", "rm"):
+        if verb in ("stop", "rm") or (verb == "restart" and name in self.restarts.under_way):
             await self._turns.interrupt(name)
         async with self._turns.take(name, emit):
             plan = teardown.verb(verb, await self._observed(name), request)
-            return await self._carrying.carry_out(name, plan, emit, dry_run=request.dry_run)
+            if verb in ("stop", "rm") and not request.dry_run:
+                self.restarts.call_off(name, request.services)
+            try:
+                return await self._carrying.carry_out(name, plan, emit, dry_run=request.dry_run)
+            except ComposerError:
+                if verb == "restart":
+                    self.restarts.call_off(name)  # the user is told what failed, and what was left out for that
+                raise
+
+    async def _carry_on(self, name: str) -> None:
+        """Come to the end of a restart that was broken off. Raises EngineError when another request ends this, too."""
+        async with self._turns.take(name, lambda _event: None):
+            plan = teardown.carried_on(await self._observed(name), self.restarts.begun(name))
+            try:
+                await self._carrying.carry_out(name, plan, lambda _event: None)
+            except ComposerError as error:
+                self.restarts.call_off(name)
+                log.warning("cannot finish a restart of `%s`: %s", name, error)
 
     async def run(self, name: str, request: RunRequest, emit: Emit) -> Result:
         """Create a one-off container of a service, its dependencies running; `attach` starts it."""
@@ -253,9 +281,7 @@ class Requests:
 
     async def stop_everything(self, force: bool, emit: Emit) -> Result:
         """Make ready to end. Raises EngineError while containers run, unless `force` is there to stop them."""
-        running = [
-            record for record in self._rooms.store.containers if record.state in (State.RUNNING, State.RESTARTING)
-        ]
+        running = [record for record in self._rooms.store.containers if _lives(record)]
         if running and not force:
             projects = sorted({record.project for record in running})
             raise EngineError(
@@ -270,8 +296,7 @@ class Requests:
 
     def busy(self) -> bool:
         """Whether any container runs or is about to."""
-        states = {record.state for record in self._rooms.store.containers}
-        return bool(states & {State.RUNNING, State.RESTARTING})
+        return any(_lives(record) for record in self._rooms.store.containers)
 
     # -- how it is done -------------------------------------------------------------------------------------------
 
@@ -317,11 +342,12 @@ class Requests:
     def _kill(self, name: str, request: ServicesRequest, emit: Emit) -> Result:
         """Signal at once: not even a `stop` that waits out a grace period is waited for."""
         self._turns.end(name)
+        if fatal := signals.number(request.signal) in _FATAL:
+            self.restarts.call_off(name, request.services)
         killed = 0
         for record in self._rooms.store.containers_of(name):
             if record.state is State.RUNNING and (not request.services or record.service in request.services):
-                number = signals.number(request.signal)
-                if number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+                if fatal:
                     # What is meant to end it is an explicit stop: its restart policy shall not bring it back.
                     self._rooms.store.containers.put(record.id, replace(record, wanted=False))
                 self._containers.signal(record.id, request.signal)
@@ -339,6 +365,11 @@ class Requests:
         if record is None:
             raise ContainerError(f"container `{name}` was removed meanwhile")
         return record
+
+
+def _lives(record: ContainerRecord) -> bool:
+    """Whether it runs, or will soon."""
+    return record.state in (State.RUNNING, State.RESTARTING) or bool(record.restarting)
 
 
 def _tell_untouched(desired: Desired, plan: Plan, emit: Emit) -> None:

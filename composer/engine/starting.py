@@ -91,6 +91,7 @@ class Starting:
             start_time=started.start_time,
             started=rooms.clock.now(),
             finished=0.0,
+            restarting="",
             exit_code=0,
             oom_killed=False,
         )
@@ -237,7 +238,14 @@ class Starting:
         current = self._rooms.store.containers.get(record.id)
         if current is not None:
             failed = replace(
-                record, state=State.CREATED, wanted=False, error=error.message, ports=(), exit_code=code, pid=0
+                record,
+                state=State.CREATED,
+                wanted=False,
+                restarting="",
+                error=error.message,
+                ports=(),
+                exit_code=code,
+                pid=0,
             )
             self._rooms.store.containers.put(record.id, failed)
         self._confinement.forget(record.id)

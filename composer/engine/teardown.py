@@ -106,9 +106,7 @@ def verb(name: str, observed: Observed, request: ServicesRequest) -> Plan:
                     _start(draft, container, chosen, "start")
         case "restart":
             chosen = chosen if request.no_deps else _with_dependents(chosen, observed)
-            for container in chosen:
-                _stop(draft, container, chosen, "restart", request.timeout)
-                _start(draft, container, chosen, "restart")
+            _restart(draft, chosen, "restart", request.timeout)
         case "rm":
             _rm(draft, chosen, request)
         case _:
@@ -116,6 +114,20 @@ def verb(name: str, observed: Observed, request: ServicesRequest) -> Plan:
     if request.wait and name == "start":
         _wait(draft, chosen, request.wait_timeout)
     return draft.finish(break_circles=True)
+
+
+def carried_on(observed: Observed, begun: Container[str]) -> Plan:
+    """The rest of a restart that did not come to its end, over the containers that it had `begun` with, by their ids."""
+    draft = Draft()
+    chosen = [container for container in observed.containers if container.id in begun]
+    _restart(draft, chosen, "a restart was interrupted", None)
+    return draft.finish(break_circles=True)
+
+
+def _restart(draft: Draft, chosen: Sequence[ObservedContainer], cause: str, timeout: float | None) -> None:
+    for container in chosen:
+        _stop(draft, container, chosen, cause, timeout, restart=True)
+        _start(draft, container, chosen, cause)
 
 
 def _chosen(observed: Observed, services: Sequence[str]) -> list[ObservedContainer]:
@@ -129,11 +141,17 @@ def _chosen(observed: Observed, services: Sequence[str]) -> list[ObservedContain
 
 
 def _stop(
-    draft: Draft, container: ObservedContainer, all_of: Iterable[ObservedContainer], cause: str, timeout: float | None
+    draft: Draft,
+    container: ObservedContainer,
+    all_of: Iterable[ObservedContainer],
+    cause: str,
+    timeout: float | None,
+    *,
+    restart: bool = False,
 ) -> None:
     if is_up(container):
         dependents = [f"stop/{other.name}" for other in all_of if _depends(other, container)]
-        stop = StopContainer(container.id, container.name, container.service, timeout)
+        stop = StopContainer(container.id, container.name, container.service, timeout, restart)
         draft.add(f"stop/{container.name}", stop, cause, dependents)
 
 

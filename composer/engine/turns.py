@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 
 from composer.api.messages import Event
@@ -17,10 +18,18 @@ from composer.errors import EngineError
 class Turns:
     """The order of requests, by project."""
 
-    def __init__(self, rested: Callable[[], None] = lambda: None) -> None:
-        """`rested` is called when a project is no longer being changed: a log that is followed may be at its end."""
+    def __init__(
+        self, rested: Callable[[], None] = lambda: None, free: Callable[[str], None] = lambda _project: None
+    ) -> None:
+        """`rested` is called when a project is no longer being changed: a log that is followed may be at its end.
+
+        `free` is called with a project whose turn is over while nobody waits for the next one.
+        """
         self._rested = rested
+        self._free = free
         self._locks: dict[str, asyncio.Lock] = {}
+        self._wanting: Counter[str] = Counter()
+        """How many have a project's turn or wait for it."""
         self._working: dict[str, asyncio.Task[object]] = {}
         self._interrupted: set[str] = set()
 
@@ -31,10 +40,9 @@ class Turns:
     @contextlib.asynccontextmanager
     async def take(self, project: str, emit: Callable[[Event], None]) -> AsyncIterator[None]:
         """Wait for the project's turn and have it. Raises EngineError when another request ends this one."""
-        lock = self._locks.setdefault(project, asyncio.Lock())
-        if lock.locked():
+        if project in self._locks and self._locks[project].locked():
             emit(Event("project", project, "waiting", detail="another command on this project"))
-        async with lock:
+        async with self._hold(project):
             try:
                 yield
             except asyncio.CancelledError:
@@ -69,7 +77,19 @@ class Turns:
         if project in self._working:
             self.end(project)
             try:
-                async with self._locks[project]:
+                async with self._hold(project):
                     pass
             finally:
                 self._interrupted.discard(project)
+
+    @contextlib.asynccontextmanager
+    async def _hold(self, project: str) -> AsyncIterator[None]:
+        self._wanting[project] += 1
+        try:
+            async with self._locks.setdefault(project, asyncio.Lock()):
+                yield
+        finally:
+            self._wanting[project] -= 1
+            if not self._wanting[project]:
+                del self._wanting[project]
+                self._free(project)

@@ -73,7 +73,7 @@ async def _serve(paths: Paths, lock: int) -> bool:
     engine = await build(paths)
     await engine.recover()
     lifetime = Lifetime(engine.busy, float(os.environ.get("COMPOSER_IDLE_SECONDS", IDLE_SECONDS)))
-    succession = Succession(lifetime, lambda: engine.requests.beginning > 0)
+    succession = Succession(lifetime, lambda: engine.requests.beginning > 0, lambda: engine.requests.restarts.under_way)
     server = Server(make_handler(engine.requests, lifetime.end, succession, lifetime.middleware))
     await server.listen(paths.engine_socket)
     loop = asyncio.get_running_loop()

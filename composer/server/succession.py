@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from composer.api.messages import API_VERSION, EDITION_HEADER, MAKES_WAY, OTHER_EDITION
 from composer.edition import ANY, Edition, edition
@@ -32,10 +32,16 @@ _ANSWER_WITHIN = 1.0
 class Succession:
     """Counts what is under way, and decides who is served."""
 
-    def __init__(self, lifetime: Lifetime, is_starting: Callable[[], bool]) -> None:
-        """`is_starting` tells whether an attached container is just being started."""
+    def __init__(
+        self, lifetime: Lifetime, is_starting: Callable[[], bool], restarted: Callable[[], Iterable[str]]
+    ) -> None:
+        """`is_starting` tells whether an attached container is just being started.
+
+        `restarted` names the projects whose restart is carried on, as nobody else does it.
+        """
         self._lifetime = lifetime
         self._is_starting = is_starting
+        self._restarted = restarted
         self._ourselves = edition(API_VERSION)
         self._work: Counter[str] = Counter()
         self._streams: list[Request] = []
@@ -108,12 +114,12 @@ class Succession:
         return _refuse(OTHER_EDITION, EngineError(words, hint=hint), may_replace=may_replace)
 
     async def _drain(self) -> None:
-        while self._work or self._is_starting():  # noqa: ASYNC110  two counters, looked at for a moment
+        while self._under_way() or self._is_starting():  # noqa: ASYNC110  some counters, looked at for a moment
             await asyncio.sleep(0.02)
         self._lifetime.give_way(self._successor)
 
     def _under_way(self) -> list[str]:
-        return sorted(self._work)
+        return sorted([*self._work, *(f"`restart` of `{project}`" for project in self._restarted())])
 
 
 def _refuse(status: int, error: EngineError, **more: bool) -> Answer:

@@ -68,6 +68,7 @@ class Engine:
         await asyncio.to_thread(self.workshop().builder.sweep if built else self.rooms.images.snapshots.unsettled)
         if self.rooms.paths.watch_ledger.exists():
             await self.requests.watches().resume()
+        self.requests.restarts.recover()
 
     def busy(self) -> bool:
         """Whether any container runs."""
@@ -82,6 +83,7 @@ class Engine:
         self.rooms.store.close()
 
     async def _close_what_was_made(self) -> None:
+        await self.requests.restarts.close()
         if self.requests.watches.made is not None:
             await self.requests.watches.made.close()
         if self.workshop.made is not None:

@@ -91,6 +91,26 @@ def test_up_and_down_survive_a_kill_at_any_moment(engine: Engine, victim: str, s
     assert shop.ps() == {}
 
 
+@pytest.mark.soak
+@pytest.mark.parametrize("seconds", POINTS)
+def test_a_restart_comes_to_its_end_though_client_and_engine_are_killed_at_any_moment(
+    engine: Engine, seconds: float
+) -> None:
+    shop = engine.project(SHOP)
+    shop.up()
+    server = engine.pid("engine")
+    restarting = shop.start("restart")
+
+    timer = kill_later(server, seconds)
+    timer.join()
+    restarting.kill()
+
+    eventually(lambda: {entry["State"] for entry in shop.ps().values()} == {"running"})
+    shop.compose("stop", "web", check=True)
+    assert shop.container("web")["State"] == "exited"
+    assert {shop.container(service)["State"] for service in ("db", "api")} == {"running"}
+
+
 @pytest.mark.parametrize("nth", [3, *(pytest.param(nth, marks=pytest.mark.soak) for nth in (1, 2, *range(4, 10)))])
 def test_a_keeper_that_dies_over_starts_is_replaced_and_leaves_nothing(engine: Engine, nth: int) -> None:
     crew = engine.project(CREW)

@@ -197,6 +197,40 @@ def test_down_does_not_wait_for_an_up_that_waits_for_health(engine: Engine) -> N
     assert shop.ps() == {}
 
 
+@pytest.mark.parametrize("broken_off", ["ctrl-c", "engine", "stop"])
+def test_a_restart_that_is_broken_off_comes_to_its_end_unless_somebody_stops_it(
+    engine: Engine, broken_off: str
+) -> None:
+    program = "trap 'touch /w/asked; until [ -e /w/go ]; do sleep 0.02; done; exit' TERM; touch /w/up; sleep inf & wait"
+    shop = engine.project(f"""
+        services:
+          db: {{image: host, command: ["sh", "-c", "{program}"], volumes: ["./w:/w"], stop_grace_period: 1h}}
+          web: {{image: host, command: {IDLE}, depends_on: [db]}}
+    """)
+    shop.up()
+    before, files = shop.ps(), shop.directory / "w"
+    eventually((files / "up").exists)
+    restarting = shop.start("restart")
+    eventually((files / "asked").exists)
+    assert shop.container("web")["State"] == "exited"
+
+    if broken_off == "engine":
+        restarting.kill()
+        os.kill(engine.pid("engine"), signal.SIGKILL)
+    else:
+        restarting.interrupt()
+        assert restarting.wait() == 130
+    if broken_off == "stop":
+        shop.compose("stop", "web", check=True)
+    (files / "go").touch()
+
+    eventually(lambda: shop.container("db")["Pid"] not in (before["shop-db-1"]["Pid"], 0))
+    if broken_off == "stop":
+        assert shop.container("web")["State"] == "exited"
+    else:
+        eventually(lambda: shop.container("web")["Pid"] not in (before["shop-web-1"]["Pid"], 0))
+
+
 def kill_when_there(engine: Engine, victim: str, ready: Callable[[], bool]) -> None:
     """SIGKILL a process of an engine that a command is starting just now."""
     file = engine.run / "keeper.pid"
