@@ -81,7 +81,7 @@ class Carrying:
             else:
                 await self.transfers().perform(operation, surroundings, emit)
 
-        return Machine(name, self._rooms, self._containers, self._loop, self._logs.last, transfer)
+        return Machine(name, self._rooms, self._containers, self._loop, self._logs.last, transfer, emit)
 
 
 def locate_in(origins: Origins) -> Callable[[tuple[str, ...]], str]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 
+from composer.api.messages import Event
 from composer.engine.containers import Containers
 from composer.engine.loop import Loop
 from composer.engine.pictures import images_in_use
@@ -43,6 +44,9 @@ _LAST_LINES = 10
 _STEADY = 0.5
 """Seconds that what has no healthcheck runs before `--wait` believes it, as with Docker Compose."""
 
+_CRASHES = 3
+"""Restarts in a row by a policy after which those who wait for a container are told of them."""
+
 LastLines = Callable[[ContainerRecord, int], list[str]]
 Transfer = Callable[[PullImage | BuildImage | PushImage], Awaitable[object]]
 
@@ -51,8 +55,16 @@ class Machine:
     """Implements `drivers.Drivers` for one project."""
 
     def __init__(
-        self, project: str, rooms: Rooms, containers: Containers, loop: Loop, last_lines: LastLines, transfer: Transfer
+        self,
+        project: str,
+        rooms: Rooms,
+        containers: Containers,
+        loop: Loop,
+        last_lines: LastLines,
+        transfer: Transfer,
+        emit: Callable[[Event], None],
     ) -> None:
+        self._emit = emit
         self._transfer = transfer
         self._project = project
         self._rooms = rooms
@@ -128,10 +140,19 @@ class Machine:
         await self._containers.remove(operation)
 
     async def await_condition(self, operation: AwaitCondition) -> None:
+        told: set[str] = set()
+
         def settled() -> bool:
+            self._tell_of_crashes(operation.containers, told)
             return all(self._verdict(name, operation.condition) for name in operation.containers)
 
-        while await self._rooms.bus.until(settled, operation.timeout):
+        begun = self._rooms.clock.monotonic()
+
+        def left() -> float | None:
+            spent = self._rooms.clock.monotonic() - begun
+            return None if operation.timeout is None else max(0.0, operation.timeout - spent)
+
+        while await self._rooms.bus.until(settled, left()):
             early = self._early(operation) if operation.condition is Condition.STARTED else 0.0
             if early <= 0 or not await self._rooms.bus.until(lambda: not settled(), early):
                 return
@@ -140,6 +161,15 @@ class Machine:
                 f"`{operation.service}` is not {_WORDS[operation.condition]} after {operation.timeout:g} s",
                 hint=f"`compose logs {operation.service}` shows what it says",
             )
+
+    def _tell_of_crashes(self, names: Iterable[str], told: set[str]) -> None:
+        """Warn of containers that end and are restarted again and again: as in Docker Compose, who waits goes on waiting."""
+        for record in filter(None, map(self._rooms.store.container_named, names)):
+            if record.state is State.RESTARTING and record.restarts >= _CRASHES and record.id not in told:
+                told.add(record.id)
+                times = f"it has exited ({record.exit_code}) and been restarted {record.restarts} times"
+                words = f"`{record.name}` does not stay up: {times}, and is waited for all the same"
+                self._emit(Event("project", self._project, "warning", detail=words, hint=self._hint(record)))
 
     def _early(self, operation: AwaitCondition) -> float:
         """Seconds until the youngest of these containers has run for so long that its program does more than fail."""
