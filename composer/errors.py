@@ -77,6 +77,8 @@ class ComposerError(Exception):
         self.message = message
         self.hint = hint
         self.location = location
+        self.attribute: tuple[str, ...] = ()
+        """What of the project it is about, for whoever knows where that was written: `("services", "web", "user")`."""
 
     def __str__(self) -> str:
         return self.message
@@ -139,9 +141,13 @@ class RegistryError(ComposerError):
 class ContainerError(ComposerError):
     """A container did not do what was asked; `step` is the init step or driver call, `errno` the kernel's word."""
 
-    def __init__(self, message: str, *, hint: str = "", step: str = "", errno: int = 0, exit_code: int = 1) -> None:
+    def __init__(
+        self, message: str, *, hint: str = "", step: str = "", about: str = "", errno: int = 0, exit_code: int = 1
+    ) -> None:
         super().__init__(message, hint=hint)
         self.step = step
+        self.about = about
+        """What of the container the step was about: a path in it, a limit."""
         self.errno = errno
         self.exit_code = exit_code
 

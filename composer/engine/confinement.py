@@ -118,4 +118,5 @@ def _text(path: str) -> str:
         raise ContainerError(
             f"cannot read the seccomp profile `{path}`: {reason}",
             hint="a path in `security_opt` is relative to the project directory",
+            step="seccomp",
         ) from error

@@ -67,9 +67,16 @@ def _nodes(source: str, target: str) -> list[tuple[LinuxDevice, Path]]:
         raise ContainerError(
             f"there is no device `{source}` on this machine: {(error.strerror or 'error').lower()}",
             hint="plug it in or load its driver, or remove it from `devices`",
+            step="device",
+            about=source,
         ) from error
     if found is None:
-        raise ContainerError(f"`{source}` is not a device", hint="mount files and directories with `volumes`")
+        raise ContainerError(
+            f"`{source}` is not a device",
+            hint="mount files and directories with `volumes`",
+            step="device",
+            about=source,
+        )
     return [(found, path)]
 
 

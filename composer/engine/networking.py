@@ -169,7 +169,12 @@ class Networking:
         published: list[Published] = []
         try:
             for port in record.config.ports:
-                opened = open_published(port.host_ip, _host_ports(port), port.protocol, self._holder)
+                try:
+                    opened = open_published(port.host_ip, _host_ports(port), port.protocol, self._holder)
+                except ComposerError as error:
+                    error.attribute = ("ports", f"{port.target}/{port.protocol}")
+                    error.hint = self._to_free(record.project, port) or error.hint
+                    raise
                 self._opening[port.protocol, opened.port] = record
                 published += [
                     Published(host_ip, opened.port, port.target, port.protocol) for host_ip, _sock in opened.sockets
@@ -328,11 +333,25 @@ class Networking:
         return (*aliases, container.id[:12], container.config.hostname)
 
     def _holder(self, protocol: str, host_ip: str, port: int) -> str:
+        holder = self._holding(protocol, port)
+        return f"`{holder.name}` (service `{holder.service}` of project `{holder.project}`)" if holder else ""
+
+    def _holding(self, protocol: str, port: int) -> ContainerRecord | None:
         holder = self._opening.get((protocol, port))
         for record in self._store.containers:
             if any((one.protocol, one.host_port) == (protocol, port) for one in record.ports):
                 holder = record
-        return f"`{holder.name}` (service `{holder.service}` of project `{holder.project}`)" if holder else ""
+        return holder
+
+    def _to_free(self, project: str, port: Publish) -> str:
+        """How somebody of `project` gets a port that another container has, "" where that is not the matter."""
+        ports = tuple(_host_ports(port))
+        holder = self._holding(port.protocol, ports[0]) if len(ports) == 1 else None
+        if holder is None:
+            return ""
+        if holder.project == project:
+            return "give one of the two another host port"
+        return f"`compose -p {holder.project} stop {holder.service}` frees it; or publish another host port"
 
 
 def host_resolv_conf() -> str:

@@ -26,6 +26,7 @@ from composer.api.messages import (
 )
 from composer.engine import teardown
 from composer.engine.acquire import known_after, made_by, unknown_image
+from composer.engine.blame import placed
 from composer.engine.building.errand import Errand
 from composer.engine.carrying import Carrying, Emit, locate_in
 from composer.engine.configure import Image, image_reference
@@ -123,7 +124,8 @@ class Requests:
             if request.options.dry_run:
                 return await self._carrying.carry_out(name, known_after(first, plan), emit, dry_run=True)
             _tell_untouched(desired, plan, emit)
-            done = await self._carrying.carry_out(name, plan, emit)
+            with placed(project, origins):
+                done = await self._carrying.carry_out(name, plan, emit)
             for note in self._rooms.notes[told:]:
                 emit(Event("project", name, "warning", detail=note))
             return replace(done, changed=done.changed + len(first.nodes))
@@ -201,7 +203,8 @@ class Requests:
                 needed = replace(options, services=dependencies, no_deps=False)
                 desired = resolve(project, images, needed, contents)
                 plan = reconcile(desired, await self._observed(name), needed, locate_in(origins))
-                changed += (await self._carrying.carry_out(name, plan, emit)).changed
+                with placed(project, origins):
+                    changed += (await self._carrying.carry_out(name, plan, emit)).changed
             one_off = resolve_one_off(project, images, request, secrets.token_hex(6), contents)
             plan = reconcile(one_off, await self._observed(name), UpOptions(), locate_in(origins))
             self._remember(project)

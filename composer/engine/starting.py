@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from composer.engine import contents, devices, etc_files
+from composer.engine.blame import blamed
 from composer.engine.confinement import Confinement
 from composer.engine.containers import event, is_logged, make_directories
 from composer.engine.records import ContainerRecord
@@ -322,13 +323,21 @@ def _joining(spec: Spec) -> Spec:
 def _explained(record: ContainerRecord, error: ComposerError) -> ComposerError:
     """A new error with the container's name, and for a missing command with what would help; one that has it stays."""
     if not isinstance(error, ContainerError) or record.name in error.message:
-        return error
+        return _about(record, error, blamed(error, record.config)) if error.attribute else error
     program = record.config.arguments[0] if record.config.arguments else ""
     message, hint = why_not_started(error, program, record.config.image)
-    return ContainerError(
+    told = ContainerError(
         f"cannot start `{record.name}`: {message}",
         hint=hint,
         step=error.step,
         errno=error.errno,
         exit_code=error.exit_code,
     )
+    return _about(record, told, blamed(error, record.config))
+
+
+def _about(record: ContainerRecord, error: ComposerError, path: tuple[str, ...]) -> ComposerError:
+    """`error`, which knows from now on what of the project it is about."""
+    if path:
+        error.attribute = ("services", record.service, *path)
+    return error

@@ -39,7 +39,11 @@ class Storage:
         seeds: dict[str, str] = {}
         for mount in record.config.mounts:
             if mount.kind == "bind":
-                found = await asyncio.to_thread(prepare_bind, mount.source, mount.create_host_path)
+                try:
+                    found = await asyncio.to_thread(prepare_bind, mount.source, mount.create_host_path)
+                except ContainerError as error:
+                    error.attribute = ("volumes", mount.target)
+                    raise
                 paths[mount.target] = str(found)
             elif mount.kind == "volume":
                 name = self._shared(record, mount) or mount.source or record.anonymous[mount.target]

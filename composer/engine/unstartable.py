@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+
 from composer.errors import ContainerError
 from composer.keeper.program import NO_INTERPRETER, WINDOWS
 
 _CARRIAGE_RETURN = "`sed -i 's/\\r$//'` mends the file, and `* text=auto eol=lf` in .gitattributes keeps git from it"
 _INTERPRETER = "correct the first line, or have the interpreter in the image"
+_LIKE_ON_LIKE = (
+    "mount a directory on a directory and a file on a file; in the place of a missing file an empty directory is made: "
+    "remove that, and write the file"
+)
 _WORDS = "check `command:` and `entrypoint:`; a string is split into words, no shell runs it"
 _ONE_BY_ONE = "write the words one by one: no shell splits them"
 _EXECUTABLE = "`chmod +x` it in the image or on the host; a script needs a `#!` line whose program is there"
@@ -23,6 +29,8 @@ def why_not_run(error: ContainerError, program: str) -> tuple[str, str]:
 
 
 def _why_not(error: ContainerError, program: str, place: str, hint: str) -> tuple[str, str]:
+    if error.step in ("Bind", "Stack", "Files") and error.errno in (errno.ENOTDIR, errno.EISDIR):
+        return error.message, error.hint or _LIKE_ON_LIKE
     detail = error.message.removeprefix(f"start `{program}`: ")
     if error.errno == NO_INTERPRETER:
         message = f"`{program}` cannot be executed: {detail.removesuffix(f' ({program})')}"

@@ -128,6 +128,7 @@ def _enter(channel: socket.socket, pidfd: int) -> None:
 def _tell(channel: socket.socket, step: steps.Step | None, error: BaseException) -> None:
     message = {
         "step": type(step).__name__ if step else "",
+        "about": perform.subject(step, error) if step else "",
         "errno": (error.errno or 0) if isinstance(error, OSError) else 0,
         "message": f"{perform.describe(step) if step else 'prepare the process'}: {_why(error)}",
     }

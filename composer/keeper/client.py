@@ -285,4 +285,5 @@ def _error(message: dict[str, Any]) -> ContainerError:
     exit_code = 1
     if step == "Exec":
         exit_code = 127 if number in _NOT_FOUND else 126 if number in _NOT_EXECUTABLE else 1
-    return ContainerError(str(message.get("message", "")), step=step, errno=number, exit_code=exit_code)
+    about = str(message.get("about", ""))
+    return ContainerError(str(message.get("message", "")), step=step, about=about, errno=number, exit_code=exit_code)

@@ -81,13 +81,30 @@ def describe(step: Step) -> str:
         case ResourceLimit(kind):
             return f"set the limit `{kind.lower()}`"
         case Sysctl(key):
-            return f"set `{key}`"
+            return f"set `{key if '.' in key else key.replace('/', '.')}`"
         case ReportSockets(_, address, port):
             return f"listen on {address}:{port}"
         case Credentials(uid, gid) | OnlyUser(uid, gid):
             return f"become user {uid}:{gid}"
         case _:
             return _PHRASES[type(step)]
+
+
+def subject(step: Step, error: BaseException) -> str:
+    """What the step is about, for whoever knows why it is to be done: a path in the container, a limit, a setting."""
+    match step:
+        case (
+            Mount(target=subject) | Bind(target=subject) | Stack(target=subject) | Device(subject) | Directory(subject)
+        ):
+            return subject
+        case ResourceLimit(kind):
+            return kind.lower()
+        case Sysctl(key):
+            return key.replace("/", ".")
+        case Files():
+            return str(error.filename) if isinstance(error, OSError) else ""
+        case _:
+            return ""
 
 
 _PHRASES: dict[type[Step], str] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import stat
@@ -42,7 +43,10 @@ def _link(context: Context, step: Symlink) -> None:
 
 
 def _make_directory(context: Context, step: Directory) -> None:
-    os.close(inside.make_directory(context.root, step.target, step.mode, step.uid, step.gid))
+    try:
+        os.close(inside.make_directory(context.root, step.target, step.mode, step.uid, step.gid))
+    except NotADirectoryError as error:
+        raise OSError(errno.ENOTDIR, "what the container has there is no directory") from error
 
 
 def _seed(context: Context, step: CopyTree) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 
@@ -48,7 +49,10 @@ def _name_host(_context: Context, step: Hostname) -> None:
 
 
 def _set_limit(_context: Context, step: ResourceLimit) -> None:
-    resource.setrlimit(_limit(step.kind), (step.soft, step.hard))
+    try:
+        resource.setrlimit(_limit(step.kind), (step.soft, step.hard))
+    except ValueError as error:
+        raise OSError(errno.EPERM, f"this machine does not allow {step.soft}:{step.hard}: {error}") from error
 
 
 def _limit(kind: str) -> int:

@@ -46,7 +46,10 @@ def _root(context: Context, step: Root) -> None:
 
 
 def _mount(context: Context, step: Mount) -> None:
-    target = inside.make_directory(context.root, step.target)
+    try:
+        target = inside.make_directory(context.root, step.target)
+    except NotADirectoryError as error:
+        raise OSError(errno.ENOTDIR, "what the container has there is no directory") from error
     tree = new_filesystem(step.filesystem, parse_options(step.data), step.flags & ~mount.MS_RDONLY, step.filesystem)
     if step.copy:
         copy_tree(inside.find(target, ".", os.O_RDONLY | os.O_DIRECTORY), os.open(".", os.O_RDONLY, dir_fd=tree))
@@ -64,7 +67,7 @@ def _bind(context: Context, step: Bind) -> None:
     else:
         mount.mount_setattr(tree, attr_set=attributes, recursive=step.recursive)
         mount.mount_setattr(tree, propagation=spread, recursive=deep)
-    os.close(_appear(tree, inside.make_like(context.root, step.target, tree)))
+    os.close(_appear(tree, _place(context.root, step.target, tree)))
 
 
 def _stack(context: Context, step: Stack) -> None:
@@ -75,7 +78,7 @@ def _stack(context: Context, step: Stack) -> None:
     tree = mount.open_tree(wanted, recursive=False)
     mount.mount_setattr(tree, propagation=mount.MS_PRIVATE, attr_set=0 if step.upper else mount.MOUNT_ATTR_RDONLY)
     os.close(wanted)
-    os.close(_appear(tree, inside.make_like(context.root, step.target, tree)))
+    os.close(_appear(tree, _place(context.root, step.target, tree)))
     os.close(place)
     mount.umount2(step.place)
 
@@ -95,7 +98,10 @@ def _give(context: Context, step: Files) -> None:
         os.close(fd)
         file = mount.open_tree(place, str(number), recursive=False)
         mount.mount_setattr(file, attr_set=mount.MOUNT_ATTR_RDONLY | mount.attributes(flags))
-        os.close(_appear(file, inside.make_file(context.root, target)))
+        try:
+            os.close(_appear(file, _place(context.root, target, file)))
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, target) from error
     os.close(place)
     mount.umount2(step.place)
 
@@ -152,6 +158,33 @@ def _find(context: Context, path: str) -> int:
         return inside.find(context.root, path)
     except (FileNotFoundError, NotADirectoryError):
         return -1
+
+
+def _place(root: int, target: str, tree: int) -> int:
+    """Where `tree` is to appear, made like it if missing. Raises OSError, in words, where a directory and a file would meet."""
+    is_directory = stat.S_ISDIR(os.fstat(tree).st_mode)
+    try:
+        place = inside.make_like(root, target, tree)
+    except NotADirectoryError as error:
+        meet = is_directory and _is_file(root, target)
+        why = (
+            "it is a directory, and what the container has there is a file" if meet else "a part of that path is a file"
+        )
+        raise OSError(errno.ENOTDIR, why) from error
+    if not is_directory and stat.S_ISDIR(os.fstat(place).st_mode):
+        os.close(place)
+        raise OSError(errno.EISDIR, "it is a file, and what the container has there is a directory")
+    return place
+
+
+def _is_file(root: int, path: str) -> bool:
+    try:
+        found = inside.find(root, path)
+    except OSError:
+        return False
+    mode = os.fstat(found).st_mode
+    os.close(found)
+    return not stat.S_ISDIR(mode)
 
 
 def _appear(tree: int, target: int) -> int:

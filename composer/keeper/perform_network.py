@@ -73,7 +73,7 @@ def _write_sysctl(step: Sysctl) -> None:
     except FileNotFoundError:
         if step.optional:
             return
-        raise
+        raise OSError(errno.ENOENT, "there is no such setting in the container's namespaces") from None
     try:
         os.write(fd, step.value.encode())
     finally:

@@ -79,4 +79,6 @@ def _number(name: str) -> int:
     try:
         return NAMES.index(name)
     except ValueError:
-        raise ContainerError(f"`{name}` is not a capability", hint="see capabilities(7) for their names") from None
+        raise ContainerError(
+            f"`{name}` is not a capability", hint="see capabilities(7) for their names", step="capability", about=name
+        ) from None

@@ -85,14 +85,14 @@ def _gid(wanted: str, groups: list[_Group]) -> int:
 def _id(text: str, what: str) -> int:
     number = int(text) if len(text) < 20 else _LARGEST_ID + 1
     if number > _LARGEST_ID:
-        raise ContainerError(f"`{text[:40]}` is no {what} id: ids go from 0 to {_LARGEST_ID}")
+        raise ContainerError(f"`{text[:40]}` is no {what} id: ids go from 0 to {_LARGEST_ID}", step=what)
     return number
 
 
 def _missing(what: str, wanted: str, names: Iterable[str]) -> ContainerError:
     near = difflib.get_close_matches(wanted, list(names), n=3)
     hint = f"did you mean {' or '.join(f'`{name}`' for name in near)}?" if near else f"add the {what} to the image"
-    return ContainerError(f"no such {what} in the image: `{wanted}`", hint=hint)
+    return ContainerError(f"no such {what} in the image: `{wanted}`", hint=hint, step=what)
 
 
 def _accounts(passwd: str) -> Iterator[_Account]:

@@ -71,7 +71,7 @@ def test_all_mistakes_are_told_at_once(engine: Engine) -> None:
 
 
 SERVICES = {
-    "no such user": ("{image: host, user: bob, command: 'true'}", ["bob", "no such user"], 1),
+    "no such user": ("{image: host, user: bob, command: 'true'}", ["bob", "no such user", "compose.yaml:2:28"], 1),
     "no such group": ("{image: host, user: 'root:bobs', command: 'true'}", ["bobs", "no such group"], 1),
     "not found": ("{image: host, command: [nosuch]}", ["`nosuch`", "not in the image"], 127),
     "script from Windows": (
@@ -84,6 +84,15 @@ SERVICES = {
         "{image: host, command: 'true', volumes: [{type: bind, source: ./nope, target: /x, "
         "bind: {create_host_path: false}}]}",
         ["nope", "create_host_path"],
+        1,
+    ),
+    "a directory on a file": (
+        "{image: host, command: 'true', volumes: ['./nginx.conf:/etc/passwd']}",
+        [
+            "it is a directory, and what the container has there is a file",
+            "compose.yaml:2",
+            "remove that, and write the",
+        ],
         1,
     ),
     "a missing image": ("{image: 'redis:7'}", ["`redis:7`", "compose image import"], 1),
@@ -155,6 +164,8 @@ def test_a_port_of_another_project_is_named_by_its_service(anybodys: Engine) -> 
     result = two.compose("up", "-d")
 
     assert "one-web-1" in result.stderr, str(result)
+    assert "compose.yaml:2" in result.stderr
+    assert "hint: `compose -p one stop web` frees it" in result.stderr
     one.down()
     two.up()
     assert two.container("web")["State"] == "running"

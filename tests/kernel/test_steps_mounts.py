@@ -13,6 +13,7 @@ from composer.keeper.steps import (
     Device,
     Directory,
     Exec,
+    Files,
     Mask,
     Mount,
     Overlay,
@@ -336,6 +337,21 @@ def test_errors_of_mounts_say_what_and_why(house: House) -> None:
         (Mount("nosuchfs", "/x"), "mount nosuchfs on `/x`: no such device (fsopen nosuchfs)"),
         (Mount("tmpfs", "/x", 0, "size=wrong"), "mount tmpfs on `/x`: invalid argument (tmpfs: Bad value for 'size')"),
         (Bind("/no/such", "/x"), "bind `/no/such` on `/x`: no such file or directory (open_tree /no/such)"),
+        (
+            Bind("/proc", "/bin/busybox"),
+            "bind `/proc` on `/bin/busybox`: it is a directory, and what the container has there is a file",
+        ),
+        (
+            Bind("/dev/null", "/bin"),
+            "bind `/dev/null` on `/bin`: it is a file, and what the container has there is a directory",
+        ),
+        (Bind("/dev/null", "/bin/busybox/x"), "bind `/dev/null` on `/bin/busybox/x`: a part of that path is a file"),
+        (Mount("tmpfs", "/bin/busybox"), "mount tmpfs on `/bin/busybox`: what the container has there is no directory"),
+        (
+            Files("/tmp", (("/bin", b"", 0, 0, 0),)),
+            "give `/bin`: it is a file, and what the container has there is a directory (/bin)",
+        ),
+        (Directory("/bin/busybox"), "make `/bin/busybox`: what the container has there is no directory"),
     ):
         with pytest.raises(ContainerError) as caught:
             printed(house, "true", before=(step,))
