@@ -14,16 +14,18 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 
+from composer.engine.network_use import NetworkUse
 from composer.engine.plan import CreateNetwork
 from composer.engine.records import ContainerRecord, Endpoint, Lease, NetworkRecord, Published
 from composer.engine.store import Store, lease_key
-from composer.engine.world import Attachment, Publish, State
+from composer.engine.world import Attachment, DesiredNetwork, Publish, State
 from composer.errors import ComposerError, ContainerError, UsageError
 from composer.keeper.steps import JoinNamespace, Step
 from composer.network import ipam, items, resolv, routes, topology
 from composer.network.driver import Networks
 from composer.network.ports import open_published
 from composer.network.spec import Interface, NetworkSpec
+from composer.unbroken import whole
 
 JOINED = "netns/joined"
 """The descriptor of another container's network namespace, for `network_mode: service:X`."""
@@ -50,6 +52,7 @@ class Networking:
         self._links: dict[tuple[str, str], str] = {}
         """The link that had an address last, by network and address: it may still be dying when the next one comes."""
         self._tellings: dict[str, _Telling] = {}
+        self.use = NetworkUse()
 
     def alive(self, network_id: str) -> bool:
         """Whether the namespace of a network is there."""
@@ -66,49 +69,61 @@ class Networking:
             UsageError: the subnet or gateway asked for cannot be.
             HostError: no subnet is left, or the machine cannot make it.
         """
-        network = operation.network
-        async with self._choosing:
-            record = self._store.network_named(network.name)
-            if record is None:
-                used = [IPv4Network(other.subnet) for other in self._store.networks]
-                subnet = ipam.choose_subnet(used, routes.host_routes(), network.subnet)
-                record = NetworkRecord(
-                    id=secrets.token_hex(6),
-                    name=network.name,
-                    key=network.key,
-                    project=project,
-                    subnet=str(subnet),
-                    gateway=str(ipam.choose_gateway(subnet, network.gateway)),
-                    internal=network.internal,
-                    wanted_subnet=network.subnet,
-                    wanted_gateway=network.gateway,
-                    ip_range=network.ip_range,
-                    reserved=network.reserved,
-                    labels=network.labels,
-                )
-                self._store.networks.put(record.id, record)
-        await self._driver.create(_spec(record))
+        await whole(self._create(operation.network, project))
+
+    async def _create(self, network: DesiredNetwork, project: str) -> None:
+        while True:
+            async with self._choosing:
+                record = self._store.network_named(network.name) or self._recorded(network, project)
+            async with self.use.turn(record.id):
+                if self._store.networks.get(record.id) is not None:  # another project may just have removed it
+                    await self._driver.create(_spec(record))
+                    return
+
+    def _recorded(self, network: DesiredNetwork, project: str) -> NetworkRecord:
+        used = [IPv4Network(other.subnet) for other in self._store.networks]
+        subnet = ipam.choose_subnet(used, routes.host_routes(), network.subnet)
+        record = NetworkRecord(
+            id=secrets.token_hex(6),
+            name=network.name,
+            key=network.key,
+            project=project,
+            subnet=str(subnet),
+            gateway=str(ipam.choose_gateway(subnet, network.gateway)),
+            internal=network.internal,
+            wanted_subnet=network.subnet,
+            wanted_gateway=network.gateway,
+            ip_range=network.ip_range,
+            reserved=network.reserved,
+            labels=network.labels,
+        )
+        self._store.networks.put(record.id, record)
+        return record
 
     async def remove(self, name: str) -> None:
-        """Remove a network with its leases. Raises ContainerError while a running container is on it."""
+        """Remove a network with its leases. Raises ContainerError while a container runs on it, or is being started."""
         record = self._store.network_named(name)
-        if record is None:
-            return
-        users = [
-            container.name
-            for container in self._store.containers
-            if name in container.endpoints and container.state is State.RUNNING
-        ]
-        if users:
-            raise ContainerError(
-                f"cannot remove network `{name}`: {', '.join(f'`{user}`' for user in users)} run on it",
-                hint="stop them first; containers of other projects may use it as an external network",
-            )
-        await self._driver.remove(record.id)
-        self._store.drop_leases(self._store.leases_on(record.id))
-        self._store.networks.remove(record.id)
-        self._tellings.pop(record.id, None)
-        self._links = {key: link for key, link in self._links.items() if key[0] != record.id}
+        if record is not None:
+            await whole(self._remove(record))
+
+    async def _remove(self, record: NetworkRecord) -> None:
+        async with self.use.turn(record.id):
+            users = [
+                container.name
+                for container in self._store.containers
+                if record.name in container.endpoints
+                and (container.state is State.RUNNING or self.use.is_starting(container.id))
+            ]
+            if users:
+                raise ContainerError(
+                    f"cannot remove network `{record.name}`: {', '.join(f'`{user}`' for user in users)} run on it",
+                    hint="stop them first; containers of other projects may use it as an external network",
+                )
+            await self._driver.remove(record.id)
+            self._store.drop_leases(self._store.leases_on(record.id))
+            self._store.networks.remove(record.id)
+            self._tellings.pop(record.id, None)
+            self._links = {key: link for key, link in self._links.items() if key[0] != record.id}
 
     async def dismantle(self) -> None:
         """Take down every namespace, keeping the records: the engine leaves, and the next `up` makes them again."""

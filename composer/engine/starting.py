@@ -52,6 +52,10 @@ class Starting:
             HostError: a port is taken, or this machine lacks what the container needs.
             ImageError: its image is gone.
         """
+        async with self._rooms.networks.use.starting(record):
+            return await self._start(record)
+
+    async def _start(self, record: ContainerRecord) -> ContainerRecord:
         rooms = self._rooms
         record = replace(
             record,
