@@ -43,7 +43,13 @@ class Conversation:
         future: asyncio.Future[tuple[dict[str, Any], list[int]]] = self._loop.create_future()
         self._asked[self._tickets] = (future, take)
         self.say({**message, "ticket": self._tickets}, fds)
-        return await future
+        try:
+            return await future
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled() and future.exception() is None:
+                for fd in future.result()[1]:  # the answer came in the moment in which nobody wanted it any more
+                    os.close(fd)
+            raise
 
     def say(self, message: dict[str, Any], fds: Sequence[int] = ()) -> None:
         """Send what needs no answer; never waits. Raises KeeperLostError."""
