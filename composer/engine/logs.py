@@ -148,43 +148,19 @@ class Logs:
                     yield entry
                 if not alive:
                     return
-                await self._something(woken, seen)
+                await _something(self._rooms, woken, seen)
         finally:
             for number in watches:
                 self._wakeups.unwatch(number, woken)
             for follower in followed.values():
                 follower.close()
 
-    def raw(self, record: ContainerRecord, *, past: bool) -> AsyncIterator[tuple[str, bytes]]:
+    def raw(self, record: ContainerRecord, *, past: bool) -> Raw:
         """The bytes a container writes with the name of their stream, until it has ended; `past` from the beginning.
 
-        To be read once the container has been started; from this call on its log is kept for whoever reads.
+        To be read once the container has been started; from this call on its log is kept for whoever reads, until that closes it.
         """
-        self._rooms.reading[record.id] += 1
-        return self._raw(record, _Pieces(self._directory(record.id), past=past))
-
-    async def _raw(self, record: ContainerRecord, reader: _Pieces) -> AsyncIterator[tuple[str, bytes]]:
-        directory = self._directory(record.id)
-        woken = asyncio.Event()
-        number = self._wakeups.watch(directory, woken)
-        try:
-            while True:
-                woken.clear()
-                seen = self._rooms.bus.changes
-                current = self._rooms.store.containers.get(record.id)
-                alive = current is not None and current.state in _ALIVE
-                for piece in reader.read():
-                    yield piece
-                if not alive:
-                    return
-                await self._something(woken, seen)
-        finally:
-            self._wakeups.unwatch(number, woken)
-            reader.close()
-            self._rooms.reading[record.id] -= 1
-            if self._rooms.reading[record.id] <= 0:
-                del self._rooms.reading[record.id]
-            self._rooms.bus.changed()
+        return Raw(self._rooms, self._wakeups, record.id, past=past)
 
     def _begin(
         self, record: ContainerRecord, since: float, tail: int | None, followed: dict[str, Follower]
@@ -207,15 +183,57 @@ class Logs:
     def _directory(self, container: str) -> Path:
         return self._rooms.paths.container(container) / "log"
 
-    async def _something(self, woken: asyncio.Event, seen: int) -> None:
-        """Return when there is more to read, or a container's state has changed since there were `seen` changes."""
-        writing = asyncio.create_task(woken.wait())
-        changing = asyncio.create_task(self._rooms.bus.next(seen))
+
+class Raw:
+    """One reader of what a container writes."""
+
+    def __init__(self, rooms: Rooms, wakeups: Wakeups, container: str, *, past: bool) -> None:
+        self._rooms = rooms
+        self._wakeups = wakeups
+        self._container = container
+        self._directory = rooms.paths.container(container) / "log"
+        self._pieces = _Pieces(self._directory, past=past)
+        self._is_open = True
+        rooms.reading[container] += 1
+
+    async def pieces(self) -> AsyncIterator[tuple[str, bytes]]:
+        """The bytes with the name of their stream, until it has ended."""
+        woken = asyncio.Event()
+        number = self._wakeups.watch(self._directory, woken)
         try:
-            await asyncio.wait((writing, changing), return_when=asyncio.FIRST_COMPLETED)
+            while True:
+                woken.clear()
+                seen = self._rooms.bus.changes
+                current = self._rooms.store.containers.get(self._container)
+                alive = current is not None and current.state in _ALIVE
+                for piece in self._pieces.read():
+                    yield piece
+                if not alive:
+                    return
+                await _something(self._rooms, woken, seen)
         finally:
-            writing.cancel()
-            changing.cancel()
+            self._wakeups.unwatch(number, woken)
+
+    def close(self) -> None:
+        """Read no more: the log need not be kept for this reader; idempotent."""
+        if self._is_open:
+            self._is_open = False
+            self._pieces.close()
+            self._rooms.reading[self._container] -= 1
+            if self._rooms.reading[self._container] <= 0:
+                del self._rooms.reading[self._container]
+            self._rooms.bus.changed()
+
+
+async def _something(rooms: Rooms, woken: asyncio.Event, seen: int) -> None:
+    """Return when there is more to read, or a container's state has changed since there were `seen` changes."""
+    writing = asyncio.create_task(woken.wait())
+    changing = asyncio.create_task(rooms.bus.next(seen))
+    try:
+        await asyncio.wait((writing, changing), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        writing.cancel()
+        changing.cancel()
 
 
 class _Pieces:

@@ -64,10 +64,11 @@ class Processes:
         outputs, stdin = pipes.ours(started.reported)
         return ProcessSession(
             outputs,
-            self._exited(started),
+            lambda: self._exited(started),
             stdin=stdin,
             terminal=request.tty,
             signal=started.send,
+            let_go=started.close,
         )
 
     async def detached(self, record: ContainerRecord, request: ExecRequest) -> None:

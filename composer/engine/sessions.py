@@ -10,11 +10,21 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
-from typing import Any
+from typing import Any, Protocol
 
 from composer.api.stream import STDERR, STDOUT, control, encode
 from composer.engine.pipes import Client, Input, Outgoing, chunks, resize
 from composer.errors import ComposerError
+
+
+class Output(Protocol):
+    """What a container writes, for one reader."""
+
+    def pieces(self) -> AsyncIterator[tuple[str, bytes]]:
+        """The bytes with the name of their stream, until it has ended."""
+
+    def close(self) -> None:
+        """Read no more, whether anything was read or not; idempotent."""
 
 
 async def _frames(kind: int, fd: int) -> AsyncIterator[bytes]:
@@ -29,14 +39,17 @@ class ProcessSession:
     def __init__(
         self,
         outputs: Mapping[int, int],
-        exited: Awaitable[int],
+        exited: Callable[[], Awaitable[int]],
         *,
         stdin: int = -1,
         terminal: bool = False,
         signal: Callable[[str], None] = lambda _name: None,
+        let_go: Callable[[], None] = lambda: None,
     ) -> None:
+        """`let_go` is called when it is over, whether `exited` was asked or not."""
         self._outputs = dict(outputs)
         self._exited = exited
+        self._let_go = let_go
         self._stdin = stdin
         self._terminal = os.dup(self._outputs[STDOUT]) if terminal else -1
         self._signal = signal
@@ -49,6 +62,7 @@ class ProcessSession:
             # On a terminal the end of input is what the user would have typed: ctrl-d.
             self._input = Input(self._stdin, client, at_end=b"\x04" if self._terminal >= 0 else b"")
         self._task = asyncio.create_task(self._run(client))
+        self._task.add_done_callback(lambda _: self._let_go())  # for one, too, that is cancelled before it begins
 
     def stdin(self, data: bytes) -> None:
         if self._input is not None:
@@ -62,7 +76,9 @@ class ProcessSession:
 
     def closed(self) -> None:
         """The client left: the process goes on without its streams (as `docker exec` does)."""
-        if self._task is not None and not self._task.done():
+        if self._task is None:
+            self._let_go()
+        elif not self._task.done():
             self._task.cancel()
         self._close()
 
@@ -73,7 +89,7 @@ class ProcessSession:
                 outgoing.copy(_frames(kind, fd))
             self._outputs.clear()
             try:
-                status = await self._exited
+                status = await self._exited()
                 await outgoing.finish()
                 await client.send(control(exit=status))
             finally:
@@ -125,7 +141,7 @@ class AttachSession:
 
     def __init__(
         self,
-        output: AsyncIterator[tuple[str, bytes]],
+        output: Output,
         exited: Callable[[], Awaitable[int]],
         *,
         start: Callable[[], Awaitable[None]] | None,
@@ -154,6 +170,7 @@ class AttachSession:
     def start(self, client: Client) -> None:
         """Start the container if that was asked, and begin to send."""
         self._task = asyncio.create_task(self._run(client))
+        self._task.add_done_callback(lambda _: self._output.close())  # of one, too, that is cancelled before it begins
 
     def stdin(self, data: bytes) -> None:
         if self._input is not None:
@@ -172,7 +189,9 @@ class AttachSession:
 
     def closed(self) -> None:
         """The client left; the container goes on."""
-        if self._task is not None and not self._task.done():
+        if self._task is None:
+            self._output.close()
+        elif not self._task.done():
             self._task.cancel()
 
     async def _run(self, client: Client) -> None:
@@ -210,6 +229,6 @@ class AttachSession:
                 self._input.feed(b"")
 
     async def _frames(self) -> AsyncIterator[bytes]:
-        async with aclosing(self._output) as source:  # type: ignore[type-var]
+        async with aclosing(self._output.pieces()) as source:  # type: ignore[type-var]
             async for stream, data in source:
                 yield encode(STDERR if stream == "stderr" else STDOUT, data)
