@@ -25,8 +25,9 @@ from composer.engine.plan import (
     StartContainer,
     StopContainer,
 )
-from composer.engine.records import ContainerRecord, VolumeRecord
+from composer.engine.records import ContainerRecord
 from composer.engine.rooms import Rooms
+from composer.engine.storage import Storage
 from composer.engine.world import (
     Condition,
     Health,
@@ -39,6 +40,7 @@ from composer.engine.world import (
 from composer.errors import ContainerError, KeeperLostError
 from composer.image.remove import remove
 from composer.runtime import signals
+from composer.unbroken import unbroken
 
 _LAST_LINES = 10
 _STEADY = 0.5
@@ -71,6 +73,7 @@ class Machine:
         self._containers = containers
         self._loop = loop
         self._last_lines = last_lines
+        self._storage = Storage(rooms)
 
     async def observe(self, project: str) -> Observed:
         """What is there for `project`; networks and volumes of others too, since files may refer to them."""
@@ -103,29 +106,15 @@ class Machine:
             await self._rooms.networks.remove(operation.name)
 
     async def create_volume(self, operation: CreateVolume) -> None:
-        volume = operation.volume
-        if self._rooms.store.volumes.get(volume.name) is None:
-            record = VolumeRecord(volume.name, self._project, volume.key, labels=volume.labels, driver=volume.driver)
-            self._rooms.store.volumes.put(volume.name, record)
-        await asyncio.to_thread(self._rooms.volumes.create, volume.name)
+        await self._storage.create(operation.volume, self._project)
 
     async def remove_volume(self, operation: RemoveVolume) -> None:
-        users = [
-            record.name
-            for record in self._rooms.store.containers
-            if any(mount.source == operation.name for mount in record.config.mounts if mount.kind == "volume")
-        ]
-        if users:
-            raise ContainerError(
-                f"cannot remove volume `{operation.name}`: {', '.join(f'`{user}`' for user in users)} mounts it"
-            )
-        await asyncio.to_thread(self._rooms.volumes.remove, operation.name)
-        self._rooms.store.volumes.remove(operation.name)
+        await self._storage.remove(operation.name)
 
     async def remove_image(self, operation: RemoveImage) -> None:
         images, users = self._rooms.images, partial(images_in_use, self._rooms.store)
         if await asyncio.to_thread(images.entry, operation.reference) is not None:
-            await asyncio.to_thread(remove, images, operation.reference, users)
+            await unbroken(remove, images, operation.reference, users)
 
     async def create_container(self, operation: CreateContainer) -> None:
         await self._containers.create(operation)

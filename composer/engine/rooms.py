@@ -44,3 +44,7 @@ class Rooms:
     def lock_of(self, container: str) -> asyncio.Lock:
         """Held while a container is started or removed, or its end is recorded: one comes to its end before the next."""
         return self._locks.setdefault(container, asyncio.Lock())
+
+    def turn_of(self, volume: str) -> asyncio.Lock:
+        """Held while a volume is made or removed: several projects may use it."""
+        return self._locks.setdefault(f"volume/{volume}", asyncio.Lock())

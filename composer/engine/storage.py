@@ -1,4 +1,4 @@
-"""Where a container's mounts come from: volumes made, bind sources checked, new volumes marked for seeding."""
+"""Where a container's mounts come from: volumes made and removed, bind sources checked, new volumes marked for seeding."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from pathlib import Path
 
 from composer.engine.records import ContainerRecord, VolumeRecord
 from composer.engine.rooms import Rooms
-from composer.engine.world import MountPoint
+from composer.engine.world import DesiredVolume, MountPoint
 from composer.errors import ContainerError
+from composer.unbroken import whole
 from composer.volume.bind import prepare_bind
 
 
@@ -28,6 +29,16 @@ class Storage:
 
     def __init__(self, rooms: Rooms) -> None:
         self._rooms = rooms
+
+    async def create(self, volume: DesiredVolume, project: str) -> None:
+        """Make a volume; one that is there is left as it is."""
+        await whole(
+            self._made(VolumeRecord(volume.name, project, volume.key, labels=volume.labels, driver=volume.driver))
+        )
+
+    async def remove(self, name: str) -> None:
+        """Remove a volume with its data; one that is gone is fine. Raises ContainerError while a container mounts it."""
+        await whole(self._remove(name))
 
     async def prepare(self, record: ContainerRecord) -> Sources:
         """The sources of every bind and volume of `record`.
@@ -59,6 +70,29 @@ class Storage:
             if (volume := self._rooms.store.volumes.get(name)) is not None:
                 self._rooms.store.volumes.put(name, replace(volume, seeded=True))
 
+    async def _made(self, record: VolumeRecord) -> None:
+        async with self._rooms.turn_of(record.name):
+            if self._rooms.store.volumes.get(record.name) is None:
+                self._rooms.store.volumes.put(record.name, record)
+            await asyncio.to_thread(self._rooms.volumes.create, record.name)
+
+    async def _remove(self, name: str) -> None:
+        async with self._rooms.turn_of(name):
+            users = [
+                record.name
+                for record in self._rooms.store.containers
+                if any(mount.source == name for mount in record.config.mounts if mount.kind == "volume")
+            ]
+            if users:
+                raise ContainerError(
+                    f"cannot remove volume `{name}`: {', '.join(f'`{user}`' for user in users)} mounts it"
+                )
+            if (volume := self._rooms.store.volumes.get(name)) is not None:
+                # Should we die before the record goes, it is of a new volume.
+                self._rooms.store.volumes.put(name, replace(volume, seeded=False))
+            await asyncio.to_thread(self._rooms.volumes.remove, name)
+            self._rooms.store.volumes.remove(name)
+
     def _shared(self, record: ContainerRecord, mount: MountPoint) -> str:
         """The anonymous volume that another service's container has at this place, "" for a mount of its own."""
         if not mount.shared:
@@ -72,10 +106,8 @@ class Storage:
         )
 
     async def _volume(self, record: ContainerRecord, mount: MountPoint, name: str) -> Path:
-        if self._rooms.store.volumes.get(name) is None:
-            # A volume is made by the plan; this one was removed behind the container's back.
-            self._rooms.store.volumes.put(name, VolumeRecord(name, record.project, anonymous=not mount.source))
-        await asyncio.to_thread(self._rooms.volumes.create, name)
+        # A volume is made by the plan; one that is not on record was removed behind the container's back.
+        await self._made(VolumeRecord(name, record.project, anonymous=not mount.source))
         path = Path(self._rooms.volumes.path(name))
         if not mount.subpath:
             return path
