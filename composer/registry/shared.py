@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Generic, TypeVar
 
 from composer.registry.progress import LayerProgress, Report
@@ -39,7 +40,7 @@ class Shared(Generic[T]):
         if mine is None:
             mine = self._under_way[key] = _Work()
             mine.task = asyncio.ensure_future(_awaited(work(mine.tell)))
-            mine.task.add_done_callback(lambda _: self._under_way.pop(key, None))
+            mine.task.add_done_callback(partial(self._ended, key, mine))
         task = mine.task
         assert task is not None
         mine.listeners.append(report)
@@ -50,9 +51,16 @@ class Shared(Generic[T]):
         finally:
             mine.listeners.remove(report)
             if not mine.listeners and not task.done():
-                self._under_way.pop(key, None)
+                self._forget(key, mine)  # whoever comes now begins anew
                 task.cancel()
                 await asyncio.wait([task])
+
+    def _ended(self, key: Hashable, work: _Work[T], _task: asyncio.Task[T]) -> None:
+        self._forget(key, work)
+
+    def _forget(self, key: Hashable, work: _Work[T]) -> None:
+        if self._under_way.get(key) is work:
+            del self._under_way[key]
 
 
 async def _awaited(awaitable: Awaitable[T]) -> T:
