@@ -59,6 +59,11 @@ class CacheMounts:
             finally:
                 self._users[path] -= 1
 
+    def forget(self, path: Path) -> None:
+        """Delete a directory that was to be filled by the one step that has it, and was not."""
+        if self._users[path] == 1:
+            discard(path)
+
     def list(self) -> Iterator[Stored]:
         """Every cache mount."""
         for directory in sorted(self._directory.iterdir()) if self._directory.is_dir() else ():

@@ -195,7 +195,11 @@ class Performer:
             case MountKind.CACHE:
                 directory, new = await stack.enter_async_context(self._caches.using(mount))
                 if new and mount.source is not None:
-                    await self._seed(directory, mount, sources.get(mount), inputs)
+                    try:
+                        await self._seed(directory, mount, sources.get(mount), inputs)
+                    except BaseException:
+                        self._caches.forget(directory)  # the next one is to be filled
+                        raise
                 return [Directory(mount.target, directory, mount.read_only)]
             case MountKind.TMPFS:
                 return [Memory(mount.target, mount.size)]

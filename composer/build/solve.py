@@ -38,6 +38,7 @@ from composer.image.removal import delete_tree
 from composer.image.snapshot import Snapshots
 from composer.oci.config import chain_ids
 from composer.oci.digest import Digest
+from composer.unbroken import whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +88,13 @@ class Solver:
         try:
             return await build.solved()
         finally:
+            await whole(self._end(build))
+
+    async def _end(self, build: _Build) -> None:
+        try:
             await build.end()
             await self.performer.quiet()
+        finally:
             self._builds -= 1
             if not self._builds:
                 await self.settling.clear()

@@ -1,13 +1,16 @@
-"""Images that a build records: while it is given up, and where a damaged one has the name."""
+"""What a build leaves that is given up or fails on its way, and images that it records where a damaged one has the name."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from composer.build.builder import Builder
 from composer.build.options import BuildOptions
+from composer.build.worker import Directory, RunTask
 from composer.clock import SystemClock
+from composer.errors import BuildError
 from composer.image.locks import locked
 from composer.image.store import Store
 from composer.paths import Paths
@@ -28,10 +31,10 @@ def paths(tmp_path: Path) -> Paths:
     return Paths(tmp_path / "data", tmp_path / "run")
 
 
-async def build(paths: Paths, store: Store) -> None:
+async def build(paths: Paths, store: Store, worker: FakeWorker | None = None, dockerfile: str = DOCKERFILE) -> None:
     clock = SystemClock()
-    options = BuildOptions(str(paths.data.parent / "context"), dockerfile_text=DOCKERFILE, tags=("built",))
-    builder = Builder(paths, store, Puller(store, clock), FakeWorker(), clock)
+    options = BuildOptions(str(paths.data.parent / "context"), dockerfile_text=dockerfile, tags=("built",))
+    builder = Builder(paths, store, Puller(store, clock), worker or FakeWorker(), clock)
     try:
         await builder.build(options, lambda event: None)
     finally:
@@ -74,3 +77,59 @@ def test_a_damaged_image_is_replaced_by_the_next_build(paths: Paths) -> None:
     asyncio.run(build(paths, store))
 
     assert names(store) == [(NAME, "")]
+
+
+class SlowToEnd(FakeWorker):
+    """Steps that have to be given up, and take until they are let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.let_go = asyncio.Event(), asyncio.Event()
+        self.over = False
+
+    async def run(self, task: RunTask, started: Callable[[], None], output: Callable[[bytes], None]) -> int:
+        self.begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await self.let_go.wait()
+            self.over = True
+        return 0
+
+
+def test_a_build_that_is_given_up_ends_when_its_steps_have_however_often_it_is_told(paths: Paths) -> None:
+    async def scenario() -> None:
+        worker = SlowToEnd()
+        dockerfile = 'FROM scratch\nRUN ["command"]\n'
+        building = asyncio.create_task(build(paths, Store(paths), worker, dockerfile))
+        await worker.begun.wait()
+        for _ in range(3):
+            building.cancel()
+            await asyncio.sleep(0.01)
+        assert not building.done()
+        worker.let_go.set()
+        with pytest.raises(asyncio.CancelledError):
+            await building
+
+        assert worker.over
+
+    asyncio.run(scenario())
+
+
+class Looking(FakeWorker):
+    """Tells what is in the cache mounts of a step."""
+
+    async def run(self, task: RunTask, started: Callable[[], None], output: Callable[[bytes], None]) -> int:
+        self.found = [path.name for one in task.attached if isinstance(one, Directory) for path in one.source.iterdir()]
+        return await super().run(task, started, output)
+
+
+def test_a_cache_that_could_not_be_filled_is_filled_by_the_next_build(paths: Paths) -> None:
+    store, worker = Store(paths), Looking()
+    seeded = 'FROM scratch AS base\n{}FROM scratch\nRUN --mount=type=cache,target=/c,from=base,source=/seed ["x"]\n'
+    with pytest.raises(BuildError, match="seed"):
+        asyncio.run(build(paths, store, worker, seeded.format("")))
+
+    asyncio.run(build(paths, store, worker, seeded.format("COPY file /seed/file\n")))
+
+    assert worker.found == ["file"]
