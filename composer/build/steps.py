@@ -37,7 +37,7 @@ from composer.build.stage import StageState
 from composer.errors import BuildError
 
 _ONE_LINE = 200
-_ONBUILD = re.compile(r"ONBUILD\s+", re.IGNORECASE)
+_ONBUILD = re.compile(r"^\s*ONBUILD\s+", re.IGNORECASE)
 
 
 class Whole(Protocol):

@@ -25,7 +25,7 @@ Force = Annotated[bool, typer.Option("--force", "-f", help="Do not ask")]
 def verify(
     ctx: typer.Context,
     references: Annotated[list[str] | None, typer.Argument(metavar="REFERENCE")] = None,
-    repair: Annotated[bool, typer.Option("--repair", help="Delete damaged blobs, to be pulled again")] = False,
+    repair: Annotated[bool, typer.Option("--repair", help="Delete what is damaged, to be had again")] = False,
 ) -> int:
     """Read what is stored and name what is damaged; exit code 1 if anything is."""
     session: Session = ctx.obj

@@ -142,7 +142,7 @@ class Pictures:
 
     async def verify(self, references: tuple[str, ...], repair: bool) -> tuple[Damage, ...]:
         """What is damaged of these images, or of all."""
-        return await asyncio.to_thread(verify, self._images, references, repair=repair)
+        return await asyncio.to_thread(verify, self._images, references, repair=repair, users=self.in_use)
 
     async def details(self, references: tuple[str, ...]) -> tuple[ImageDetails, ...]:
         """All that is known of these images. Raises ImageError for the first that is not there."""

@@ -5,7 +5,7 @@
 * `image.Image`          what the rest of composer sees: id, config, and the snapshots that overlay stacks
 * `importing` `load`     images from root file systems, and from what other tools saved
 * `materialise`          layers of images built here, which are snapshots only, as blobs
-* `save` `audit` `prune` images into an archive, what is damaged, which may go
+* `save` `audit` `prune` images into an archive, what is damaged (`faithful`: unpacked layers), which may go
 * `host`                 the embedded image made of this machine's own programs, and what it binds
 * `layer.unpack`         a layer's blob onto the disk, hashed on the way: `stream` decompresses, `header` `sparse` and
                          `reader` read tar, `tree` enters directories, `apply` makes what the entries say

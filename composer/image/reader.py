@@ -16,6 +16,7 @@ from composer.image.header import BLOCK, Header, Kind, apply_pax, parse_header, 
 from composer.image.stream import Limits
 
 _PAX, _PAX_SOLARIS, _PAX_GLOBAL, _GNU_NAME, _GNU_LINK, _GNU_VOLUME = b"x", b"X", b"g", b"L", b"K", b"V"
+_CHUNK = 512 * 1024
 _DESCRIBING = (_PAX, _PAX_SOLARIS, _PAX_GLOBAL, _GNU_NAME, _GNU_LINK)
 
 
@@ -62,6 +63,19 @@ class TarReader:
                 self._begin(header, block, local)
                 local = {}
                 yield header
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file that the current entry makes."""
+        return self._sparse.size if self._sparse else self._left
+
+    def data(self) -> Iterator[tuple[int, bytes]]:
+        """The current entry's data, each part with its place in the file; between them are holes. To be read to its end."""
+        for start, size in self._sparse.segments if self._sparse else ((0, self._left),):
+            for offset in range(start, start + size, _CHUNK):
+                data = self._stream.read(min(_CHUNK, start + size - offset))
+                self._left -= len(data)
+                yield offset, data
 
     def write_to(self, descriptor: int) -> None:
         """Write the current entry's data to an empty file, holes as holes."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from composer.image.faithful import first_unlike
 from composer.image.layer import unpack
 from composer.image.ownership import Ownership
 from composer.image.writer import TreeArchive
@@ -91,6 +92,7 @@ def test_a_tree_is_the_same_after_writing_and_reading(tree: dict[bytes, tuple]) 
         again = unpack(TreeArchive(target), Path(scratch, "again"), Ownership.of_this_process())
 
         assert seen(target) == seen(source)
+        assert first_unlike(TreeArchive(source), target) == ""
         assert again.content.diff_id == unpacked.content.diff_id
 
 

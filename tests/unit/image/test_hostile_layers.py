@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from composer.errors import ImageError
+from composer.image.faithful import first_unlike
 from composer.image.layer import unpack
 from composer.image.ownership import Ownership
 from tests.make.image import directory, entry, hardlink, symlink, tar
@@ -43,6 +44,7 @@ def root(tmp_path: Path) -> Iterator[Path]:
 
 def apply(root: Path, *entries: Entry) -> Path:
     unpack(io.BytesIO(tar(*entries)), root, OURS)
+    assert first_unlike(io.BytesIO(tar(*entries)), root) == ""
     return root
 
 

@@ -17,6 +17,7 @@ import pytest
 import zstandard
 
 from composer.errors import ImageError
+from composer.image.faithful import first_unlike
 from composer.image.layer import Unpacked, unpack
 from composer.image.ownership import Ownership
 from composer.image.stream import Limits
@@ -26,8 +27,9 @@ OURS = Ownership.of_this_process()
 
 
 def apply(path: Path, data: bytes, ownership: Ownership = OURS, **options: object) -> Path:
-    """Unpack the layer `data` to `path`."""
+    """Unpack the layer `data` to `path`, which then is as the layer says."""
     unpack(io.BytesIO(data), path, ownership, **options)  # type: ignore[arg-type]  # keywords of unpack
+    assert first_unlike(io.BytesIO(data), path) == ""
     return path
 
 
@@ -166,6 +168,10 @@ def test_sparse_files_keep_their_holes(tmp_path: Path, root: Path) -> None:
         assert (layer / "sparse").read_bytes() == (tmp_path / "sparse").read_bytes()
         assert (layer / "sparse").stat().st_blocks * 512 < 1_000_000
         assert (layer / "after").read_text() == "after"
+        with (layer / "sparse").open("r+b") as file:
+            file.seek(10_000_001)
+            file.write(b"!")
+        assert first_unlike(io.BytesIO(archive), layer) == "sparse"
 
 
 @pytest.mark.parametrize(
