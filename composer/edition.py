@@ -58,7 +58,7 @@ def checksum(package: str, parts: tuple[str, ...] = ("",)) -> str:
     One that goes while we look does not count: a package that is just being replaced is of no edition yet.
     """
     total, length = 0, 0
-    for path in sorted(path for part in parts for path in _sources(f"{package}/{part}")):
+    for path in sorted(path for part in parts for path in source_files(f"{package}/{part}")):
         try:
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -77,7 +77,8 @@ def directories(package: str = PACKAGE) -> list[str]:
     return [path for path, _directories, _files in os.walk(package) if not path.endswith("__pycache__")]
 
 
-def _sources(place: str) -> list[str]:
+def source_files(place: str = PACKAGE) -> list[str]:
+    """Every source file below a directory, or the file that it is."""
     if place.endswith(".py"):
         return [place]
     return [

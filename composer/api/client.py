@@ -214,10 +214,14 @@ class Client:
         upgrade takes the engine that there is, and so does one whose own engine would not start.
         """
         response = self._ask(method, target, body, upgrade=upgrade)
+        replaced = 0
         for _ in range(SUCCESSIONS):
             if response.status not in (messages.OTHER_EDITION, messages.MAKES_WAY):
                 break
-            if await_successor(self._paths, response, self._notice):
+            if response.status == messages.OTHER_EDITION and (replaced := replaced + 1) > ATTEMPTS:
+                response.close()  # files are being replaced: what we start is not what we are
+                self._edition = replace(self._edition, checksum=ANY)
+            elif await_successor(self._paths, response, self._notice):
                 ensure_engine(self._paths, self._environment)
             else:
                 self._edition = replace(self._edition, checksum=ANY)

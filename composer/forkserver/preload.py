@@ -8,7 +8,7 @@ import pkgutil
 from collections.abc import Iterator
 
 from composer.api.messages import API_VERSION
-from composer.edition import directories, edition
+from composer.edition import directories, edition, source_files
 from composer.keeper.sources import Sources, sources, stamp
 
 _ROOMS = ("composer.api", "composer.cli", "composer.project")
@@ -50,8 +50,8 @@ def preload() -> Sources:
 
     build_all()
     _rehearse()
-    # The directories tell of an upgrade that changes nothing which is imported here.
-    return {**sources(), **{directory: stamp(directory) for directory in directories()}}
+    # An upgrade or an edit of what only the engine imports makes us of another edition, too.
+    return {**sources(), **{path: stamp(path) for path in (*source_files(), *directories())}}
 
 
 def _rehearse() -> None:

@@ -205,9 +205,11 @@ def test_an_edit_of_the_installed_files_is_an_upgrade(engine: Engine, copy: Path
     edited = tmp_path / "composer"
     shutil.copytree(copy / "composer", edited)
     engine.python_path = str(tmp_path)
+    engine.program = (sys.executable, "-m", "composer.client")
     shop = engine.project(f"services:\n  web: {{image: host, command: {IDLE}}}\n")
     shop.up()
     before = engine.status()["engine"]
+    eventually(lambda: forkserver_pid(Paths(engine.data, engine.run)), 20)
 
     with (edited / "engine" / "looking.py").open("a") as file:
         file.write("\n# changed\n")

@@ -23,6 +23,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from composer.api import messages, stream
 from composer.api.codec import decode, encode
+from composer.edition import ANY
 from composer.errors import ComposerError, ImageError, UsageError
 
 SPOKEN = "hello from"
@@ -44,6 +45,8 @@ class FakeEngine:
         """What `check` finds in the Dockerfiles."""
         self.stubborn = False
         """Whether `stop` takes for ever, until there is a `kill`."""
+        self.is_of_other_code = False
+        """Whether it asks every client of an edition to replace it, and its successors do."""
         self.changed = threading.Condition()
         self._listeners: list[list[messages.ContainerEvent]] = []
 
@@ -214,6 +217,12 @@ class Handler(BaseHTTPRequestHandler):
         parts = [unquote(part) for part in url.path.split("/")[1:]]
         engine.requests.append((self.path, body))
         self.close_connection = True
+        if engine.is_of_other_code:
+            if parts == ["engine", "replace"]:
+                return  # it lets go
+            if f" {ANY} " not in self.headers[messages.EDITION_HEADER]:
+                self._json({"may_replace": True}, messages.OTHER_EDITION)
+                return
         try:
             match parts:
                 case ["projects", name, "exec"]:

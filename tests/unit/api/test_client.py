@@ -81,6 +81,15 @@ def test_an_engine_that_keeps_dying_is_given_up(client: Client, engine: FakeEngi
     assert len(engine.requests) == 3
 
 
+def test_an_engine_that_is_of_other_code_however_often_it_is_replaced_is_taken_as_it_is(
+    client: Client, engine: FakeEngine
+) -> None:
+    engine.is_of_other_code = True
+
+    assert up(client)[-1] == Result(changed=2)
+    assert [path for path, _ in engine.requests].count("/engine/replace") == 3
+
+
 def test_a_one_off_is_never_created_twice(client: Client, engine: FakeEngine) -> None:
     engine.die_after = 1
     stream = client._events("/projects/shop/stop", ServicesRequest(), repeatable=False)
