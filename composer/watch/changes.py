@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Protocol
 
 from composer.kernel import inotify
+from composer.unbroken import unbroken
 from composer.watch import remote
 from composer.watch.checkout import locks_of
 from composer.watch.settle import Batch, Settle
@@ -132,7 +133,11 @@ class Listening:
             self._inotify = inotify.Inotify()
         except OSError as error:
             self._limit = _limit(error)
-        await asyncio.to_thread(self._add_roots)
+        try:
+            await unbroken(self._add_roots)
+        except BaseException:
+            self.close()  # nobody else would: whoever gives up has not got us
+            raise
         if self._inotify is not None:
             asyncio.get_running_loop().add_reader(self._inotify.fileno(), self._read)
         self._tasks = [asyncio.create_task(self._check_roots()), asyncio.create_task(self._poll())]

@@ -22,6 +22,7 @@ from composer.errors import ComposerError, ContainerError
 from composer.kernel import process
 from composer.project.model import Service
 from composer.runtime import signals
+from composer.unbroken import unbroken
 from composer.watch.rules import Rule
 
 _ENDS_WITHIN = 0.5
@@ -43,7 +44,7 @@ class Acting:
 
         async def done(changes: list[tuple[Rule, Change]]) -> None:
             for rule, change in changes:
-                await asyncio.to_thread(manifest.enter, rule, change)
+                await unbroken(manifest.enter, rule, change)
 
         return Deeds(
             now=self._tools.rooms.clock.monotonic,

@@ -6,7 +6,6 @@ doubt after a crash) the container itself is looked at: by inode and times where
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import signal
@@ -21,6 +20,7 @@ from composer.engine.rooms import Rooms
 from composer.engine.watching.deleted import Deleted
 from composer.engine.world import State
 from composer.errors import ImageError
+from composer.unbroken import unbroken
 from composer.watch.deliver import Delivery, Root
 from composer.watch.ledger import Ledger
 from composer.watch.plan import Remove, SyncFiles, Wanted, plan
@@ -104,13 +104,7 @@ class Files:
     async def deliver(self, work: Work) -> Delivery:
         """Carry `work` out; a container that has ended meanwhile is caught up when it starts again."""
         identity = self._confinement.identity(work.record, self._confinement.image(work.record))
-        task = asyncio.ensure_future(_unless_gone(self._deliver, work, (identity.uid, identity.gid)))
-        try:
-            return await asyncio.shield(task) or Delivery()
-        except asyncio.CancelledError:
-            # The thread goes on: nobody else may write there before it has noted what it did.
-            await asyncio.wait([task])
-            raise
+        return await _unless_gone(self._deliver, work, (identity.uid, identity.gid)) or Delivery()
 
     async def verify(self) -> list[Problem]:
         """Compare what every container has with what it should have, by content."""
@@ -222,9 +216,12 @@ def _from(rule: Rule, relative: str, entry: Entry) -> Wanted:
 
 
 async def _unless_gone(function: Callable[P, R], *arguments: P.args, **options: P.kwargs) -> R | None:
-    """What `function` returns in a thread, None when the container has ended."""
+    """What `function` returns in a thread, None when the container has ended.
+
+    Who gives up waits for it: nobody else may look or write there before it has noted what it found or did.
+    """
     try:
-        return await asyncio.to_thread(function, *arguments, **options)
+        return await unbroken(function, *arguments, **options)
     except (FileNotFoundError, ProcessLookupError):
         return None
 

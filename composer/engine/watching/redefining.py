@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 
+from composer.unbroken import ended
+
 
 class Redefining:
     """Does it, and begins anew when something changes meanwhile."""
@@ -45,7 +47,7 @@ class Redefining:
         if self._task is not None:
             self._again = False
             self._task.cancel()
-            await asyncio.wait([self._task])
+            await ended(self._task)
 
     async def _run(self) -> None:
         try:

@@ -21,6 +21,7 @@ from composer.engine.watching.pending import Pending
 from composer.engine.watching.reload import Reload
 from composer.engine.watching.sight import Change
 from composer.errors import ComposerError
+from composer.unbroken import ended
 from composer.watch.rules import Rule, Triggers, merged
 from composer.watch.tree import DIRECTORY, Problem, Tree
 
@@ -83,7 +84,7 @@ class ServiceWatch:
             self._timer.cancel()
         if self._task is not None:
             self._task.cancel()
-            await asyncio.wait([self._task])
+            await ended(self._task)
 
     def changed(self, rule: Rule, change: Change, since: float) -> None:
         """Files of a rule differ from before."""
@@ -236,8 +237,10 @@ class ServiceWatch:
         try:
             while not building.done():
                 woken = asyncio.ensure_future(self._wake.wait())
-                await asyncio.wait((building, woken), return_when=asyncio.FIRST_COMPLETED)
-                woken.cancel()
+                try:
+                    await asyncio.wait((building, woken), return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    woken.cancel()
                 if building.done():
                     break
                 self._wake.clear()
@@ -248,14 +251,18 @@ class ServiceWatch:
         finally:
             if not building.done():
                 building.cancel()
-                await asyncio.wait([building])
+                await ended(building)
             if self._pending:
                 self._wake.set()  # what came meanwhile and is no reason to begin anew has its turn after this
         return True
 
     async def _deliver(self, works: Sequence[Work], pending: Pending) -> set[str]:
         """Bring the files in; which were."""
-        deliveries = await asyncio.gather(*(self._files.deliver(work) for work in works))
+        delivering = [asyncio.create_task(self._files.deliver(work)) for work in works]
+        try:
+            deliveries = await asyncio.gather(*delivering)
+        finally:
+            await ended(*delivering)  # where one fails, too: the next turn delivers to the same containers
         known, self._problems = self._problems, set()
         for work, delivery in zip(works, deliveries, strict=True):
             problems = [Problem(f"{work.record.name}:{each.path}", each.why) for each in delivery.problems]

@@ -27,6 +27,7 @@ from composer.engine.watching.sight import Found, Identity, Seen, Sight
 from composer.engine.watching.telling import Telling
 from composer.engine.watching.tools import Tools
 from composer.errors import ComposerError, EngineError, ProjectError
+from composer.unbroken import ended, unbroken
 from composer.watch.changes import Changes, open_changes
 from composer.watch.rules import merged
 from composer.watch.settle import Batch
@@ -94,7 +95,7 @@ class Session:
             if why:
                 self.telling.say("ended", why)
             self._task.cancel()
-            await asyncio.wait([self._task])
+            await ended(self._task)
 
     async def verify(self) -> tuple[str, ...]:
         """Where containers differ from what is on disk, by content, once everything is done."""
@@ -180,7 +181,7 @@ class Session:
             if await self._is_outdated(acting, sight, found):
                 return
             await self._begin(acting, manifest, sight, changes, found)
-            await asyncio.to_thread(manifest.begin, sight.watched, known, found.changed)
+            await unbroken(manifest.begin, sight.watched, known, found.changed)
             del known
             # Beside the turns: to build may take its time, and what is saved meanwhile is to arrive.
             redefining = Redefining(lambda apply: self._redefine(acting, sight, apply))

@@ -16,7 +16,9 @@ from composer.engine.watching.reload import Reload
 from composer.engine.watching.service import ServiceWatch
 from composer.engine.watching.sight import Change
 from composer.errors import ContainerError
+from composer.unbroken import whole
 from composer.watch.deliver import Delivery
+from composer.watch.plan import SyncFiles
 from composer.watch.rules import Action, Exec, Rule
 from composer.watch.selection import Selection
 from composer.watch.tree import Problem
@@ -24,6 +26,7 @@ from tests.patience import PATIENCE
 from tests.unit.engine.shop import config
 
 REBUILD = Rule("web", Action.REBUILD, Selection("/p/src"))
+SYNC = Rule("web", Action.SYNC, Selection("/p/src"), "/src")
 RESTART = Rule("web", Action.RESTART, Selection("/p/conf"))
 MIGRATE = Rule("web", Action.SYNC_AND_EXEC, Selection("/p/db"), "/db", Exec(("migrate",)))
 
@@ -52,6 +55,33 @@ class OneContainer(NoContainers):
 
     def running(self) -> list[ContainerRecord]:
         return [ContainerRecord("c1", "shop-web-1", "shop", "web", 1, config(), "")]
+
+
+class TwoContainers(NoContainers):
+    """A service with two; to bring files into the second one takes until it is let go on, whoever gives up."""
+
+    def __init__(self, fails: bool) -> None:
+        self.begun, self.go_on = asyncio.Event(), asyncio.Event()
+        self.delivered: list[str] = []
+        self._fails = fails
+
+    async def plan(self, touched: set[str], catch_up: set[str]) -> list[Work]:
+        records = [ContainerRecord(id_, id_, "shop", "web", 1, config(), "") for id_ in ("c1", "c2")]
+        return [Work(record, SyncFiles(), catching_up=False) for record in records] if touched else []
+
+    async def deliver(self, work: Work) -> Delivery:
+        if work.record.id == "c1" and self._fails:
+            self._fails = False
+            raise ContainerError("its image is gone")
+        if work.record.id == "c2":
+            assert not self.begun.is_set() or self.go_on.is_set(), "two write into one container at once"
+            self.begun.set()
+            await whole(self._slowly())
+        return Delivery()
+
+    async def _slowly(self) -> None:
+        await self.go_on.wait()
+        self.delivered.append("c2")
 
 
 class Notes:
@@ -209,3 +239,40 @@ def test_a_rebuild_that_fails_is_told_and_the_watch_goes_on() -> None:
 
     assert [event.detail for event in events if event.status == "error"] == ["no such stage"]
     assert notes.done[-1] == "restart"
+
+
+def test_a_container_is_left_alone_until_what_another_ones_failure_ended_has_ended() -> None:
+    files = TwoContainers(fails=True)
+
+    async def act(watch: ServiceWatch) -> None:
+        watch.changed(SYNC, {"a": None}, 0.0)
+        await files.begun.wait()
+        await asyncio.sleep(0.05)  # it would be tried again after 0.02
+        files.go_on.set()
+
+    events = turns(Notes(at_once), act, files)
+
+    assert [event.detail for event in events if event.status == "error"] == ["its image is gone"]
+    assert files.delivered == ["c2", "c2"]
+
+
+def test_a_watch_that_is_closed_has_delivered_what_was_under_way_whoever_gives_up() -> None:
+    files = TwoContainers(fails=False)
+
+    async def scenario() -> None:
+        watch = ServiceWatch("web", [], files, Notes(at_once).deeds(), lambda _event: None)
+        watch.start()
+        watch.changed(SYNC, {"a": None}, 0.0)
+        await files.begun.wait()
+        closing = asyncio.create_task(watch.close())
+        for _ in range(2):
+            await asyncio.sleep(0)
+            closing.cancel()
+        await asyncio.sleep(0.01)
+        assert not closing.done()
+        files.go_on.set()
+        await asyncio.wait([closing])
+
+        assert files.delivered == ["c2"]
+
+    asyncio.run(scenario())

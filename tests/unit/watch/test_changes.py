@@ -2,6 +2,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,6 +35,47 @@ def test_a_save_is_told(tmp_path: Path) -> None:
     (batch,) = told(tmp_path, lambda: (tmp_path / "a").write_text("a"))
 
     assert batch.paths == {str(tmp_path / "a")}
+
+
+class Slow:
+    """An area in which to look takes until it is let go on."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        self.begun, self.go_on = threading.Event(), threading.Event()
+
+    def __contains__(self, path: str) -> bool:
+        return True
+
+    def counts(self, path: str, *, directory: bool = False) -> bool:
+        return True
+
+    def enters(self, directory: str) -> bool:
+        self.begun.set()
+        assert self.go_on.wait(PATIENCE)
+        return True
+
+
+def test_who_gives_up_before_all_is_listened_to_leaves_nothing_in_the_kernel(tmp_path: Path) -> None:
+    area = Slow(str(tmp_path))
+
+    def instances() -> int:
+        fds = [str(fd.readlink()) for fd in Path("/proc/self/fd").iterdir() if fd.is_symlink()]
+        return fds.count("anon_inode:inotify")
+
+    async def give_up() -> None:
+        before = instances()
+        beginning = asyncio.create_task(open_changes([area]))
+        await asyncio.to_thread(area.begun.wait)
+        assert instances() == before + 1
+        beginning.cancel()
+        await asyncio.sleep(0.01)
+        area.go_on.set()
+        await asyncio.wait([beginning])
+
+        assert instances() == before
+
+    asyncio.run(give_up())
 
 
 def test_what_happens_in_a_new_directory_is_told_with_it_or_by_itself(tmp_path: Path) -> None:
