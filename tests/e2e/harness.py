@@ -328,9 +328,14 @@ class Project:
         return {entry["Name"]: entry for entry in json_lines(result.stdout)}
 
     def container(self, service: str) -> dict[str, Any]:
-        """The `ps` entry of a service's only container."""
-        found = [entry for entry in self.ps().values() if entry["Service"] == service]
-        assert len(found) == 1, f"`{service}` has {len(found)} containers: {found}"
+        """The `ps` entry of a service's only container; one that is being replaced is waited for."""
+        found: list[dict[str, Any]] = []
+
+        def only() -> bool:
+            found[:] = [entry for entry in self.ps().values() if entry["Service"] == service]
+            return len(found) == 1
+
+        eventually(only, message=lambda: f"`{service}` has {len(found)} containers: {found}")
         return found[0]
 
     def exec(self, service: str, *command: str) -> Result:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -31,18 +32,19 @@ def root_of(project: Project, service: str = "web") -> Path:
 
 
 def listing(top: Path) -> dict[str, str]:
-    """What is below a directory: kind, mode and content of everything."""
+    """What is below a directory: kind, mode and content of everything. What goes while we look is not there."""
     found = {}
     for directory, directories, files in os.walk(top):
         for name in (*directories, *files):
             path = Path(directory, name)
             relative = str(path.relative_to(top))
-            if path.is_symlink():
-                found[relative] = f"link {path.readlink()}"
-            elif path.is_dir():
-                found[relative] = f"directory {path.stat().st_mode & 0o7777:o}"
-            elif path.is_file():
-                found[relative] = f"file {path.stat().st_mode & 0o7777:o} {path.read_bytes()!r}"
+            with contextlib.suppress(OSError):
+                if path.is_symlink():
+                    found[relative] = f"link {path.readlink()}"
+                elif path.is_dir():
+                    found[relative] = f"directory {path.stat().st_mode & 0o7777:o}"
+                elif path.is_file():
+                    found[relative] = f"file {path.stat().st_mode & 0o7777:o} {path.read_bytes()!r}"
     return found
 
 
@@ -50,14 +52,8 @@ def same(project: Project, inside: str = "app", here: str = "src") -> None:
     """Wait until the container has exactly what is on disk."""
     there = root_of(project) / inside
 
-    def is_same() -> bool:
-        try:
-            return listing(there) == listing(project.directory / here)
-        except FileNotFoundError:  # looked at while it was replaced
-            return False
-
     eventually(
-        is_same,
+        lambda: listing(there) == listing(project.directory / here),
         message=lambda: (
             f"{listing(there)}\nis not\n{listing(project.directory / here)}\n{project.engine.engine_logs()}"
         ),

@@ -140,9 +140,12 @@ def endure(engine: Engine, rootfs: Path, seed: int, count: int, *, kills: bool) 
     def behind() -> list[str]:
         found = []
         for name, service in _WATCHED.items():
-            shown = root_of(shop, service) / "shown"
-            if not shown.exists() or shown.read_text() != commotion.versions[name]:
-                found.append(f"{service} shows {shown.read_text() if shown.exists() else 'nothing'}")
+            try:
+                shown = (root_of(shop, service) / "shown").read_text()
+            except OSError:  # it has written nothing yet, or has just ended
+                shown = "nothing"
+            if shown != commotion.versions[name]:
+                found.append(f"{service} shows {shown}")
         here, there = listing(shop.directory / "src"), listing(root_of(shop, "synced") / "app")
         return found + [path for path in here.keys() | there.keys() if here.get(path) != there.get(path)]
 
@@ -150,7 +153,7 @@ def endure(engine: Engine, rootfs: Path, seed: int, count: int, *, kills: bool) 
         status = shop.compose("watch", "--status").output
         return f"{behind()}\nwanted: {commotion.versions}\n{status}\n{engine.engine_logs()}"
 
-    eventually(lambda: not behind(), 40, report)
+    eventually(lambda: not behind(), message=report)
     assert "in sync" in shop.compose("watch", "--verify", check=True).stdout
 
 
