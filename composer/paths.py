@@ -14,6 +14,7 @@ own (`COMPOSER_CONFIG`, else `/etc/composer` for root and `$XDG_CONFIG_HOME/comp
     data/build/cache.db             SQLite: which snapshot each step of a build made
     data/build/steps/<id>/          a step at work: what it writes, and what it needs for that
     data/build/mounts/<name>/       cache mounts of RUN steps
+    data/reserve                    space for what is written to free some
     data/volumes/<name>/_data       named and anonymous volumes
     data/containers/<id>/           upper/ work/ (overlay), etc/ (hosts hostname resolv.conf), log/ (log index)
     configuration/registries.toml   mirrors, certificates and plain HTTP, by registry; the user writes it

@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
+from composer import reserve
 from composer.errors import ComposerError, ImageError
 from composer.image import host
 from composer.image.blobs import write_atomically
@@ -154,7 +155,7 @@ class Store(Catalogue):
 
     def release(self, chains: Iterable[Digest]) -> None:
         """Let kept snapshots go, unless an image needs them; waits until nobody adds content."""
-        with locked(self._content_lock):
+        with self.deleting():
             for chain in chains:
                 self.snapshots.release(chain)
             self.collect()
@@ -176,9 +177,13 @@ class Store(Catalogue):
 
     @contextmanager
     def deleting(self) -> Iterator[None]:
-        """While this is held nobody adds content."""
+        """While this is held nobody adds content, and there is some space even on a full disk."""
         with locked(self._content_lock):
-            yield
+            reserve.give_up(self.layout.parent)
+            try:
+                yield
+            finally:
+                reserve.put_by(self.layout.parent)
 
     def collect(self) -> None:
         """Delete what nothing leads to; nothing at all while an image is damaged: what it leads to is unknown."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from composer import reserve
 from composer.clock import SystemClock
 from composer.engine.building.uplink import Uplink
 from composer.engine.bus import Bus
@@ -28,7 +29,7 @@ from composer.engine.requests import Requests
 from composer.engine.rooms import Rooms
 from composer.engine.starting import Starting
 from composer.engine.store import Store
-from composer.errors import ComposerError
+from composer.errors import ComposerError, StateError
 from composer.image.store import Store as Images
 from composer.keeper import launch
 from composer.network import netlink
@@ -115,7 +116,7 @@ async def build(paths: Paths) -> Engine:
     paths.data.mkdir(mode=0o711, parents=True, exist_ok=True)
     for place in (paths.rootfs, paths.files):
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
-    store = Store(paths.database)
+    store = _records(paths)
     keeping = Keeping(paths.keeper_socket, lambda: spawn_keeper(paths))
     facts = probe(paths.data)
     driver = Networks(Jobs(keeping), Shelf(keeping), _network_facts(paths, store.engine_id, rootless=facts.rootless))
@@ -155,6 +156,18 @@ async def build(paths: Paths) -> Engine:
     )
     requests.watches = Later(partial(_watching, rooms, confinement, processes, containers, requests))
     return Engine(rooms, loop, logs, requests, workshop, uplink)
+
+
+def _records(paths: Paths) -> Store:
+    """The engine's records; on a full disk with what was put by. Raises StateError."""
+    try:
+        store = Store(paths.database)
+    except StateError:
+        if not reserve.give_up(paths.data):
+            raise
+        store = Store(paths.database)
+    reserve.put_by(paths.data)
+    return store
 
 
 def _workshop(rooms: Rooms, confinement: Confinement, uplink: Uplink) -> Workshop:

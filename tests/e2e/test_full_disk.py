@@ -30,7 +30,7 @@ def small(engine: Engine) -> Iterator[Engine]:
 def fill(engine: Engine) -> Path:
     """Take all the space there is."""
     filler = engine.data / "filler"
-    descriptor = os.open(filler, os.O_WRONLY | os.O_CREAT)
+    descriptor = os.open(filler, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     try:
         while True:
             os.write(descriptor, b"x" * 4096)
@@ -96,6 +96,22 @@ def test_down_works_on_a_full_disk_and_data_is_kept(small: Engine) -> None:
     assert shop.ps() == {}
     shop.up()
     assert shop.exec("web", "cat", "/data/file").stdout == "kept\n"
+
+
+def test_without_a_block_left_an_engine_starts_and_images_can_be_removed(small: Engine, tmp_path: Path) -> None:
+    rootfs = busybox_rootfs(tmp_path / "busybox")
+    small.compose("image", "import", str(rootfs), "busybox", check=True)
+    for number in range(2):
+        small.compose("image", "tag", "busybox", f"busybox:{number}", check=True)
+    small.compose("engine", "stop", check=True)
+    filler = fill(small)
+
+    small.compose("image", "rm", "busybox:0", check=True)
+    fill(small)
+    small.compose("image", "prune", "--all", "--force", check=True)
+
+    filler.unlink()
+    assert "busybox" not in small.compose("image", "ls", check=True).stdout
 
 
 def test_a_build_without_space_says_so_and_succeeds_once_there_is(small: Engine, tmp_path: Path) -> None:
