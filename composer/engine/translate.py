@@ -81,6 +81,8 @@ def container_spec(config: ContainerConfig, placement: Placement) -> Spec:
         sysctl=config.sysctls,
         shm_size=config.shm_size or SHM_SIZE,
     )
+    if _security(config).get("systempaths") == "unconfined":
+        spec = replace(spec, linux=replace(spec.linux, masked_paths=(), readonly_paths=()))
     return privileged(spec) if config.privileged else spec
 
 

@@ -303,7 +303,7 @@ _SERVICE: dict[str, Attribute] = {
     "userns_mode": unheard(Text(), "The user namespace."),
 }
 
-SERVICE = Record(_SERVICE, title="service")
+SERVICE = Record(_SERVICE, title="service", usual="image")
 
 IPAM = Record(
     {

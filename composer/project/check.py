@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from composer.project import build_checks, clashes, references
+from composer.project import build_checks, clashes, kernel_checks, references
 from composer.project.document import Mapping
 from composer.project.report import Report
 
@@ -38,6 +38,9 @@ CHECKS: tuple[Callable[[Mapping, Report], None], ...] = (
     clashes.networks,
     clashes.volumes,
     clashes.external,
+    kernel_checks.limits,
+    kernel_checks.name_servers,
+    kernel_checks.security_options,
 )
 
 

@@ -25,8 +25,18 @@ _SYNONYMS = {
     "cmd": "command", "port": "target", "dst": "target", "destination": "target", "src": "source", "env": "environment",
     "args": "command", "readonly": "read_only", "ro": "read_only", "mem": "memory", "cwd": "working_dir",
     "workdir": "working_dir", "name": "container_name", "host": "host_ip", "depends": "depends_on",
+    "net": "network_mode", "memory": "mem_limit", "limits": "ulimits",
 }  # fmt: skip
 """What other tools call an attribute."""
+_REWRITTEN = {
+    "log_driver": "write `logging: {driver: …}`", "log_opt": "write `logging: {options: {…}}`",
+    "volume_driver": "say `driver:` of a volume, under the top-level `volumes:`",
+    "dockerfile": "write `build: {dockerfile: …}`", "context": "write `build: {context: …}`",
+    "target": "write `build: {target: …}`", "replicas": "write `deploy: {replicas: …}`, or `scale:`",
+    "resources": "write `deploy: {resources: …}`", "restart_policy": "write `restart:`, or `deploy: {restart_policy: …}`",
+    "watch": "write `develop: {watch: …}`", "driver": "that is of a network or volume, at the top level, or of `logging`",
+}  # fmt: skip
+"""What stands elsewhere than right in a service, or is called otherwise since the first version of the format."""
 _INVISIBLE = "\u00a0\u200b\u200c\u200d\u2007\u202f\u3000\ufeff"
 
 
@@ -80,7 +90,7 @@ class MapOf:
             here = (*path, name)
             if complaint := self.check(name):
                 other = re.sub(r"[^a-zA-Z0-9._-]+", "-", name).strip("-")
-                hint = f"did you mean `{other}`?" if other else ""
+                hint = f"did you mean `{other}`?" if other and name.isascii() else ""
                 report.error(f"{say(path)}: `{name}` {complaint}", node.key(name), hint=hint)
             keep = value.tag == "!reset" or (self.nulls and is_null(value))
             read = value if keep else _read(self.value, value, here, report)
@@ -232,6 +242,8 @@ class Record:
             return "services stand below `services:`, indented"
         if path[:1] == ("services",) and len(path) == 2 and path[1] in _SECTIONS:
             return f"if these are the project's `{path[1]}`, begin the line `{path[1]}:` without spaces"
+        if path[:1] == ("services",) and len(path) == 2 and name in _REWRITTEN:
+            return _REWRITTEN[name]
         if path[:1] == ("services",) and len(path) == 2 and name in _SECTIONS:
             return f"`{name}:` stands at the top level: begin its line without spaces"
         return ""

@@ -7,6 +7,7 @@ keys (`<<`) <https://yaml.org/type/merge.html> are resolved here; a file may hol
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,6 +16,7 @@ import yaml
 
 from composer.errors import Diagnostic, ProjectError, Severity
 from composer.project.document import Mapping, Mark, Node, Scalar, Sequence, Text
+from composer.project.ordering import in_order
 from composer.project.reading import MAX_BYTES
 from composer.project.scalars import resolve
 from composer.project.shapes import did_you_mean
@@ -54,7 +56,7 @@ def parse(text: str, name: str, order: int = 0) -> tuple[Node, ...]:
 
 def dump_yaml(data: Any) -> str:
     """`data` (dicts, lists, scalars) as YAML in the style of `docker compose config`."""
-    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1 << 30, indent=2)
+    return yaml.dump(in_order(data), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1 << 30, indent=2)
 
 
 class _Dumper(yaml.SafeDumper):
@@ -71,6 +73,10 @@ _BREAKS = "\x85\u2028\u2029"
 """Line breaks to YAML 1.1, which folds them outside of double quotes."""
 
 
+_BASE_60 = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
+"""What YAML 1.1 takes for a number of hours, minutes and seconds."""
+
+
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     style = "|" if "\n" in text and text.strip() == text.rstrip("\n") else None
     if any(sign in text for sign in _BREAKS) or (
@@ -82,7 +88,7 @@ def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 
 def _is_text_elsewhere(text: str) -> bool:
     """Whether readers of YAML 1.1, who know `on` and `22:22` as something else, take the bare `text` for a string."""
-    if text in ("y", "Y", "n", "N"):
+    if text in ("y", "Y", "n", "N") or _BASE_60.fullmatch(text):
         return False
     first = text[:1]
     resolvers = _Dumper.yaml_implicit_resolvers.get(first, []) + _Dumper.yaml_implicit_resolvers.get(None, [])
@@ -310,6 +316,15 @@ def _problem(message: str, mark: Mark, *, label: str = "", hint: str = "") -> Pr
 def _syntax(error: yaml.YAMLError, text: Text) -> ProjectError:
     position = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     problem = getattr(error, "problem", None) or "it cannot be read"
+    if "unexpected end of stream" in problem and "quoted" in (getattr(error, "context", None) or ""):
+        opened = error.context_mark  # type: ignore[attr-defined]  # where the parser has it
+        mark = Mark(text, opened.line + 1, opened.column + 1)
+        return _problem("the file is not YAML: a quote is never closed", mark, label="opened here", hint="close it")
+    if isinstance(error, yaml.reader.ReaderError):
+        sign = chr(error.character) if isinstance(error.character, int) else str(error.character)
+        number, line = next((each for each in enumerate(text.lines, 1) if sign in each[1]), (1, ""))
+        mark = Mark(text, number, line.find(sign) + 1)
+        return _problem(f"the file is not YAML: U+{ord(sign):04X} cannot be in it", mark, hint="remove it")
     if position is None:
         return _problem(f"the file is not YAML: {str(error).splitlines()[0]}", Mark(text, 1, 1))
     if "maximum nesting depth" in problem:  # libyaml's own bound, on long flow lines

@@ -14,6 +14,9 @@ _TIGHT = re.compile(r"\s*(?:- )?([\w.-]+):([^\s:/].*|/[^/].*)$")
 """A key with its value against the colon; `http://x` is none."""
 _WITH_VALUE = re.compile(r"\s*(?:- )?[\"']?([\w.-]+)[\"']?: +[^\s#|>&*{\[].*$")
 
+_BEGUN = re.compile(r"[^\"'#]*[:-] (\"[^\"]*|'[^']*)")
+"""A value whose quote is not closed in its line."""
+
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
@@ -53,6 +56,9 @@ def _hint(problem: str, context: str, lines: tuple[str, ...], line: int, column:
             _tight_or_deep(lines[line - 1], last, column)
             or "check the indentation, or quote a value that contains `: `"
         )
+    odd = [number for number, text in enumerate(lines[: line - 1], 1) if _BEGUN.fullmatch(text)]
+    if "did not find expected" in problem and odd:
+        return f"the quote in line {odd[-1]} is not closed there"
     if "did not find expected" in problem or "could not find expected ':'" in problem:
         return _outside(lines[line - 1] if line <= len(lines) else "", above) or (
             "check the indentation of this line and of those above it"

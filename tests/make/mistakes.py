@@ -44,6 +44,8 @@ MISTAKES: dict[str, tuple[Files, ...]] = {
         "services:\n  web:\n    image: !env NAME\n",
         "services:\n  web:\n    image: nginx:1\n    scale: !!int many\n",
         'services:\n  web:\n    image: "a\\0b"\n',
+        'services:\n  web:\n    image: "nginx:1\n    ports: [80]\n',
+        'services:\n  web:\n    image: "nginx:1\n    hostname: "web"\n',
         "x-deep: " + "[" * 70 + "]" * 70 + "\n",
         "x-0: &a [x, x, x, x, x, x, x, x, x, x]\n"
         + "".join(f"x-{i}: &{'a' * (i + 1)} [{', '.join(['*' + 'a' * i] * 10)}]\n" for i in range(1, 7)),
@@ -256,6 +258,9 @@ MISTAKES: dict[str, tuple[Files, ...]] = {
     "What cannot be brought up here": (
         _web("ports: ['80:80/sctp']"),
         _web(f"hostname: {'h' * 65}"),
+        _web("ulimits: {nofiles: 1024}\nmem_limit: 512\ndns: [dns.example]"),
+        _web("security_opt: ['no-new-privilege:true']"),
+        _web("security_opt: ['apparmor:mine']"),
         _web("devices: [nvidia.com/gpu=all]"),
         _web("ports: ['80:80']\ndeploy: {replicas: 2}"),
         "services:\n  a: {image: i:1, container_name: x}\n  b: {image: i:1, container_name: x}\n",
