@@ -314,19 +314,17 @@ def _problem(message: str, mark: Mark, *, label: str = "", hint: str = "") -> Pr
 
 
 def _syntax(error: yaml.YAMLError, text: Text) -> ProjectError:
-    position = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    position: Any = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     problem = getattr(error, "problem", None) or "it cannot be read"
     if "unexpected end of stream" in problem and "quoted" in (getattr(error, "context", None) or ""):
         opened = error.context_mark  # type: ignore[attr-defined]  # where the parser has it
         mark = Mark(text, opened.line + 1, opened.column + 1)
         return _problem("the file is not YAML: a quote is never closed", mark, label="opened here", hint="close it")
     if isinstance(error, yaml.reader.ReaderError):
-        sign = chr(error.character) if isinstance(error.character, int) else str(error.character)
+        sign = chr(error.character)
         number, line = next((each for each in enumerate(text.lines, 1) if sign in each[1]), (1, ""))
         mark = Mark(text, number, line.find(sign) + 1)
         return _problem(f"the file is not YAML: U+{ord(sign):04X} cannot be in it", mark, hint="remove it")
-    if position is None:
-        return _problem(f"the file is not YAML: {str(error).splitlines()[0]}", Mark(text, 1, 1))
     if "maximum nesting depth" in problem:  # libyaml's own bound, on long flow lines
         return _problem(f"the file is nested more than {MAX_DEPTH} levels deep", Mark(text, position.line + 1, 1))
     line = min(position.line, max(len(text.lines) - 1, 0))

@@ -89,7 +89,7 @@ def test_a_tab_is_named_as_what_it_is() -> None:
     [
         ("a: [1, 2\nb: c", 2, "not YAML"),
         ("a: b: c", 1, "mapping values are not allowed"),
-        ("a: 'x\n", 1, "unexpected end"),
+        ("a: 'x\n", 1, "a quote is never closed"),
         ("a: @x", 1, "cannot start any token"),
         ("a: *x", 1, "has no anchor `&x`"),
         ("a: &x [*x]", 1, "stands inside of what it names"),
