@@ -235,10 +235,14 @@ def shown_name(operation: BuildImage) -> str:
 def pack(files: Mapping[str, str]) -> str:
     """Digests by path, small enough to be kept with the engine's records."""
     text = json.dumps(dict(sorted(files.items())), separators=(",", ":")).encode("utf-8", "surrogatepass")
-    return base64.b85encode(zlib.compress(text, 1)).decode()
+    return base64.b64encode(zlib.compress(text, 1)).decode()  # the one such encoding that Python has in C
 
 
 def unpack(packed: str) -> dict[str, str]:
-    """What was packed."""
-    files: dict[str, str] = json.loads(zlib.decompress(base64.b85decode(packed)).decode("utf-8", "surrogatepass"))
+    """What was packed; nothing where it was packed in another way, which costs a build that is cached."""
+    try:
+        text = zlib.decompress(base64.b64decode(packed, validate=True))
+    except (ValueError, zlib.error):
+        return {}
+    files: dict[str, str] = json.loads(text.decode("utf-8", "surrogatepass"))
     return files

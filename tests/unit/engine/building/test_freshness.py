@@ -70,3 +70,7 @@ def test_digests_are_packed_whatever_files_are_called() -> None:
     files = {"a": "1", "caf\u00e9": "2", "broken \udcff": "3"}
 
     assert unpack(pack(files)) == files
+
+
+def test_what_was_packed_in_another_way_is_not_known() -> None:
+    assert unpack("c-no&<base64>") == unpack("") == unpack("AAAA") == {}
