@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Iterator
 
 from composer.build.files.entry import Entry, walk
@@ -35,13 +34,15 @@ def differing(before: dict[str, str], after: dict[str, str]) -> list[str]:
 
 def _selected(selection: Selection) -> Iterator[tuple[str, str]]:
     for item in selection.items:
+        prefix = f"{item.path}/" if item.path else ""
         for path, entry in walk(item.entry):
             if path or not entry.is_directory:
-                yield posixpath.join(item.path, path) if path else item.path, _text(entry)
+                yield prefix + path if path else item.path, _text(entry)
 
 
 def _text(entry: Entry) -> str:
     content = entry.content.hex() or entry.link
-    attributes = "".join(f" {name}={value.hex()}" for name, value in entry.attributes)
-    problem = f" !{entry.problem}" if entry.problem else ""
-    return f"{entry.mode:o} {entry.uid}:{entry.gid} {content}{attributes}{problem}"
+    text = f"{entry.mode:o} {entry.uid}:{entry.gid} {content}"
+    if entry.attributes:
+        text += "".join(f" {name}={value.hex()}" for name, value in entry.attributes)
+    return f"{text} !{entry.problem}" if entry.problem else text

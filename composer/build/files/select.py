@@ -41,22 +41,31 @@ def select(
     Raises FilesError: a source that is not there, ignored, outside, a socket; a malformed pattern; a file or directory
     that cannot be read, or that changes meanwhile.
     """
+    asked = (tuple(sources), parents, tuple(excludes), unpack, owners)
+    with tree.lock:
+        if asked not in tree.selections:
+            tree.selections[asked] = _select(tree, *asked)
+        return tree.selections[asked]
+
+
+def _select(
+    tree: Tree, sources: Sequence[str], parents: bool, excludes: Sequence[str], unpack: bool, owners: bool
+) -> Selection:
     items: list[Item] = []
     unmatched: list[str] = []
-    with tree.lock:
-        exclude = _patterns(excludes)
-        for source in sources:
-            found = list(_parents(tree, source, exclude) if parents else _plain(tree, source, exclude))
-            if not found and has_wildcards(source):
-                unmatched.append(source)
-            items += found
-        for item in items:
-            everything = walk(item.entry)
-            _check(item, everything)
-            tree.hash(item.path, everything)
-        if unpack:
-            items = [replace(item, archive=item.entry.is_file and is_archive(tree, item)) for item in items]
-        return Selection(tuple(items), tree, digest_of(items, owners=owners), tuple(unmatched))
+    exclude = _patterns(excludes)
+    for source in sources:
+        found = list(_parents(tree, source, exclude) if parents else _plain(tree, source, exclude))
+        if not found and has_wildcards(source):
+            unmatched.append(source)
+        items += found
+    for item in items:
+        everything = walk(item.entry)
+        _check(item, everything)
+        tree.hash(item.path, everything)
+    if unpack:
+        items = [replace(item, archive=item.entry.is_file and is_archive(tree, item)) for item in items]
+    return Selection(tuple(items), tree, digest_of(items, owners=owners), tuple(unmatched))
 
 
 def _plain(tree: Tree, source: str, exclude: DockerPatterns) -> Iterator[Item]:

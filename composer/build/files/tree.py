@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISREG
+from typing import TYPE_CHECKING
 
 from composer.build.files.contents import ContentCache, Key, Known, key_of, now, settled, stamp_of
 from composer.build.files.entry import Entry
@@ -23,6 +24,9 @@ from composer.build.files.failures import changed, while_reading
 from composer.build.files.hashing import hash_file
 from composer.build.files.listing import Lister
 from composer.build.files.walker import Walker
+
+if TYPE_CHECKING:
+    from composer.build.files.selection import Selection
 
 _MAX_LINKS = 255
 _BATCH = 400
@@ -52,6 +56,8 @@ class Tree:
         self._contents = contents
         self._looked_at = now()
         self.root = lister.root(self.layers)
+        self.selections: dict[tuple[object, ...], Selection] = {}
+        """What was selected, by what was asked for: what a tree is does not change once it was looked at."""
 
     def children(self, entry: Entry, path: str) -> dict[str, Entry]:
         """What is in the directory `entry` at `path`, by name. Raises FilesError where it cannot be read."""

@@ -138,9 +138,11 @@ class Reader:
                 yield prefix + (error.path or wanted.sources[0]), error.reason.value
                 continue
             for item in chosen.items:
+                place = f"{prefix}{item.path}"
+                inside = f"{place}/" if item.path else place
                 for below, entry in walk(item.entry):
-                    if path := "/".join(part for part in (item.path, below) if part):
-                        yield prefix + path, _digest_of_entry(entry)
+                    if below or item.path:
+                        yield inside + below if below else place, _digest_of_entry(entry)
 
     def _base_images(self, operation: BuildImage, errand: Errand, stages: Stages | None) -> dict[str, str]:
         project, build = errand.project, operation.build
@@ -235,7 +237,7 @@ def shown_name(operation: BuildImage) -> str:
 def pack(files: Mapping[str, str]) -> str:
     """Digests by path, small enough to be kept with the engine's records."""
     text = json.dumps(dict(sorted(files.items())), separators=(",", ":")).encode("utf-8", "surrogatepass")
-    return base64.b64encode(zlib.compress(text, 1)).decode()  # the one such encoding that Python has in C
+    return base64.b64encode(zlib.compress(text, 1)).decode()  # in C, which b85 is not
 
 
 def unpack(packed: str) -> dict[str, str]:

@@ -331,3 +331,14 @@ def test_the_digest_does_not_depend_on_where_a_context_is(lab: Lab, tmp_path: Pa
     lab.put({"other/a": "a"})
 
     assert moved == digest(lab, "other")
+
+
+def test_what_is_asked_for_twice_is_looked_for_once(lab: Lab, contents: ContentCache) -> None:
+    lab.put({"a": "1", "b": "2"})
+    tree = open_context(lab.context, contents)
+    first = select(tree, ["."])
+
+    assert select(tree, ["."]) is first
+    assert select(tree, ["."], owners=False) is not first
+    assert select(tree, ["."], excludes=["a"]) is not first
+    assert select(open_context(lab.context, contents), ["."]) is not first
