@@ -62,13 +62,33 @@ _INSTEAD = {
     "pause": "`compose stop` stops containers",
     "stats": "`compose top` shows the processes of containers",
     "unpause": "`compose start` starts containers",
+    "volumes": "`compose config --volumes` lists a project's, `compose system df` what they take",
+    "export": "`compose exec -T SERVICE tar -c /` writes out what a container has",
+    "commit": "`compose build` makes images",
 }
 """Commands of Docker Compose that are not here, and what comes closest."""
+_WITHOUT = {
+    "--parallel": "as much as possible is done at once",
+    "--compatibility": "containers are called PROJECT-SERVICE-NUMBER",
+    "--all-resources": "networks and volumes that no service uses are not made",
+    "--verbose": "`compose engine logs` shows what the engine says of its work",
+}
+"""Options of Docker Compose that are not here, and what holds instead."""
 _SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
 class LazyGroup(FlagGroup):
     """A group whose commands are modules of `composer.cli.commands`, each with an `app` of its own."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse as ever; for options of Docker Compose that are not here say what holds instead."""
+        try:
+            return super().parse_args(ctx, args)
+        except Exception as error:
+            option = getattr(error, "option_name", "")  # which only that of an option has that is not known
+            if option in _WITHOUT:
+                ctx.fail(f"`{option}` is not an option of composer: {_WITHOUT[option]}")
+            raise
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Every command, in alphabetical order."""
@@ -141,6 +161,7 @@ def root(
         bool, typer.Option("--locked", help="Fail where compose.lock lacks something, or is older than the files")
     ] = False,
     ansi: Annotated[str, typer.Option(metavar="WHEN", help="When to use colours: never, always, auto")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what a command would do, and do nothing")] = False,
     version: Annotated[bool, typer.Option("--version", "-v", help="Show the version")] = False,
 ) -> None:
     """Define and run multi-container applications, without Docker."""

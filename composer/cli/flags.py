@@ -14,14 +14,25 @@ _WORDS = {
     **dict.fromkeys(("0", "f", "F", "false", "FALSE", "False"), False),
 }
 """What Go's `strconv.ParseBool` understands."""
+_HARMLESS = {
+    "check", "config", "explain", "images", "logs", "ls", "port", "ps", "toolchain", "top", "version",
+    "status", "inspect", "history", "verify", "df",
+}  # fmt: skip
+"""Commands that change nothing anyway."""
 
 
 class FlagCommand(TyperCommand):
     """A command whose flags may have a value."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse as ever, but for the values of flags."""
-        return _parse(super().parse_args, self.params, ctx, args)
+        """Parse as ever, but for the values of flags, and with the `--dry-run` that stands before the command."""
+        rest = _parse(super().parse_args, self.params, ctx, args)
+        if ctx.find_root().params.get("dry_run") and not ctx.resilient_parsing:
+            if "dry_run" in ctx.params:
+                ctx.params["dry_run"] = True
+            elif self.name not in _HARMLESS:
+                raise UsageError(f"`{ctx.command_path}` cannot only say what it would do", hint="leave `--dry-run` out")
+        return rest
 
 
 class FlagGroup(TyperGroup):

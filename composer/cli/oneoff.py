@@ -1,12 +1,15 @@
-"""The values of `compose run`'s `-v`, `-p` and `--entrypoint`, in the long forms of `project.model`."""
+"""The values of `compose run`'s own options, in the long forms of `project.model`."""
 
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from composer.errors import UsageError
+from composer.project.discover import read_text
+from composer.project.dotenv import parse_dotenv
 from composer.project.ports import check_ip, check_protocol, parse_range
 from composer.project.shapes import FormError
 
@@ -19,6 +22,19 @@ def entrypoint_of(value: str | None) -> tuple[str, ...] | None:
         return tuple(shlex.split(value))
     except ValueError as error:
         raise UsageError(f"`--entrypoint {value}` cannot be split into words: {str(error).lower()}") from error
+
+
+def variables_of(files: Iterable[str], environment: Mapping[str, str]) -> tuple[str, ...]:
+    """What the files of `--env-from-file` set, as `KEY=VALUE`. Raises ProjectError for what is no such file."""
+    found: dict[str, str] = {}
+    for name in files:
+        found |= parse_dotenv(read_text(Path(name), "the variables", named_by_user=True), name, environment.get)
+    return tuple(f"{key}={value}" for key, value in found.items())
+
+
+def labels_of(values: Iterable[str]) -> dict[str, str]:
+    """The labels of `--label KEY[=VALUE]`."""
+    return {key: value for key, _, value in (each.partition("=") for each in values)}
 
 
 def mount_of(value: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import secrets
 import signal
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from composer.api.messages import (
@@ -120,6 +121,9 @@ class Requests:
             desired = resolve(project, images, request.options, contents)
             desired = replace(desired, generations=self._rooms.store.generations_of(name))
             plan = reconcile(desired, await self._observed(name), request.options, locate_in(origins))
+            before = self._rooms.store.projects.get(name)
+            if before and self._rooms.store.containers_of(name) and (told_of := namesake(before, project)):
+                emit(Event("project", name, "warning", detail=told_of))
             self._remember(project)
             if request.options.dry_run:
                 return await self._carrying.carry_out(name, known_after(first, plan), emit, dry_run=True)
@@ -373,6 +377,16 @@ class Requests:
 def _lives(record: ContainerRecord) -> bool:
     """Whether it runs, or will soon."""
     return record.state in (State.RUNNING, State.RESTARTING) or bool(record.restarting)
+
+
+def namesake(before: ProjectRecord, project: Project) -> str:
+    """What to tell whoever brings up a project whose containers come from elsewhere, "" where the file there is gone: moved."""
+    if before.working_dir == project.working_dir or not any(Path(file).exists() for file in before.config_files):
+        return ""
+    return (
+        f"the containers of project `{project.name}` come from `{before.working_dir}`, and what is there has the same name: "
+        "such projects replace each other's containers; `-p` or `name:` gives one of them another"
+    )
 
 
 def _tell_untouched(desired: Desired, plan: Plan, emit: Emit) -> None:

@@ -101,6 +101,8 @@ def verb(name: str, observed: Observed, request: ServicesRequest) -> Plan:
             for container in chosen:
                 _stop(draft, container, chosen, "stop", request.timeout)
         case "start":
+            if not chosen:
+                raise UsageError("there is no container to start", hint="`compose up -d` makes them")
             for container in chosen:
                 if not is_up(container):
                     _start(draft, container, chosen, "start")

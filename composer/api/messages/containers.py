@@ -34,6 +34,9 @@ class RunRequest:
     command: tuple[str, ...] | None = None
     entrypoint: tuple[str, ...] | None = None
     environment: tuple[str, ...] = ()
+    labels: dict[str, str] = field(default_factory=dict)
+    cap_add: tuple[str, ...] = ()
+    cap_drop: tuple[str, ...] = ()
     user: str = ""
     working_dir: str = ""
     volumes: tuple[dict[str, Any], ...] = ()

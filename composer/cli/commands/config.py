@@ -33,6 +33,7 @@ def config(
     volumes: Annotated[bool, typer.Option("--volumes", help="The volumes' names")] = False,
     networks: Annotated[bool, typer.Option("--networks", help="The networks' names")] = False,
     profiles: Annotated[bool, typer.Option("--profiles", help="The profiles' names")] = False,
+    models: Annotated[bool, typer.Option("--models", help="The models' names")] = False,
     hashed: Annotated[
         str, typer.Option("--hash", metavar="SERVICES", help="A hash of each service's configuration; `*` for all")
     ] = "",
@@ -58,6 +59,7 @@ def config(
     """Check and print the project as it was understood."""
     from composer.cli.render.errors import show_diagnostics
     from composer.project.canonical import without_consequences
+    from composer.project.merged import entries_of
 
     session: Session = ctx.obj
     check_format(format_, "yaml", "json")
@@ -75,6 +77,7 @@ def config(
             (volumes, lambda: _lines(project.volumes)),
             (networks, lambda: _lines(project.networks)),
             (profiles, lambda: _lines(sorted({profile for each in every for profile in each.profiles}))),
+            (models, lambda: _lines(sorted(entries_of(loaded.tree, "models")))),
             (bool(hashed), lambda: _hashes(loaded, hashed)),
             (environment, lambda: _environment(loaded.project)),
             (bool(rendered), lambda: _rendered(loaded.project, rendered, services or ())),

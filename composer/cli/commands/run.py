@@ -12,7 +12,7 @@ from composer.cli.app import command_app
 from composer.cli.attach import Streams, converse, start_only
 from composer.cli.follow import follow
 from composer.cli.locking import Locked, locked_content
-from composer.cli.oneoff import entrypoint_of, mount_of, ports_of
+from composer.cli.oneoff import entrypoint_of, labels_of, mount_of, ports_of, variables_of
 from composer.cli.options import Environment, variables
 from composer.cli.policies import build_mode, check_pull
 from composer.cli.render.answer import say
@@ -27,11 +27,17 @@ def run(
     ctx: typer.Context,
     service: Annotated[str, typer.Argument(metavar="SERVICE")],
     command: Annotated[list[str] | None, typer.Argument(metavar="COMMAND", show_default=False)] = None,
-    detach: Annotated[bool, typer.Option("--detach", "-d", help="Do not attach; print the container's name")] = False,
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Do not attach; print the container's id")] = False,
     remove: Annotated[bool, typer.Option("--rm", help="Remove the container when it ends")] = False,
     no_tty: Annotated[bool, typer.Option("--no-tty", "--no-TTY", "-T", help="No terminal for the command")] = False,
     interactive: Annotated[bool, typer.Option("--interactive/--no-interactive", "-i", help="Keep stdin open")] = True,
     env: Environment = None,
+    env_from_file: Annotated[
+        list[str] | None, typer.Option("--env-from-file", metavar="FILE", help="Set the variables of a file")
+    ] = None,
+    label: Annotated[list[str] | None, typer.Option("--label", "-l", metavar="KEY[=VALUE]", help="Add a label")] = None,
+    cap_add: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Add a capability")] = None,
+    cap_drop: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Take a capability away")] = None,
     user: Annotated[str, typer.Option("--user", "-u", metavar="USER[:GROUP]", help="Run as this user")] = "",
     workdir: Annotated[str, typer.Option("--workdir", "-w", metavar="PATH", help="Run in this directory")] = "",
     entrypoint: Annotated[str | None, typer.Option(metavar="COMMAND", help="Instead of the entrypoint")] = None,
@@ -64,7 +70,10 @@ def run(
         service=service,
         command=tuple(command) if command else None,
         entrypoint=entrypoint_of(entrypoint),
-        environment=variables(env, session.environment),
+        environment=(*variables_of(env_from_file or (), session.environment), *variables(env, session.environment)),
+        labels=labels_of(label or ()),
+        cap_add=tuple(cap_add or ()),
+        cap_drop=tuple(cap_drop or ()),
         user=user,
         working_dir=workdir,
         volumes=tuple(mount_of(each) for each in volume or ()),

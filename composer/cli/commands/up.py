@@ -66,6 +66,7 @@ def up(
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Keep containers up to date with the files")] = False,
     locked: Locked = False,
     dry_run: DryRun = False,
+    _menu: Annotated[bool, typer.Option("--menu", hidden=True)] = False,
     _yes: Annotated[bool, typer.Option("--yes", "-y", hidden=True)] = False,
 ) -> int:
     """Create and start containers."""

@@ -57,6 +57,8 @@ def test_the_version_costs_no_engine_no_project_and_no_rich() -> None:
         (["UP"], "`UP` is not a command; did you mean `up`?"),
         (["stats"], "`stats` is not a command of composer: `compose top` shows the processes"),
         (["ps", "--quite"], "No such option: --quite"),
+        (["--parallel", "3", "ps"], "`--parallel` is not an option of composer: as much as possible"),
+        (["volumes"], "`compose config --volumes` lists"),
         (["exec"], "Missing argument"),
     ],
 )

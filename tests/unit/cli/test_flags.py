@@ -67,3 +67,23 @@ def test_a_value_that_is_attached_takes_nothing_more(value: list[str]) -> None:
         [*value, "web"],
         {"remove": False},
     )
+
+
+def said_before(command: str, *args: str) -> dict[str, Any]:
+    root = root_command()
+    context = typer.Context(root, info_name="compose")
+    context.params["dry_run"] = True
+    chosen = root.get_command(context, command)
+    return dict(chosen.make_context(command, list(args), parent=context).params)
+
+
+@pytest.mark.parametrize("command", ["up", "down", "restart", "pull", "build"])
+def test_a_dry_run_can_be_asked_for_before_the_command(command: str) -> None:
+    assert said_before(command)["dry_run"] is True
+    assert parsed(command)["dry_run"] is False
+
+
+def test_what_cannot_be_tried_dry_is_refused_and_what_only_looks_is_not() -> None:
+    said_before("ps")
+    with pytest.raises(UsageError, match="`compose exec` cannot only say what it would do"):
+        said_before("exec", "web", "true")

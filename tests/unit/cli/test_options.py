@@ -1,9 +1,11 @@
+from pathlib import Path
+
 import pytest
 
 from composer.cli.attach import DetachKeys
-from composer.cli.oneoff import entrypoint_of, mount_of, ports_of
+from composer.cli.oneoff import entrypoint_of, labels_of, mount_of, ports_of, variables_of
 from composer.cli.options import number_of_lines, point_in_time, scale_of, signal_name, variables
-from composer.errors import UsageError
+from composer.errors import ProjectError, UsageError
 
 
 @pytest.mark.parametrize(
@@ -95,3 +97,14 @@ def test_detach_keys_are_found_across_reads_and_nothing_else_is_lost() -> None:
     assert keys.feed(b"x") == (b"\x10x", False)
     assert keys.feed(b"\x10") == (b"", False)
     assert keys.feed(b"\x11more") == (b"", True)
+
+
+def test_variables_of_files_come_in_their_order_and_labels_may_have_no_value(tmp_path: Path) -> None:
+    (tmp_path / "one.env").write_text('A=1\nB="x y"\n')
+    (tmp_path / "two.env").write_text("A=${FROM}\n")
+
+    files = [str(tmp_path / "one.env"), str(tmp_path / "two.env")]
+    assert variables_of(files, {"FROM": "2"}) == ("A=2", "B=x y")
+    assert labels_of(["a=b=c", "d"]) == {"a": "b=c", "d": ""}
+    with pytest.raises(ProjectError, match="there is no such file"):
+        variables_of([str(tmp_path / "three.env")], {})

@@ -166,6 +166,13 @@ def test_start_of_what_runs_is_an_empty_plan() -> None:
     assert not verb("start", shop().observed(), ServicesRequest())
 
 
+def test_start_where_nothing_was_made_says_so() -> None:
+    with pytest.raises(UsageError, match="there is no container to start") as caught:
+        verb("start", Observed(), ServicesRequest())
+
+    assert caught.value.hint == "`compose up -d` makes them"
+
+
 def test_start_with_wait_awaits_health_where_there_is_a_check() -> None:
     plan = verb("start", stopped().observed(), ServicesRequest(services=("db", "web"), wait=True, wait_timeout=9.0))
 
