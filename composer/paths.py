@@ -26,6 +26,7 @@ own (`COMPOSER_CONFIG`, else `/etc/composer` for root and `$XDG_CONFIG_HOME/comp
     run/start.lock                  held by whoever starts the processes
     run/keeper.pid  run/engine.pid  pid and start time of each
     run/engine.log  run/keeper.log  what the processes say of themselves
+    run/engine.fault                why the engine cannot start, as its API tells errors: trying again is of no use
     run/journal                     exits that the keeper reaped and the engine has not yet recorded
     run/fifo/<container id>/        stdout stderr: named pipes, directory 0700
     run/netns/<network id>          bind mounts that pin network namespaces (root only)
@@ -123,6 +124,10 @@ class Paths:
     @property
     def engine_log(self) -> Path:
         return self.run / "engine.log"
+
+    @property
+    def engine_fault(self) -> Path:
+        return self.run / "engine.fault"
 
     @property
     def keeper_log(self) -> Path:

@@ -3,14 +3,17 @@
 Theory of operation: an engine that accepts on run/engine.sock is ready, and connecting is all the usual case costs. If
 nobody accepts, whoever gets the lock on run/start.lock looks again, then spawns the keeper, detached; the keeper spawns
 the engine, and everybody waits for the socket. A keeper that is alive already (run/keeper.pid) is either restarting its
-engine or about to leave, and is only waited for: connecting to its socket would push the real engine out.
+engine or about to leave, and is only waited for: connecting to its socket would push the real engine out. An engine that
+cannot start for what it finds on the disk says so in run/engine.fault, and nobody waits for another.
 """
 
 from __future__ import annotations
 
 import errno
 import fcntl
+import json
 import os
+import signal
 import socket
 import stat
 import sys
@@ -20,7 +23,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn
 
-from composer.errors import EngineError, HostError
+from composer.errors import ComposerError, EngineError, HostError, error_from_wire
 from composer.keeper import launch
 from composer.paths import Paths
 
@@ -190,6 +193,7 @@ def keeper_pid(paths: Paths) -> int:
 def _await_engine(paths: Paths, environment: Mapping[str, str], deadline: float) -> None:
     """Wait until the engine accepts, with a keeper at work; look often at first, as it takes some tens of milliseconds."""
     logs = {log: log.stat().st_size if log.exists() else 0 for log in (paths.keeper_log, paths.engine_log)}
+    paths.engine_fault.unlink(missing_ok=True)
     keeper, spawned, pause = 0, 0, 0.002
     while not accepts(paths.engine_socket):
         if not (keeper and Path(f"/proc/{keeper}").exists()) and not keeper_pid(paths):
@@ -197,11 +201,30 @@ def _await_engine(paths: Paths, environment: Mapping[str, str], deadline: float)
                 raise EngineError(f"cannot start the engine: its keeper ended{_words_since(logs)}", hint=_hint(paths))
             keeper = _spawn(launch.command("composer.keeper"), paths, environment, paths.keeper_log)
             spawned += 1
+        if (fault := _fault(paths)) is not None:
+            _end_keeper(paths)
+            raise fault
         if time.monotonic() > deadline:
+            _end_keeper(paths)
             why = f"not ready after {READY_WITHIN:g} seconds"
             raise EngineError(f"cannot start the engine: {why}{_words_since(logs)}", hint=_hint(paths))
         time.sleep(pause)
         pause = min(pause * 1.2, 0.05)
+
+
+def _fault(paths: Paths) -> ComposerError | None:
+    """Why no engine can start, if one has said so."""
+    try:
+        return error_from_wire(json.loads(paths.engine_fault.read_text()))
+    except (FileNotFoundError, ValueError):  # it is just being written
+        return None
+
+
+def _end_keeper(paths: Paths) -> None:
+    """Have a keeper leave that would start engines for ever; one that has containers stays."""
+    with suppress(OSError):
+        if pid := keeper_pid(paths):
+            os.kill(pid, signal.SIGTERM)
 
 
 def _spawn(command: list[str], paths: Paths, environment: Mapping[str, str], log_file: Path) -> int:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import json
 import logging
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
-from composer.errors import ComposerError
+from composer.errors import ComposerError, StateError
 from composer.paths import Paths
 from composer.server.app import make_handler
 from composer.server.http import Server
@@ -49,6 +51,9 @@ def main() -> int:
             lock_file.unlink(missing_ok=True)
             paths.fork_socket.unlink(missing_ok=True)  # of one that was killed
     except ComposerError as error:
+        if isinstance(error, StateError):
+            with suppress(OSError):
+                paths.engine_fault.write_text(json.dumps(error.to_wire()))
         log.error("%s%s", error.message, f" ({error.hint})" if error.hint else "")
         return 1
     except Exception:
@@ -79,6 +84,7 @@ async def _serve(paths: Paths, lock: int) -> bool:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, lifetime.leave)
+    paths.engine_fault.unlink(missing_ok=True)
     log.info("serving on %s", paths.engine_socket)
     ending = await lifetime.over()
     if ending.successor:

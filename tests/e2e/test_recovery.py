@@ -173,6 +173,28 @@ def test_a_client_killed_during_up_leaves_what_the_next_up_completes(engine: Eng
     assert {entry["State"] for entry in shop.ps().values()} == {"running"}
 
 
+def test_records_of_a_newer_composer_are_told_at_once_and_nothing_tries_for_ever(engine: Engine) -> None:
+    engine.compose("ls", check=True)
+    keeper = engine.pid("keeper")
+    engine.compose("engine", "stop", check=True)
+    eventually(lambda: is_gone(keeper))
+    with contextlib.closing(sqlite3.connect(engine.data / "state.db")) as records:
+        records.execute("UPDATE meta SET value = '99' WHERE key = 'schema'")
+        records.commit()
+
+    refused = engine.compose("ls")
+
+    assert refused.code != 0
+    assert "was written by a newer composer" in refused.stderr
+    assert "hint: upgrade composer" in refused.stderr
+    assert "engine.log" not in refused.stderr
+    eventually(lambda: not Path(engine.run, "keeper.sock").exists(), message="the keeper goes on")
+    with contextlib.closing(sqlite3.connect(engine.data / "state.db")) as records:
+        records.execute("UPDATE meta SET value = '1' WHERE key = 'schema'")
+        records.commit()
+    engine.compose("ls", check=True)
+
+
 def test_two_ups_at_once_give_one_project(engine: Engine) -> None:
     shop = engine.project(MANY)
     both = [shop.start("up", "-d"), shop.start("up", "-d")]
