@@ -138,9 +138,8 @@ class Requests:
         """Stop and remove a project's containers and networks, with `volumes` its volumes too; a watch over it ends first."""
         if not request.services and not request.dry_run:
             await self._unwatch(name)
-        await self._turns.interrupt(name)
         project = Project.model_validate(request.project) if request.project else None
-        async with self._turns.take(name, emit):
+        async with self._turns.take(name, emit, ending=not request.dry_run):
             known = frozenset({*project.services, *project.disabled}) if project else None
             observed = await self._observed(name)
             images = teardown.images_of(observed, name, project, request) if request.images else ()
@@ -161,9 +160,8 @@ class Requests:
         """`stop`, `start`, `restart`, `kill` or `rm` of services."""
         if verb == "kill":
             return self._kill(name, request, emit)
-        if verb in ("stop", "rm") or (verb == "restart" and name in self.restarts.under_way):
-            await self._turns.interrupt(name)
-        async with self._turns.take(name, emit):
+        ends = verb in ("stop", "rm") or (verb == "restart" and name in self.restarts.under_way)
+        async with self._turns.take(name, emit, ending=ends and not request.dry_run):
             plan = teardown.verb(verb, await self._observed(name), request)
             if verb in ("stop", "rm") and not request.dry_run:
                 self.restarts.call_off(name, request.services)

@@ -57,9 +57,9 @@ def store(tmp_path: Path) -> Iterator[Store]:
     store.close()
 
 
-async def act(shop: Shop, deed: Callable[[], None]) -> None:
+async def act(shop: Shop, deed: Callable[[], None], *, ending: bool = False) -> None:
     """A request that does something in its turn."""
-    async with shop.turns.take("shop", lambda _event: None):
+    async with shop.turns.take("shop", lambda _event: None, ending=ending):
         with shop.turns.working("shop"):
             deed()
             await asyncio.sleep(0)
@@ -74,8 +74,7 @@ def test_what_a_broken_off_restart_has_stopped_is_started_when_nobody_waits_for_
         restart = asyncio.create_task(act(shop, lambda: None))
         await asyncio.sleep(0)
 
-        await shop.turns.interrupt("shop")
-        await act(shop, lambda: shop.restarts.call_off("shop", ("web",)))
+        await act(shop, lambda: shop.restarts.call_off("shop", ("web",)), ending=True)
         await shop.rest()
 
         with pytest.raises(EngineError, match="another command took over"):
