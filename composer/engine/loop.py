@@ -52,6 +52,7 @@ class Loop:
         self._histories: dict[str, History] = {}
         self._watches: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._starts: set[asyncio.Task[None]] = set()
         self._ending: set[str] = set()
         self._reported: set[str] = set()
         self._recovered = asyncio.Event()
@@ -105,9 +106,14 @@ class Loop:
         self._retired = True
         self.close()
 
+    async def started(self) -> None:
+        """Return when no start is under way: one goes on though nobody waits for it."""
+        while self._starts:
+            await asyncio.wait(self._starts)
+
     def close(self) -> None:
         """Stop watching; containers go on."""
-        for task in (*self._watches.values(), *self._tasks):
+        for task in (*self._watches.values(), *self._tasks, *self._starts):
             task.cancel()
 
     async def _start(self, container: str, *, again: bool = False) -> None:
@@ -117,7 +123,7 @@ class Loop:
         no record knows.
         """
         begun = asyncio.create_task(self._start_whole(container, again=again))
-        self._tasks.add(begun)
+        self._starts.add(begun)
         begun.add_done_callback(self._started)
         await asyncio.shield(begun)
 
@@ -292,7 +298,7 @@ class Loop:
 
     def _started(self, task: asyncio.Task[None]) -> None:
         """A start came to its end; whoever asked for it hears of a failure, if anybody still does."""
-        self._tasks.discard(task)
+        self._starts.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.info("%s", error, exc_info=None if isinstance(error, ComposerError) else error)
 

@@ -286,7 +286,7 @@ class Requests:
 
     async def stop_everything(self, force: bool, emit: Emit) -> Result:
         """Make ready to end. Raises EngineError while containers run, unless `force` is there to stop them."""
-        running = [record for record in self._rooms.store.containers if _lives(record)]
+        running = self._living()
         if running and not force:
             projects = sorted({record.project for record in running})
             raise EngineError(
@@ -301,7 +301,11 @@ class Requests:
 
     def busy(self) -> bool:
         """Whether any container runs or is about to."""
-        return any(_lives(record) for record in self._rooms.store.containers)
+        return bool(self._living())
+
+    def _living(self) -> list[ContainerRecord]:
+        is_starting = self._rooms.networks.use.is_starting
+        return [record for record in self._rooms.store.containers if _lives(record) or is_starting(record.id)]
 
     # -- how it is done -------------------------------------------------------------------------------------------
 

@@ -98,8 +98,7 @@ async def _serve(paths: Paths, lock: int) -> bool:
         paths.engine_socket.unlink(missing_ok=True)
     engine.rooms.bus.close()  # ends the streams of those who listen
     await server.close(_FAREWELL_SECONDS)
-    await engine.close(everything=end_all)
-    return end_all
+    return await engine.close(everything=end_all)
 
 
 async def _make_way(

@@ -90,9 +90,15 @@ class Engine:
         if self.workshop.made is not None:
             await self.workshop.made.builder.close()
 
-    async def close(self, *, everything: bool) -> None:
-        """Let go; with `everything` nothing of this engine stays in the kernel, and the keeper ends."""
+    async def close(self, *, everything: bool) -> bool:
+        """Let go; with `everything` nothing of this engine stays in the kernel, and the keeper ends.
+
+        Whether that is so: what was under way when that was decided may have started a container, which goes on then.
+        """
         await self._close_what_was_made()
+        if everything:
+            await self.loop.started()
+            everything = not self.busy()
         self.loop.close()
         self.logs.close()
         if everything:
@@ -103,6 +109,7 @@ class Engine:
             except ComposerError as error:
                 log.error("cannot leave cleanly: %s", error.message)
         self.rooms.store.close()
+        return everything
 
 
 async def build(paths: Paths) -> Engine:

@@ -181,8 +181,8 @@ def test_a_start_comes_to_its_end_though_nobody_waits_for_it_any_more(rooms: Roo
         starting.go_on.set()
 
         assert asked.cancelled()
-        async with rooms.lock_of("c1"):
-            record = rooms.store.containers.get("c1")
+        await watching.started()
+        record = rooms.store.containers.get("c1")
         assert record is not None
         assert record.state is State.RUNNING
 
