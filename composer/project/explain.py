@@ -91,7 +91,8 @@ def _find(data: Any, text: str) -> tuple[Path, Any]:
             if not names:
                 word = re.split(r"[.\[]", rest)[0]
                 where = f"`{'.'.join(map(str, path))}`" if path else "the project"
-                hint = did_you_mean(word, data) or f"there is {', '.join(f'`{name}`' for name in data)}"
+                hint = _below(data, word) if not path else ""
+                hint = hint or did_you_mean(word, data) or f"there is {', '.join(f'`{name}`' for name in data)}"
                 raise UsageError(f"there is no `{word}` in {where}", hint=hint)
             name = max(names, key=len)
             path.append(name)
@@ -107,9 +108,16 @@ def _find(data: Any, text: str) -> tuple[Path, Any]:
     return tuple(path), data
 
 
+def _below(data: Any, word: str) -> str:
+    """The hint for a name alone that is that of a service, network or the like."""
+    return next(
+        (f"did you mean `{key}.{word}`?" for key, it in data.items() if isinstance(it, dict) and word in it), ""
+    )
+
+
 def _said(loaded: Loaded, node: Node, location: Location, how: str) -> Said:
     templates = [loaded.trace.templates[mark] for mark in _marks(node) if mark in loaded.trace.templates]
-    uses = [use for template in templates for use in _uses(loaded, template)]
+    uses = [use for template in templates for use in _uses(loaded, template, location.file)]
     template = templates[0] if isinstance(node, Scalar) and templates else ""
     return Said(location, plain(node), how, template, tuple(dict.fromkeys(uses)))
 
@@ -118,8 +126,8 @@ def _marks(node: Node) -> list[Any]:
     return [node.mark, *(mark for _, mark in walk(node))]
 
 
-def _uses(loaded: Loaded, template: str) -> list[Use]:
-    """The variables of a template that were asked for, with what gave them a value."""
+def _uses(loaded: Loaded, template: str, file: str) -> list[Use]:
+    """The variables of a template in `file` that were asked for, with what gave them a value."""
     asked: dict[str, None] = {}
     used = loaded.project.environment_used
 
@@ -135,7 +143,7 @@ def _uses(loaded: Loaded, template: str) -> list[Use]:
     found = []
     for name in asked:
         if name in used:
-            source = loaded.variable_files.get(name, "the environment")
+            source = loaded.variable_files.get(name) or loaded.trace.given.get(file, {}).get(name, "the environment")
         else:
             source = "its default" if name in defaults else "nothing: it is not set"
         found.append(Use(name, source, loaded.overruled.get(name, "")))

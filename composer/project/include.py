@@ -42,8 +42,12 @@ class Included:
         directory = next(iter(_paths(entry, "project_directory", root)), paths[0].parent)
         return cls(paths, directory, _paths(entry, "env_file", root))
 
-    def variables(self, outer: Dict[str, str], shown_from: Path, warn: Callable[[Diagnostic], None]) -> dict[str, str]:
-        """The variables for its interpolation: those of the including project go before its own files'.
+    def variables(
+        self, outer: Dict[str, str], shown_from: Path, warn: Callable[[Diagnostic], None]
+    ) -> tuple[dict[str, str], dict[str, str]]:
+        """The variables for its interpolation, and the file of those that its own files give.
+
+        Those of the including project go before its own files'.
 
         Raises:
             ProjectError: a variable file is missing or wrong.
@@ -51,10 +55,13 @@ class Included:
         default = self.directory / ".env"
         paths = self.env_files or ((default,) if is_there(default) else ())
         below: dict[str, str] = {}
+        given: dict[str, str] = {}
         for path in paths:
             known = {**below, **outer}
-            below |= parse_dotenv(read_text(path, "the variables"), show(path, shown_from), known.get, warn)
-        return {**below, **outer}
+            found = parse_dotenv(read_text(path, "the variables"), show(path, shown_from), known.get, warn)
+            below |= found
+            given |= {name: show(path, shown_from) for name in found if name not in outer}
+        return {**below, **outer}, given
 
 
 def adopt(tree: Mapping, included: Mapping, name: str, report: Report) -> Mapping:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from collections.abc import Mapping as Dict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from composer.errors import Diagnostic, ProjectError, Severity
@@ -48,6 +48,8 @@ class Scope:
     interpolator: Interpolator
     trail: tuple[Path, ...] = ()
     """The files that include this one."""
+    given: Dict[str, str] = field(default_factory=dict)
+    """The file of variables that `include` brought in, by the name of what it gave."""
 
 
 class Layers:
@@ -92,6 +94,8 @@ class Layers:
         """The documents as one canonical tree; `None` if there is nothing in them."""
         tree: Node | None = None
         for path, documents in sources:
+            if path and scope.given:
+                self.trace.given[self._show(path)] = scope.given
             for document in documents:
                 layer = self._layer(document, path, scope)
                 if layer is not None:
@@ -162,11 +166,12 @@ class Layers:
             self._report.take([warning], named.mark.text.order)
 
         try:
-            variables = included.variables(scope.variables, self._options.directory, warn)
+            variables, given = included.variables(scope.variables, self._options.directory, warn)
         except ProjectError as error:
             self._report.pass_on(error.diagnostics, named.mark)
             return tree
-        inner = Scope(scope.root, included.directory, variables, scope.interpolator.within(variables), scope.trail)
+        within = scope.interpolator.within(variables)
+        inner = Scope(scope.root, included.directory, variables, within, scope.trail, {**scope.given, **given})
         theirs = self.merge(sources, inner)
         if theirs is not None and (rebaser := self._rebaser(inner)):
             theirs = rebaser.with_contexts(theirs)

@@ -27,6 +27,8 @@ class Trace:
     layers: list[Layer] = field(default_factory=list)
     templates: dict[Mark, str] = field(default_factory=dict)
     """What stood where variables were filled in."""
+    given: dict[str, Dict[str, str]] = field(default_factory=dict)
+    """By the file that was included: which file gave it a variable, for those that only that `include` has."""
 
     def add(self, prefix: Path, tree: Node, how: str = "") -> None:
         """Note a layer; later ones go before it."""

@@ -88,6 +88,18 @@ def test_an_included_file_says_so(found: Ask) -> None:
     assert image.said[0].how == "included by compose.yaml"
 
 
+def test_a_variable_of_an_included_file_comes_from_the_file_beside_it(tmp_path: Path) -> None:
+    inner = {"mine/compose.yaml": 'services: {db: {image: "db:${TAG}-${ALL}-${OURS}"}}', "mine/.env": "TAG=5\nALL=6\n"}
+    write(tmp_path, inner | {"compose.yaml": "include: [mine/compose.yaml]", ".env": "OURS=7\n"})
+
+    told = explain(load_in(tmp_path, {"ALL": "x"}), "services.db.image")
+
+    assert told.value == "db:5-x-7"
+    files = {use.name: Path(use.source) for use in told.said[0].uses}
+    assert files["TAG"].parts[-2:] == ("mine", ".env")
+    assert (files["ALL"].name, files["OURS"].parts[-2:] == ("mine", ".env")) == ("the environment", False)
+
+
 def test_lists_are_reached_by_index_and_what_follows_by_itself_says_so(found: Ask) -> None:
     assert found("services.web.ports[1].published").value == "81"
     assert found("services.web.ports.0.target").value == 80
@@ -99,6 +111,7 @@ def test_lists_are_reached_by_index_and_what_follows_by_itself_says_so(found: As
     ("path", "hint"),
     [
         ("services.wbe", "did you mean `web`?"),
+        ("web.image", "did you mean `services.web`?"),
         ("services.web.image.x", "`services.web.image` is 'redis:7'"),
         ("services.web.ports[7]", "`services.web.ports` is "),
     ],
