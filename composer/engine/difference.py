@@ -31,6 +31,7 @@ _FILE_KEYS = {
     "arguments": "command",
     "mounts": "volumes",
     "health": "healthcheck",
+    "exposed": "expose",
     "limits": "deploy",
     "log_driver": "logging",
     "log_options": "logging",

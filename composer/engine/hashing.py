@@ -8,8 +8,7 @@ hash is left out of `ContainerConfig` in the first place, each for its reason:
 * `build`, `pull_policy`: their outcome, the image's digest, is what counts
 * addresses, ids and whatever else is only known once a container exists
 
-And two things are left out here: labels `com.docker.compose.*`, which we set ourselves and which repeat the list above, and
-`exposed`, which is only shown.
+And labels `com.docker.compose.*` are left out here, which we set ourselves and which repeat the list above.
 """
 
 from __future__ import annotations
@@ -29,7 +28,6 @@ _CONFIG: TypeAdapter[ContainerConfig] = TypeAdapter(ContainerConfig)
 def config_hash(config: ContainerConfig) -> str:
     """64 hexadecimal digits that change exactly when the configuration does."""
     data = config_to_json(config)
-    del data["exposed"]
     data["labels"] = {key: value for key, value in config.labels.items() if not key.startswith(PREFIX)}
     # The digest of a file tells its content; of a template, it tells the text that it renders to.
     data["files"] = [{**file, "content": "", "facts": ""} for file in data["files"]]

@@ -84,6 +84,14 @@ start/shop-web-1  (environment.DEBUG added (compose.yaml:9))  after create/shop-
     )
 
 
+def test_a_port_that_is_exposed_is_a_change_as_in_docker_compose() -> None:
+    exposing = project(service("web", exposed=("80/tcp",)))
+
+    plan = plan_for(exposing, world_with(project(service("web"))))
+
+    assert str(plan).splitlines()[0] == "create/shop-web-1  (expose changed)"
+
+
 def test_scaling_up_makes_only_what_is_missing() -> None:
     plan = plan_for(project(service("web", count=3)), world_with(project(service("web"))))
 
