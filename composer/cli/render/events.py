@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 from composer.api.messages import Event
@@ -84,6 +85,7 @@ class PlainProgress(QuietProgress):
         super().__init__(screen)
         self._busy: dict[tuple[str, str], tuple[float, Event]] = {}
         self._spoke = time.monotonic()
+        self._has_failed = False
         self._steps = StepLog()
 
     def event(self, event: Event) -> None:
@@ -103,8 +105,11 @@ class PlainProgress(QuietProgress):
         self._busy.pop(key, None)
         if not is_done(event):
             self._busy[key] = (time.monotonic(), event)
+        if event.status == "error" and not self._has_failed:
+            self._has_failed = True
+            event = replace(event, detail="", hint="")  # the first error is what the command ends with, in these words
         self._say(f" {describe(event)}  {words(event)}\n")
-        if event.hint and event.status == "warning":  # an error is told again as the command ends
+        if event.hint:
             self._say(f"   hint: {event.hint}\n")
 
     def tick(self) -> None:
@@ -117,6 +122,7 @@ class PlainProgress(QuietProgress):
     def finish(self) -> None:
         """Forget what was going on."""
         self._busy.clear()
+        self._has_failed = False
 
     def _say(self, line: str) -> None:
         self._spoke = time.monotonic()

@@ -80,12 +80,19 @@ def test_a_recreated_container_says_why() -> None:
     assert out.getvalue() == " Container shop-web-1  Recreating (image: nginx:1 → nginx:2 (compose.yaml:3))\n"
 
 
-def test_the_hint_of_an_error_is_left_to_the_end_of_the_command() -> None:
+def test_the_words_of_the_first_error_are_left_to_the_end_of_the_command() -> None:
     out = io.StringIO()
-    event = Event("container", "shop-web-1", "error", detail="cannot start", hint="start it otherwise")
-    feed(PlainProgress(Screen(out, tty=False, colour=False)), [event])
+    first = Event("container", "shop-web-1", "error", detail="cannot start", hint="start it otherwise")
+    second = Event("container", "shop-db-1", "error", detail="cannot start either", hint="nor does this one")
+    progress = PlainProgress(Screen(out, tty=False, colour=False))
+    feed(progress, [first, second])
+    progress.finish()
+    feed(progress, [first])
 
-    assert out.getvalue() == " Container shop-web-1  Error cannot start\n"
+    assert out.getvalue() == (
+        " Container shop-web-1  Error\n Container shop-db-1  Error cannot start either\n   hint: nor does this one\n"
+        " Container shop-web-1  Error\n"
+    )
 
 
 def test_what_concerns_the_whole_project_has_no_line_in_the_block() -> None:
