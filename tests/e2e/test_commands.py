@@ -12,6 +12,7 @@ import pytest
 
 from tests.e2e.harness import IDLE, REPOSITORY, Engine, Project, eventually, json_lines
 from tests.e2e.terminals import Terminal
+from tests.patience import PATIENCE
 
 ONE = f"services:\n  web:\n    image: host\n    environment: {{COLOUR: blue}}\n    command: {IDLE}\n"
 
@@ -222,6 +223,26 @@ def test_logs_follow_until_the_last_container_ends(engine: Engine) -> None:
     result = shop.compose("logs", "-f", "--no-log-prefix")
 
     assert result.lines() == ["line 1", "line 2", "line 3"]
+
+
+def test_logs_that_nobody_reads_any_more_end_at_once(engine: Engine) -> None:
+    shop = engine.project("""
+        services:
+          once: {image: host, command: ["sh", "-c", "echo line; trap 'exit 0' TERM; sleep infinity & wait"]}
+    """)
+    shop.up()
+    following = subprocess.Popen(
+        [*engine.program, "logs", "-f", "--no-log-prefix"],
+        cwd=shop.directory,
+        env=engine.environment,
+        stdout=subprocess.PIPE,
+    )
+    assert following.stdout is not None
+    assert following.stdout.readline() == b"line\n"
+
+    following.stdout.close()
+
+    assert following.wait(PATIENCE) == 1
 
 
 def test_a_burst_of_output_is_logged_without_loss(engine: Engine) -> None:

@@ -50,6 +50,7 @@ def logs(
     stream = session.client.logs(session.name, options)
     try:
         while not stream.complete:
+            screen.until_readable(stream.fileno())
             entries = (entry for entry in stream.poll() if not index or entry.number == index)
             screen.write(printer.render(entries))
     finally:

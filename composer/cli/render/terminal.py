@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -83,6 +84,19 @@ class Screen:
     def paint(self, text: str, *codes: str) -> str:
         """`text` in this style, where the stream shows styles."""
         return f"\x1b[{';'.join(codes)}m{text}\x1b[0m" if self.colour and codes and text else text
+
+    def until_readable(self, source: int) -> None:
+        """Return when the descriptor has something to read. Raises BrokenPipeError once nobody reads this stream any more."""
+        poller = select.poll()
+        poller.register(source, select.POLLIN)
+        try:
+            ours = self.stream.fileno()
+        except (OSError, ValueError):  # no file
+            ours = -1
+        else:
+            poller.register(ours, 0)  # POLLERR and POLLHUP come unasked: poll(2)
+        if dict(poller.poll()).get(ours, 0) & (select.POLLERR | select.POLLHUP):
+            raise BrokenPipeError
 
     def write(self, text: str) -> None:
         """Write at once: whole lines, so that writers never interleave within one."""
