@@ -17,6 +17,7 @@ from pathlib import Path
 
 from composer.errors import ContainerError
 from composer.network import firewall, host, ipam, items, routes, topology
+from composer.network.alone import alone
 from composer.network.needs import Jobs, Store
 from composer.network.spec import Facts
 
@@ -109,19 +110,25 @@ class Uplinks:
         return record.read_text()
 
     async def _prepare_host(self) -> None:
-        before = self._record_forwarding()
-        await self._jobs.run(host.host_steps(self._facts, self._forwards(), closed=before == "0"))
-        self._host_ready = True
+        async with self._alone():
+            before = self._record_forwarding()
+            await self._jobs.run(host.host_steps(self._facts, self._forwards(), closed=before == "0"))
+            self._host_ready = True
 
     async def _release_host(self) -> None:
         if not self._facts.privileged or host.host_table(self._facts) not in firewall.tables():
             return
-        await self._jobs.run(host.host_teardown_steps(self._facts))
-        self._host_ready = False
-        record = Path(self._facts.forwarding_record)
-        if record.exists() and not any(name.startswith(host.TABLES) for name in firewall.tables()):
-            await self._jobs.run(host.forwarding_steps(record.read_text()))
-            record.unlink(missing_ok=True)
+        async with self._alone():
+            await self._jobs.run(host.host_teardown_steps(self._facts))
+            self._host_ready = False
+            record = Path(self._facts.forwarding_record)
+            if record.exists() and not any(name.startswith(host.TABLES) for name in firewall.tables()):
+                await self._jobs.run(host.forwarding_steps(record.read_text()))
+                record.unlink(missing_ok=True)
+
+    def _alone(self) -> contextlib.AbstractAsyncContextManager[None]:
+        """Meanwhile no other engine of this machine sets forwarding, or puts it back."""
+        return alone(Path(f"{self._facts.forwarding_record}.lock"))
 
     def _has_uplinks(self) -> bool:
         return any(uplink_of(network, self._store) for network in self._present())

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from composer.errors import ContainerError
-from composer.keeper.steps import Sysctl
+from composer.keeper.steps import Step, Sysctl
 from composer.network import topology
 from composer.network.driver import Networks
+from composer.network.host import forwarding_steps
 from composer.network.spec import Facts, Interface, NetworkSpec
-from tests.fakes.links import MemoryStore, eventually, inside, link_names
+from tests.fakes.links import Machine, MachineJobs, MemoryStore, eventually, inside, link_names
 from tests.kernel.network_lab import HOST, OUTSIDE, Lab, Server, ask, connect, echo, reaches, says, who
 
 pytestmark = pytest.mark.kernel
@@ -283,6 +286,50 @@ def test_the_last_engine_of_a_machine_puts_forwarding_back(lab: Lab, tmp_path: P
     assert ip_forward(lab) == "0"
     assert rules(lab) == ""
     assert not Path(lab.facts.forwarding_record).exists()
+
+
+class Interrupted(MachineJobs):
+    """The jobs of an engine: as it is about to put forwarding back, another one begins."""
+
+    def __init__(self, machine: Machine, other: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        super().__init__(machine)
+        self._other = other
+        self.begun: asyncio.Task[None] | None = None
+
+    async def run(
+        self, steps: Sequence[Step], *, clone: Sequence[str] = (), fds: Mapping[str, int] | None = None
+    ) -> dict[str, int]:
+        if steps == forwarding_steps("0"):
+            self.begun = asyncio.create_task(self._other())
+            await asyncio.wait([self.begun], timeout=0.2)  # it waits for us
+        return await super().run(steps, clone=clone, fds=fds)
+
+
+def test_an_engine_that_begins_while_the_last_one_ends_has_its_forwarding(lab: Lab, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    net = IPv4Network("172.30.0.0/24")
+    others = Facts("other", lab.host.pid, str(tmp_path / "other"), True, lab.facts.forwarding_record)
+    with lab.host.inside():
+        other = Networks(lab.jobs, MemoryStore(), others)
+        jobs = Interrupted(lab.host, lambda: other.create(NetworkSpec(TWO, "q", net, net[1])))
+        ending = Networks(jobs, lab.store, lab.facts)
+
+    async def scenario() -> None:
+        await ending.create(NetworkSpec(ONE, "p", net, net[1]))
+        await ending.remove(ONE)
+        assert jobs.begun is not None
+        await jobs.begun
+        forwards = ip_forward(lab)
+        await other.remove(TWO)
+
+        assert forwards == "1"
+
+    lab.do(scenario())
+    other.close()
+    ending.close()
+
+    assert ip_forward(lab) == "0"
+    assert not list(Path(lab.facts.forwarding_record).parent.glob("ip_forward*"))
 
 
 def test_a_pinned_network_is_found_again_after_the_keeper_was_lost(lab: Lab) -> None:
