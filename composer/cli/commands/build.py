@@ -52,6 +52,10 @@ def build(
     builder: Annotated[str, typer.Option(hidden=True)] = "",
     provenance: Annotated[str, typer.Option(hidden=True)] = "",
     sbom: Annotated[str, typer.Option(hidden=True)] = "",
+    parallel: Annotated[bool, typer.Option("--parallel", hidden=True)] = False,
+    compress: Annotated[bool, typer.Option("--compress", hidden=True)] = False,
+    force_rm: Annotated[bool, typer.Option("--force-rm", hidden=True)] = False,
+    no_rm: Annotated[bool, typer.Option("--no-rm", hidden=True)] = False,
 ) -> int:
     """Build the images of services."""
     session: Session = ctx.obj
@@ -61,6 +65,10 @@ def build(
         ("--builder", builder, "there is one builder, the engine's own"),
         ("--provenance", provenance, "attestations are not made"),
         ("--sbom", sbom, "attestations are not made"),
+        ("--parallel", parallel, "services are built side by side"),
+        ("--compress", compress, "the context is read where it is"),
+        ("--force-rm", force_rm, "nothing is left of a step"),
+        ("--no-rm", no_rm, "nothing is left of a step"),
     ):
         if value:
             session.progress.notice(f"`{option}` has no effect: {reason}")

@@ -32,9 +32,14 @@ def pull(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Do not show progress")] = False,
     locked: Locked = False,
     dry_run: DryRun = False,
+    parallel: Annotated[bool | None, typer.Option("--parallel/--no-parallel", hidden=True)] = None,
 ) -> int:
     """Pull the images of services."""
     session: Session = ctx.obj
+    if parallel is not None:
+        session.progress.notice(
+            f"`--{'' if parallel else 'no-'}parallel` has no effect: layers of images come side by side"
+        )
     if policy not in ("", "missing", "always"):
         raise UsageError(f"`--policy {policy}` is not known", hint="use missing or always")
     request = PullRequest(

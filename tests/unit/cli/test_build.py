@@ -75,8 +75,9 @@ def test_a_build_argument_without_a_value_is_the_environment_s(
 
 
 def test_what_has_no_effect_is_told(run: Run) -> None:
-    err = run("build", "--memory", "1g", "--sbom", "true")[2]
+    err = run("build", "--memory", "1g", "--sbom", "true", "--parallel", "--compress", "--force-rm", "--no-rm")[2]
 
+    assert "warning: `--parallel` has no effect" in err
     assert "warning: `--memory` has no effect" in err
     assert "warning: `--sbom` has no effect" in err
 
