@@ -221,7 +221,7 @@ class Client:
             if response.status == messages.OTHER_EDITION and (replaced := replaced + 1) > ATTEMPTS:
                 response.close()  # files are being replaced: what we start is not what we are
                 self._edition = replace(self._edition, checksum=ANY)
-            elif await_successor(self._paths, response, self._notice):
+            elif await_successor(self._paths, response, self._edition, self._notice):
                 ensure_engine(self._paths, self._environment)
             else:
                 self._edition = replace(self._edition, checksum=ANY)

@@ -18,6 +18,7 @@ from composer.api.answers import json_object
 from composer.api.connection import EngineLost, Response, send
 from composer.api.messages import OTHER_EDITION
 from composer.api.starter import forkserver_pid
+from composer.edition import Edition
 from composer.errors import ComposerError, error_from_wire
 from composer.keeper import launch
 from composer.paths import Paths
@@ -25,24 +26,28 @@ from composer.paths import Paths
 SUCCESSIONS = 5
 """How many engines in a row a command waits for, where several of several editions come at once."""
 _PAUSE = 0.02
+_STAYS = "the engine of this version does not start, and the one that is there goes on"
 _REHEARSED_WITHIN = 20.0
 """Seconds for an engine of ours to be imported: a twentieth of one, where nothing is slow."""
 
 
-def await_successor(paths: Paths, refused: Response, notice: Callable[[str], None]) -> bool:
+def await_successor(paths: Paths, refused: Response, ours: Edition, notice: Callable[[str], None]) -> bool:
     """Return True when the engine that refused us has let go of its socket. `notice` is told for whom it stays meanwhile.
 
-    False where it stays for good, as an engine of ours would not start: `notice` is told why. Raises EngineError where it is
-    newer than we are and does not understand us.
+    False where it stays for good, as an engine of our edition would not start: `notice` is told why. Raises EngineError where
+    it is newer than we are and does not understand us.
     """
     request = {}
     if refused.status == OTHER_EDITION:
         answer = json_object(refused.read())
+        if fault := answer.get("unfit"):
+            notice(f"{_STAYS}: {fault}")
+            return False
         if not answer.get("may_replace"):
             raise _error(answer)
         command = launch.command("composer.server", packages=True)
         if fault := _rehearse([*command, "--rehearse"]):
-            notice(f"the engine of this version does not start, and the one that is there goes on: {fault}")
+            notice(f"{_STAYS}: {fault}")
             return False
         request["command"] = command
         _dismiss_forkserver(paths)
@@ -52,7 +57,7 @@ def await_successor(paths: Paths, refused: Response, notice: Callable[[str], Non
     while True:
         try:
             answer = json_object(
-                send(paths.engine_socket, "POST", "/engine/replace", json.dumps(request).encode()).read()
+                send(paths.engine_socket, "POST", "/engine/replace", json.dumps(request).encode(), edition=ours).read()
             )
         except (EngineLost, OSError):  # it has let go
             return True

@@ -156,7 +156,10 @@ class Keeper:
         await self._ask({"do": "acknowledge", "ids": list(ids)})
 
     async def status(self) -> dict[str, Any]:
-        """Pids of `keeper`, `engine`, `pump`, `dataplane` (0: not running), and the `containers` that run."""
+        """Pids of `keeper`, `engine`, `pump`, `dataplane` (0: not running), and the `containers` that run.
+
+        `engine` is who asks, `engines` are those that the keeper has started.
+        """
         answer, _fds = await self._ask({"do": "status"})
         return {name: value for name, value in answer.items() if name not in ("is", "ticket")}
 

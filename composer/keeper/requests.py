@@ -103,6 +103,7 @@ class Requests:
             "code": self._keeping.code,
             "keeper": os.getpid(),
             "engine": engine.peer,
+            "engines": [each.pid for each in keeping.others],
             "pump": keeping.children.pump.pid,
             "dataplane": keeping.planes.current.pid,
             "containers": sorted(child.id for child in keeping.children if child.journal),

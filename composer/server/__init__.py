@@ -6,7 +6,7 @@
 * `routes`   one handler for each request of `api.messages`; it decodes, calls, encodes, and decides nothing
 * `answers`  how handlers read requests, and answer with an object or line by line
 * `upgrade`  connections that stop being HTTP: exec and attach
-* `succession` making way for an engine of other code
+* `succession` who is served while an engine makes way for one of other code; `handover` does it, and comes back where that fails
 * `wiring`   the composition root: the only module that chooses the real drivers; `workshop` is the part of it that pulls and
              builds, imported when something is to be
 """

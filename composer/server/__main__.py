@@ -13,12 +13,14 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from composer.errors import ComposerError, StateError
 from composer.paths import Paths
 from composer.server.app import make_handler
+from composer.server.handover import Place, make_way
 from composer.server.http import Server
 from composer.server.lifetime import Lifetime
 from composer.server.succession import Succession
@@ -74,53 +76,49 @@ def _take_lock(path: Path) -> int:
 
 
 async def _serve(paths: Paths, lock: int) -> bool:
-    """Serve until it is over; whether everything of this engine has ended with it."""
-    engine = await build(paths)
-    await engine.recover()
+    """Serve until it is over; whether everything of this engine has ended with it.
+
+    Where we have made way for an engine that does not come up, we begin anew, and remember which one that is.
+    """
+    unfit: dict[str, str] = {}
+    relays: list[asyncio.Task[None]] = []
+    while True:
+        engine = await build(paths)
+        await engine.recover()
+        lifetime, succession = _lifetime(engine, unfit)
+        server = Server(make_handler(engine.requests, lifetime.end, succession, lifetime.middleware))
+        await server.listen(paths.engine_socket)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, lifetime.leave)
+        paths.engine_fault.unlink(missing_ok=True)
+        log.info("serving on %s", paths.engine_socket)
+        ending = await lifetime.over()
+        if not ending.successor:
+            return await _leave(paths, engine, server, everything=ending.everything)
+        server.stop()
+        relays.append(asyncio.create_task(succession.sessions_over()))
+        fault = await make_way(engine, succession, Place(paths, lock), ending.successor, relays)
+        if not fault:
+            await server.close(_FAREWELL_SECONDS)
+            return False
+        unfit[succession.edition] = fault
+
+
+def _lifetime(engine: Engine, unfit: Mapping[str, str]) -> tuple[Lifetime, Succession]:
+    requests = engine.requests
     lifetime = Lifetime(engine.busy, float(os.environ.get("COMPOSER_IDLE_SECONDS", IDLE_SECONDS)))
-    succession = Succession(lifetime, lambda: engine.requests.beginning > 0, lambda: engine.requests.restarts.under_way)
-    server = Server(make_handler(engine.requests, lifetime.end, succession, lifetime.middleware))
-    await server.listen(paths.engine_socket)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, lifetime.leave)
-    paths.engine_fault.unlink(missing_ok=True)
-    log.info("serving on %s", paths.engine_socket)
-    ending = await lifetime.over()
-    if ending.successor:
-        await _make_way(engine, server, succession, lock, ending.successor)
-        await server.close(_FAREWELL_SECONDS)
-        return False
-    end_all = ending.everything
-    log.info("leaving%s", "" if end_all else "; containers go on")
-    if end_all:
+    return lifetime, Succession(lifetime, lambda: requests.beginning > 0, lambda: requests.restarts.under_way, unfit)
+
+
+async def _leave(paths: Paths, engine: Engine, server: Server, *, everything: bool) -> bool:
+    log.info("leaving%s", "" if everything else "; containers go on")
+    if everything:
         # Whoever connects from here on must start a new engine rather than reach a dying one.
         paths.engine_socket.unlink(missing_ok=True)
     engine.rooms.bus.close()  # ends the streams of those who listen
     await server.close(_FAREWELL_SECONDS)
-    return await engine.close(everything=end_all)
-
-
-async def _make_way(
-    engine: Engine, server: Server, succession: Succession, lock: int, successor: tuple[str, ...]
-) -> None:
-    """Have a successor started, with nothing of ours in its way; return when nobody is attached to us any more."""
-    log.info("making way for another engine")
-    server.stop()
-    await engine.retire()
-    succession.break_off()
-    fcntl.flock(lock, fcntl.LOCK_UN)
-    over = asyncio.create_task(succession.sessions_over())
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, over.cancel)
-
-    def alone() -> None:
-        over.cancel()  # nobody will tell us how what we relay ends
-
-    await engine.rooms.keeping.retire(successor, alone)
-    await asyncio.wait([over])
-    log.info("the last session is over")
-    engine.logs.close()
+    return await engine.close(everything=everything)
 
 
 if __name__ == "__main__":

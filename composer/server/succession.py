@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from composer.api.messages import API_VERSION, EDITION_HEADER, MAKES_WAY, OTHER_EDITION
 from composer.edition import ANY, Edition, edition
@@ -33,12 +33,20 @@ class Succession:
     """Counts what is under way, and decides who is served."""
 
     def __init__(
-        self, lifetime: Lifetime, is_starting: Callable[[], bool], restarted: Callable[[], Iterable[str]]
+        self,
+        lifetime: Lifetime,
+        is_starting: Callable[[], bool],
+        restarted: Callable[[], Iterable[str]],
+        unfit: Mapping[str, str],
     ) -> None:
         """`is_starting` tells whether an attached container is just being started.
 
-        `restarted` names the projects whose restart is carried on, as nobody else does it.
+        `restarted` names the projects whose restart is carried on, as nobody else does it. `unfit` are the editions of engines
+        that did not come up when we made way, and why.
         """
+        self._unfit = unfit
+        self.edition = ""
+        """Of the engine for which we make way."""
         self._lifetime = lifetime
         self._is_starting = is_starting
         self._restarted = restarted
@@ -83,6 +91,7 @@ class Succession:
         """`POST /engine/replace`: make way; answers, a second later at most, what is still waited for."""
         command = request.json().get("command", ())
         if command and self._draining is None:
+            self.edition = request.headers.get(EDITION_HEADER.lower(), "")
             self._successor = tuple(str(word) for word in command)
             self._draining = asyncio.create_task(self._drain())
         if self._draining is not None:
@@ -109,6 +118,8 @@ class Succession:
             return None
         hint = "`compose engine stop` ends it; the next command starts one of its own"
         words = f"the engine is of composer {self._ourselves.version}, this command of {theirs.version}"
+        if unfit := self._unfit.get(str(theirs)):
+            return _refuse(OTHER_EDITION, EngineError(words, hint=hint), unfit=unfit)
         # Not a word of how to replace us for one that is older: our records may be beyond its understanding.
         may_replace = theirs.checksum != ANY and not theirs.precedes(self._ourselves)
         return _refuse(OTHER_EDITION, EngineError(words, hint=hint), may_replace=may_replace)
@@ -122,7 +133,7 @@ class Succession:
         return sorted([*self._work, *(f"`restart` of `{project}`" for project in self._restarted())])
 
 
-def _refuse(status: int, error: EngineError, **more: bool) -> Answer:
+def _refuse(status: int, error: EngineError, **more: bool | str) -> Answer:
     return answer({"error": error.to_wire(), **more}, status)
 
 

@@ -165,23 +165,38 @@ def test_ending_what_is_waited_for_ends_the_wait(engine: Engine, copy: Path) -> 
         assert engine.status()["version"] == NEWER
 
 
-def test_an_engine_goes_on_where_the_newer_one_would_not_start(engine: Engine, copy: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("module", "fault", "words"),
+    [
+        ("server/wiring.py", "import nosuchlibrary", "nosuchlibrary"),
+        ("engine/recovery.py", "def recover(*_rooms): raise RuntimeError('no way back')", "no way back"),
+    ],
+    ids=["import", "start"],
+)
+def test_an_engine_goes_on_where_the_newer_one_does_not_start(
+    engine: Engine, copy: Path, tmp_path: Path, module: str, fault: str, words: str
+) -> None:
     shop = engine.project(f"services:\n  web: {{image: host, command: {IDLE}}}\n")
     shop.up()
+    session = shop.start("exec", "-T", "web", "sh", "-c", "echo begun; until [ -e /end ]; do sleep 0.05; done; exit 7")
+    session.until("begun")
     before = engine.status()
     broken = tmp_path / "broken"
     shutil.copytree(copy, broken)
-    with (broken / "composer" / "server" / "wiring.py").open("a") as file:
-        file.write("\nimport nosuchlibrary\n")
+    with (broken / "composer" / module).open("a") as file:
+        file.write(f"\n\n{fault}\n")
 
     with upgraded(engine, broken):
         listing = shop.compose("ps", check=True)
-        assert shop.exec("web", "echo", "hi").stdout == "hi\n"
+        tried = (engine.run / "keeper.log").read_text()
+        assert shop.exec("web", "touch", "/end").code == 0
         assert engine.status()["engine"] == before["engine"]
 
+    assert session.wait() == 7
     assert "does not start" in listing.stderr
-    assert "nosuchlibrary" in listing.stderr
+    assert words in listing.stderr
     assert "shop-web-1" in listing.stdout
+    assert (engine.run / "keeper.log").read_text().count("makes way") == tried.count("makes way")
 
 
 def test_logs_are_followed_over_the_upgrade_without_a_line_lost_or_doubled(engine: Engine, copy: Path) -> None:
