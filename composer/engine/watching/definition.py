@@ -76,6 +76,15 @@ def _definition(
 ) -> Definition:
     rules = rules_of(project, request.up.options.services, origins)
     written = (Path(path) for path in project.compose_files if path != "-")
-    names = [str(path.resolve()) for path in (*files, *written)]
+    names = [name for path in (*files, *written) for name in (str(path.resolve()), *_links(path))]
+    watched = (
+        trigger.path for service in project.services.values() if service.develop for trigger in service.develop.watch
+    )
+    names += [name for path in watched for name in _links(Path(path))]
     names += [*defining_files(project), *ignoring_files(rules.rules)]
     return Definition(project, origins, lock, rules, tuple(dict.fromkeys(names)))
+
+
+def _links(path: Path) -> tuple[str, ...]:
+    """The link that `path` is, where it is one: what it leads to may become another file."""
+    return (str(path.parent.resolve() / path.name),) if path.is_symlink() else ()

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from composer.engine.watching.definition import Definition
+from composer.api.messages import LoadRequest, UpRequest, WatchRequest
+from composer.engine.watching.definition import Definition, read
 from composer.engine.watching.rules import Rules
 from composer.engine.watching.sight import Sight, identities
 from composer.ignore import DockerPatterns
@@ -85,3 +86,22 @@ def test_a_defining_file_that_changed_is_told(root: Path, tmp_path: Path) -> Non
     compose.write_text("two")
     assert sight(rule(root), after=looking, files=(str(compose),)).begin().redefined
     assert looking.look(Batch(frozenset({str(compose)}))).redefined
+
+
+@pytest.mark.parametrize("link", [".env", "current"])
+def test_what_a_link_leads_to_counts_and_so_does_the_link(root: Path, link: str) -> None:
+    project = root.parent
+    (project / "compose.yaml").write_text(
+        "services: {web: {image: i, develop: {watch: [{action: restart, path: ./current}]}}}"
+    )
+    (project / "dev.env").touch()
+    (project / ".env").symlink_to("dev.env")
+    (project / "current").symlink_to("src")
+    request = WatchRequest(up=UpRequest({}, []), load=LoadRequest(directory=str(project)))
+    looking = sight(files=read("shop", request).files)
+    looking.begin()
+
+    (project / "new").symlink_to("other")
+    (project / "new").rename(project / link)
+
+    assert looking.look(Batch(frozenset({str(project / link)}))).redefined
