@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import secrets
@@ -210,11 +211,22 @@ class Requests:
             one_off = resolve_one_off(project, images, request, secrets.token_hex(6), contents)
             plan = reconcile(one_off, await self._observed(name), UpOptions(), locate_in(origins))
             self._remember(project)
-            await self._carrying.carry_out(name, _without_start(plan), emit)
+            try:
+                await self._carrying.carry_out(name, _without_start(plan), emit)
+            except BaseException:
+                if request.remove:
+                    await self._discard(self._rooms.store.container_named(one_off.containers[0].name))
+                raise
         container = self._container_named(one_off.containers[0].name)
         if request.remove:
             self._rooms.store.containers.put(container.id, replace(container, remove_on_exit=True))
         return Result(changed=changed + 1, container=container.id)
+
+    async def _discard(self, record: ContainerRecord | None) -> None:
+        """Remove a container that was to go with its end, and has not come to begin."""
+        if record is not None and record.state is State.CREATED:
+            with contextlib.suppress(ComposerError):
+                await self._containers.remove(RemoveContainer(record.id, record.name, record.service, volumes=True))
 
     # -- single containers ----------------------------------------------------------------------------------------
 
@@ -248,6 +260,10 @@ class Requests:
             self.beginning += 1
             try:
                 await self._loop.start(record.name)
+            except ComposerError:
+                if record.remove_on_exit:
+                    await self._discard(self._rooms.store.containers.get(record.id))
+                raise
             finally:
                 self.beginning -= 1
 

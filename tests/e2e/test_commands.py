@@ -97,6 +97,10 @@ def test_run_returns_the_exit_code_and_removes_its_container(shop: Project) -> N
     assert result.stdout.splitlines()[0].startswith("blue")
     assert set(shop.ps()) == {"shop-web-1"}
 
+    failed = shop.compose("run", "--rm", "-T", "web", "no-such-program")
+    assert failed.code == 127, failed
+    assert set(shop.ps()) == {"shop-web-1"}, "one that never ran was left behind"
+
     kept = shop.compose("run", "-T", "--name", "oneoff", "web", "true")
     assert kept.code == 0, kept
     shop.down()
