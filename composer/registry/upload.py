@@ -7,7 +7,6 @@ chunks, so that a connection that breaks off costs no more than one of them.
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
@@ -20,6 +19,7 @@ from composer.registry.progress import LayerProgress, Phase, Report
 from composer.registry.repository import Repository
 from composer.registry.retry import Patience, persistently
 from composer.registry.transport import Answer
+from composer.unbroken import unbroken
 
 CHUNK = 32 << 20
 """Blobs larger than this are sent in pieces of it, unless the registry wants larger ones."""
@@ -169,7 +169,8 @@ async def _part(path: Path, start: int, length: int, tell: Callable[[int], None]
         file.seek(start)
         sent = 0
         while sent < length:
-            data = await asyncio.to_thread(file.read, min(_STEP, length - sent))
+            # Not given up while it reads: the number of a closed file may be another one's, whose content it would take.
+            data = await unbroken(file.read, min(_STEP, length - sent))
             if not data:
                 raise RegistryError(f"cannot read `{path}`: it is shorter than it was")
             yield data
