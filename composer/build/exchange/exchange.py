@@ -95,8 +95,8 @@ class Exchange:
             return
         reference = parse(place.place)
         before = await asyncio.to_thread(self._store.find, str(reference))
-        await unbroken(self._store.add, manifest, reference)
-        try:
+        try:  # who gives up while it gets the name, too, leaves that to whom it belongs
+            await unbroken(self._store.add, manifest, reference)
             await self._pusher.push(reference, access, lambda _progress: None)
         finally:
             await unbroken(self._store.restore, reference, before)
@@ -112,8 +112,8 @@ class Exchange:
             return
         before = await asyncio.to_thread(self._store.find, str(reference))
         platform = str(wanted) if several else ""
-        pulled = await self._puller.pull(reference, access, lambda _progress: None, platform)
         try:
+            pulled = await self._puller.pull(reference, access, lambda _progress: None, platform)
             if not await unbroken(take, self._store, pulled.image, cache, self._clock.now()):
                 raise ImageError("it tells of no steps", hint="build it with `cache_to: [type=inline]`")
             cache.put_alias(taken, digest)

@@ -1,16 +1,21 @@
 """What a build leaves that is given up or fails on its way, and images that it records where a damaged one has the name."""
 
 import asyncio
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from composer.build.builder import Builder
+from composer.build.exchange.exchange import Exchange
+from composer.build.exchange.places import CachePlace
 from composer.build.options import BuildOptions
 from composer.build.worker import Directory, RunTask
 from composer.clock import SystemClock
 from composer.errors import BuildError
+from composer.image.image import Image
 from composer.image.locks import locked
 from composer.image.store import Store
 from composer.paths import Paths
@@ -133,3 +138,40 @@ def test_a_cache_that_could_not_be_filled_is_filled_by_the_next_build(paths: Pat
     asyncio.run(build(paths, store, worker, seeded.format("COPY file /seed/file\n")))
 
     assert worker.found == ["file"]
+
+
+class Told(Store):
+    """Tells when something is about to be named."""
+
+    def __init__(self, paths: Paths) -> None:
+        super().__init__(paths)
+        self.naming = threading.Event()
+
+    def add(self, *arguments: Any, **options: Any) -> Image:
+        self.naming.set()
+        return super().add(*arguments, **options)
+
+
+def test_a_cache_that_is_given_up_while_it_is_named_for_a_registry_takes_no_name(paths: Paths) -> None:
+    store = Told(paths)
+    asyncio.run(build(paths, store))
+    image = store.find("built")
+    assert image is not None
+    assert image.manifest is not None
+    store.naming.clear()
+    manifest = store.blobs.path(image.manifest).read_bytes()
+    nobody = cast(Any, None)
+    exchange = Exchange(store, nobody, SystemClock())
+
+    async def scenario() -> None:
+        with locked(paths.images / ".index.lock"):
+            giving = asyncio.create_task(exchange._give(CachePlace("registry", "app:cache"), manifest, nobody))
+            await asyncio.to_thread(store.naming.wait)
+            giving.cancel()
+            await asyncio.sleep(0.01)
+        with pytest.raises(asyncio.CancelledError):
+            await giving
+
+    asyncio.run(scenario())
+
+    assert names(store) == [(NAME, "")]
