@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+import logging
+from collections.abc import Coroutine, Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from composer.build.cache import Cache, Record
 from composer.build.layers import NOTHING, Digests, Layer
@@ -14,6 +16,8 @@ from composer.errors import ComposerError, HostError
 from composer.image.removal import delete_tree
 from composer.image.snapshot import Snapshots
 from composer.oci.config import chain_id
+
+log = logging.getLogger("composer.build")
 
 
 class Settling:
@@ -30,19 +34,31 @@ class Settling:
     def begin(self, layer: Layer, room: Room, record: Record) -> None:
         """Begin to find the digest of a layer that was made in `room`; `record` lacks nothing but that."""
         self.live[record.key] = layer
-        task = asyncio.create_task(self._settle(layer, room, record))
+        self._begin(self._settle(layer, room, record))
+
+    async def done(self) -> None:
+        """Return when every layer that was made so far is on record, and all is gone that `clear` began to delete."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def clear(self) -> None:
+        """Begin to delete layers that were there already; to be called while no build uses any.
+
+        Thousands of files take a slow disk a while, and whoever built is not to wait for it.
+        """
+        gone, self._leftovers = self._leftovers, []
+        if gone:
+            self._begin(self._remove(gone))
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def done(self) -> None:
-        """Return when every layer that was made so far is on record."""
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def clear(self) -> None:
-        """Delete layers that were there already; to be called while no build uses any."""
-        gone, self._leftovers = self._leftovers, []
-        if gone:
+    async def _remove(self, gone: list[Path]) -> None:
+        try:
             await asyncio.to_thread(remove, gone)
+        except OSError as error:
+            log.warning("cannot delete what a build left: %s", error)
 
     async def _settle(self, layer: Layer, room: Room, record: Record) -> None:
         try:

@@ -97,12 +97,13 @@ class Solver:
         finally:
             self._builds -= 1
             if not self._builds:
-                await self.settling.clear()
+                self.settling.clear()
 
     async def close(self) -> None:
         """To be called when nothing is built any more."""
         await self.settling.done()
-        await self.settling.clear()
+        self.settling.clear()
+        await self.settling.done()
 
     def sweep(self) -> None:
         """Delete what an engine that died was at; to be called before any build."""

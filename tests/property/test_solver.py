@@ -159,6 +159,15 @@ def test_what_was_built_before_never_shows_in_the_result(before: list[Stage], af
         assert image.config.history[-1].created_by == expected.config.history[-1].created_by
 
 
+def test_a_layer_that_turns_out_to_be_there_already_is_not_left_lying(tmp_path: Path) -> None:
+    made(tmp_path / "context").joinpath("a").write_text("a")
+
+    first, second = (build(tmp_path, "FROM scratch\nCOPY a /\n", FakeWorker(), no_cache=True)[0] for _ in range(2))
+
+    assert first.layers == second.layers
+    assert leftovers(tmp_path) == []
+
+
 _turns = st.lists(
     st.tuples(st.sampled_from([(), ("s0",), ("s1",), ("s2",)]), st.sets(st.integers(0, 12), max_size=6)),
     min_size=1,
