@@ -15,6 +15,7 @@ own (`COMPOSER_CONFIG`, else `/etc/composer` for root and `$XDG_CONFIG_HOME/comp
     data/build/steps/<id>/          a step at work: what it writes, and what it needs for that
     data/build/mounts/<name>/       cache mounts of RUN steps
     data/reserve                    space for what is written to free some
+    data/ground/                    the lowest layer of every container: the places that each start mounts at
     data/volumes/<name>/_data       named and anonymous volumes
     data/containers/<id>/           upper/ work/ (overlay), etc/ (hosts hostname resolv.conf), log/ (log index)
     configuration/registries.toml   mirrors, certificates and plain HTTP, by registry; the user writes it
@@ -89,6 +90,10 @@ class Paths:
     @property
     def host_image(self) -> Path:
         return self.data / "host-image"
+
+    @property
+    def ground(self) -> Path:
+        return self.data / "ground"
 
     @property
     def volumes(self) -> Path:

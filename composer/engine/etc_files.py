@@ -10,6 +10,8 @@ from composer.engine.records import ContainerRecord
 from composer.engine.rooms import Rooms
 from composer.runtime import etc
 
+NAMES = ("hosts", "hostname", "resolv.conf")
+
 
 def write(record: ContainerRecord, rooms: Rooms, hostname: str) -> tuple[tuple[str, str], ...]:
     """(path in the container, file of ours) for each file that `record` needs; a container may write to its own."""

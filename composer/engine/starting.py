@@ -13,7 +13,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 
-from composer.engine import contents, devices, etc_files
+from composer.engine import contents, devices, etc_files, ground
 from composer.engine.blame import blamed
 from composer.engine.confinement import Confinement
 from composer.engine.containers import event, is_logged, make_directories
@@ -171,7 +171,7 @@ class Starting:
         bundle = Bundle(
             rootfs=str(rooms.paths.rootfs),
             plain=str(base / "upper") if (base / _COPIED).exists() else "",
-            lower=tuple(str(layer) for layer in image.layers),
+            lower=(*map(str, image.layers), str(ground.lay(rooms.paths.ground))),
             upper=str(base / "upper"),
             work=str(base / "work"),
             etc=etc_files.write(record, self._rooms, hostname),
