@@ -49,6 +49,7 @@ class House:
         """Serve until the keeper has gone."""
         gc.collect()
         gc.freeze()  # a command touches no page of what exists now: copy-on-write stays cheap
+        self._server.prepare()
         self._loop.run()
 
     def _watch_keeper(self, pid: int) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import NoReturn, TextIO
 
 from composer import client
-from composer.forkserver.identity import Manners
+from composer.forkserver.identity import Manners, manners, peer
 from composer.forkserver.request import Request
 
 HELD = frozenset(signal.Signals(number) for number in client.CAUGHT)
@@ -25,13 +25,26 @@ _OURS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, signal.SI
 """The signals whose disposition the forkserver or the interpreter has changed."""
 
 
-def live(connection: socket.socket, request: Request, manners: Manners, fds: Sequence[int]) -> NoReturn:
+def fork() -> int:
+    """`fork(2)`; in the child `HELD` stays blocked until `live` can take it. Raises OSError."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
+    pid = -1
+    try:
+        pid = os.fork()
+    finally:
+        if pid:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)
+    return pid
+
+
+def live(connection: socket.socket, request: Request, fds: Sequence[int]) -> NoReturn:
     """Be the command: never returns. `fds` are the working directory and then what `request.numbers` says."""
     code = 1
     try:
         os.setsid()  # signals of the terminal come by the client, once
-        _set_signals(manners)
-        _take(request, manners, fds)
+        taken = manners(peer(connection))
+        _set_signals(taken)
+        _take(request, taken, fds)
         connection = _place(connection, request, fds)
         from composer.__main__ import main
         from composer.cli import terminal

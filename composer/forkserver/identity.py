@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import resource
+import socket
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +37,12 @@ class Manners:
     ignored: frozenset[int]
     processors: frozenset[int]
     limits: tuple[tuple[int, tuple[int, int]], ...]
+
+
+def peer(connection: socket.socket) -> int:
+    """The pid of whoever connected (`struct ucred`)."""
+    packed = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+    return int(struct.unpack("iII", packed)[0])
 
 
 def identify(pid: int) -> Identity:

@@ -49,12 +49,12 @@ def preload() -> Sources:
     from composer.cli.app import build_all
 
     build_all()
-    _rehearse()
+    rehearse()
     # An upgrade or an edit of what only the engine imports makes us of another edition, too.
     return {**sources(), **{path: stamp(path) for path in (*source_files(), *directories())}}
 
 
-def _rehearse() -> None:
+def rehearse() -> None:
     """Run a command that starts nothing, for all that is made when it is first used: expressions, codecs, parsers."""
     from composer.__main__ import main
 

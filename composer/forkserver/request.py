@@ -78,6 +78,11 @@ class Reader:
             raise ValueError("a record with other descriptors than it says")
         return request
 
+    @property
+    def record(self) -> bytes:
+        """What has come, to be read once more by another reader."""
+        return bytes(self._data)
+
     def close(self) -> None:
         """Let go of the descriptors."""
         for fd in self.fds:

@@ -6,15 +6,15 @@ import contextlib
 import os
 import signal
 import socket
-import struct
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from composer import client
 from composer.forkserver import command
-from composer.forkserver.identity import identify, manners
+from composer.forkserver.identity import identify, peer
 from composer.forkserver.request import Reader, Request
+from composer.forkserver.spare import LARGEST, Spare
 from composer.keeper.loop import Loop
 from composer.keeper.notes import note
 from composer.keeper.sources import Sources, is_current
@@ -42,7 +42,17 @@ class Server:
         self._outdated = outdated
         self._ourselves = identify(os.getpid())
         self._connections: dict[int, _Asking] = {}
+        self._spare: Spare | None = None
+        self._closed = False
         loop.watch(listener.fileno(), self._accept)
+
+    def prepare(self) -> None:
+        """Have a process ready for the next client, unless commands run: those need the processors now."""
+        if self._spare is None and not self._closed and not any(each.pid for each in self._connections.values()):
+            try:
+                self._spare = Spare()
+            except OSError as error:
+                note(f"forkserver: no spare process: {error.strerror}")
 
     def reap(self) -> None:
         """Tell clients what became of their commands."""
@@ -53,21 +63,30 @@ class Server:
                 return
             if pid == 0:
                 return
+            if self._spare is not None and pid == self._spare.pid:
+                self._lose_spare(status)
+                continue
             asking = next((each for each in self._connections.values() if each.pid == pid), None)
             if os.WIFSTOPPED(status):
                 self._tell(asking, b"stopped\n")
-            elif os.WIFSIGNALED(status):
+                continue
+            if os.WIFSIGNALED(status):
                 self._tell(asking, b"signal %d\n" % os.WTERMSIG(status))
             else:
                 self._tell(asking, b"exit %d\n" % os.WEXITSTATUS(status))
-            if asking is not None and not os.WIFSTOPPED(status):
+            if asking is not None:
                 asking.pid = 0
                 self._forget(asking)
+            self.prepare()
 
     def close(self) -> None:
         """Take no more clients. Commands under way go on: they tell their clients themselves how they end."""
+        self._closed = True
         self._loop.unwatch(self._listener.fileno())
         self._listener.close()
+        if self._spare is not None:
+            self._spare.end()
+            self._spare = None
 
     def _accept(self) -> None:
         try:
@@ -94,28 +113,43 @@ class Server:
                 self._begin(asking, request)
 
     def _begin(self, asking: _Asking, request: Request) -> None:
-        pid = _peer(asking.socket)
         try:
-            if not self._is_ours(request) or identify(pid) != self._ourselves:
+            if not self._is_ours(request) or identify(peer(asking.socket)) != self._ourselves:
                 self._decline(asking)
                 return
-            taken = manners(pid)
-            signal.pthread_sigmask(signal.SIG_BLOCK, command.HELD)
-            asking.pid = os.fork()
+            asking.pid = self._give_spare(asking) or command.fork()
         except (OSError, KeyError, ValueError) as error:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, command.HELD)
             note(f"forkserver: {error}")
             self._decline(asking)
             return
         if asking.pid == 0:
             self._only(asking)
-            command.live(asking.socket, request, taken, asking.reader.fds)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, command.HELD)
+            command.live(asking.socket, request, asking.reader.fds)
         asking.reader.close()
         pidfd = os.pidfd_open(asking.pid)
         with contextlib.suppress(OSError):
             socket.send_fds(asking.socket, [b"started\n"], [pidfd])
         os.close(pidfd)
+
+    def _give_spare(self, asking: _Asking) -> int:
+        """The pid of the process that waited for this; 0 if none did."""
+        spare = self._spare
+        if spare is None or len(asking.reader.record) > LARGEST:
+            return 0
+        self._spare = None
+        try:
+            spare.give(asking.socket, asking.reader)
+        except OSError as error:  # somebody killed it
+            note(f"forkserver: the spare process: {error.strerror}")
+            spare.end()
+            return 0
+        return spare.pid
+
+    def _lose_spare(self, status: int) -> None:
+        """Somebody killed it: the end of the next command brings another, this one's end does not."""
+        if self._spare is not None and not os.WIFSTOPPED(status):
+            self._spare.close()
+            self._spare = None
 
     def _only(self, asking: _Asking) -> None:
         """In the child: everybody else's connections are not ours."""
@@ -154,12 +188,6 @@ class Server:
             self._loop.unwatch(asking.socket.fileno())
             asking.reader.close()
             asking.socket.close()
-
-
-def _peer(connection: socket.socket) -> int:
-    """The pid of whoever connected (`struct ucred`)."""
-    packed = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-    return int(struct.unpack("iII", packed)[0])
 
 
 _WITH_VALUE = frozenset(

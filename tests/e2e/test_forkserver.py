@@ -42,8 +42,21 @@ def forkserver(shop: Project) -> int:
 
 def commands(shop: Project) -> list[int]:
     """The processes of commands that the forkserver has forked."""
-    pid = forkserver(shop)
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return _children(shop, waiting=False)
+
+
+def waiting(shop: Project) -> list[int]:
+    """The process that waits to be a command, if there is one."""
+    return _children(shop, waiting=True)
+
+
+def _children(shop: Project, *, waiting: bool) -> list[int]:
+    pid, found = forkserver(shop), []
+    for child in map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()):
+        with contextlib.suppress(ProcessLookupError):
+            if (os.getsid(child) == os.getsid(pid)) is waiting:  # a command has a session of its own
+                found.append(child)
+    return found
 
 
 def the_command(shop: Project) -> int:
@@ -185,16 +198,38 @@ def test_a_killed_forkserver_ends_no_command_and_is_started_again(shop: Project)
     assert after != before
 
 
+def test_a_process_waits_for_the_next_command_and_is_not_needed(shop: Project) -> None:
+    (waits,) = eventually(lambda: waiting(shop))
+    following = started(shop, "logs", "-f")
+    assert the_command(shop) == waits
+    following.interrupt()
+    assert following.wait() == 130
+
+    (killed,) = eventually(lambda: waiting(shop))
+    os.kill(killed, signal.SIGKILL)
+    assert set(shop.ps()) == {"shop-web-1"}
+
+    (alone,) = eventually(lambda: waiting(shop))
+    large = {"LARGE": "x" * 100_000}  # more than the socket to it may take at once: another is forked
+    assert shop.compose("version", environment=large).code == 0
+    assert waiting(shop) == [alone]
+
+    os.kill(forkserver(shop), signal.SIGKILL)
+    eventually(lambda: is_gone(alone))
+
+
 def test_it_is_gone_with_the_engine_and_small(shop: Project) -> None:
     shop.ps()
     pid = forkserver(shop)
-    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    assert int(re.findall(r"^Pss:\s*(\d+) kB", rollup, re.MULTILINE)[0]) < 35 * 1024
+    (waits,) = eventually(lambda: waiting(shop))
+    rollups = [Path(f"/proc/{each}/smaps_rollup").read_text() for each in (pid, waits)]
+    assert sum(int(re.findall(r"^Pss:\s*(\d+) kB", each, re.MULTILINE)[0]) for each in rollups) < 35 * 1024
 
     shop.down()
     shop.engine.compose("engine", "stop", check=True)
 
     assert is_gone(pid)
+    assert is_gone(waits)
     assert not (shop.engine.run / "fork.sock").exists()
 
 
