@@ -47,6 +47,8 @@ def test_a_start_writes_the_files_of_etc_anew_only_where_they_differ(engine: Eng
 def test_a_user_that_a_container_has_made_is_known_there_and_nowhere_else(stocked: Engine) -> None:
     shop = stocked.project(TWO.replace("image: host", "image: 'busybox:1'"))
     shop.up()
+    (written,) = (stocked.data / "containers").glob(f"{shop.container('web')['ID']}*/upper")
+    assert list(written.iterdir()) == [], "a start made places to mount at in the container's own layer"
     shop.exec("web", "sh", "-c", "echo mary:x:4321:4321::/:/bin/sh >> /etc/passwd")
 
     assert shop.compose("exec", "-T", "-u", "mary", "web", "id", "-u").stdout == "4321\n"
