@@ -22,6 +22,9 @@ from composer.keeper.sources import Sources, is_current
 _OWN = frozenset({"login", "logout"})
 """Commands that may ask on /dev/tty or start helpers that do: they need the session of the terminal."""
 
+_KEPT_SECONDS = 60.0
+"""How long a spare process may wait: it has 6 MB of its own."""
+
 
 @dataclass(slots=True)
 class _Asking:
@@ -50,9 +53,11 @@ class Server:
         """Have a process ready for the next client, unless commands run: those need the processors now."""
         if self._spare is None and not self._closed and not any(each.pid for each in self._connections.values()):
             try:
-                self._spare = Spare()
+                spare = self._spare = Spare()
             except OSError as error:
                 note(f"forkserver: no spare process: {error.strerror}")
+            else:
+                self._loop.later(_KEPT_SECONDS, lambda: self._dismiss(spare))
 
     def reap(self) -> None:
         """Tell clients what became of their commands."""
@@ -84,9 +89,7 @@ class Server:
         self._closed = True
         self._loop.unwatch(self._listener.fileno())
         self._listener.close()
-        if self._spare is not None:
-            self._spare.end()
-            self._spare = None
+        self._dismiss(self._spare)
 
     def _accept(self) -> None:
         try:
@@ -144,6 +147,12 @@ class Server:
             spare.end()
             return 0
         return spare.pid
+
+    def _dismiss(self, spare: Spare | None) -> None:
+        """Let a spare process go, if it still waits."""
+        if spare is not None and spare is self._spare:
+            spare.end()
+            self._spare = None
 
     def _lose_spare(self, status: int) -> None:
         """Somebody killed it: the end of the next command brings another, this one's end does not."""

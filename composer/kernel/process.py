@@ -29,7 +29,12 @@ PIDFD_GET_INFO = 3 << 30 | _PIDFD_INFO.size << 16 | 0xFF << 8 | 11
 
 def start_time(pid: int) -> int:
     """When `pid` started, in clock ticks since boot: with the pid it names a process for good. Raises OSError."""
-    stat = Path(f"/proc/{pid}/stat").read_bytes()
+    fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        # Not by pathlib: the keeper asks just after a clone, when each page that it writes to is copied.
+        stat = os.read(fd, 4096)
+    finally:
+        os.close(fd)
     return int(stat[stat.rindex(b")") + 2 :].split()[19])  # field 22; the name in field 2 may hold anything
 
 
