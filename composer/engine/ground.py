@@ -13,12 +13,18 @@ from composer.engine.etc_files import NAMES
 _DIRECTORIES = ("dev", "etc", "proc", "sys")
 
 
-def lay(ground: Path) -> Path:
-    """`ground`, after making what is missing of it. Raises OSError."""
+def lay(ground: Path) -> tuple[str, ...]:
+    """`ground` as the end of a list of layers, after making what is missing of it; nothing where that cannot be made.
+
+    On a full disk a container that has been started before can be started again: it has these places itself.
+    """
     files = [ground / "etc" / name for name in NAMES]
-    if not files[-1].exists():
-        for name in _DIRECTORIES:
-            (ground / name).mkdir(parents=True, exist_ok=True)
-        for file in files:
-            file.touch()
-    return ground
+    try:
+        if not files[-1].exists():
+            for name in _DIRECTORIES:
+                (ground / name).mkdir(parents=True, exist_ok=True)
+            for file in files:
+                file.touch()
+    except OSError:
+        return ()
+    return (str(ground),)

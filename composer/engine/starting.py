@@ -171,7 +171,7 @@ class Starting:
         bundle = Bundle(
             rootfs=str(rooms.paths.rootfs),
             plain=str(base / "upper") if (base / _COPIED).exists() else "",
-            lower=(*map(str, image.layers), str(ground.lay(rooms.paths.ground))),
+            lower=(*map(str, image.layers), *ground.lay(rooms.paths.ground)),
             upper=str(base / "upper"),
             work=str(base / "work"),
             etc=etc_files.write(record, self._rooms, hostname),
