@@ -17,7 +17,7 @@ from composer.image.beside import find_beside
 from composer.image.entries import platform_of
 from composer.image.host import is_reserved
 from composer.image.image import Image
-from composer.image.load import load
+from composer.image.load import load_one
 from composer.image.store import Store
 from composer.oci.descriptor import Platform
 from composer.oci.digest import Digest
@@ -128,12 +128,8 @@ class Bases:
         if not directory.exists() and ":" in directory.name:
             head, _, tag = path.rpartition(":")
             directory = Path(head)
-        images = load(self._store, directory)
-        for image in images:
-            if digest and str(image.manifest) != digest:
-                continue
-            if tag and (image.reference is None or image.reference.tag != tag):
-                continue
+        image = load_one(self._store, directory, tag, digest)
+        if image is not None:
             return self._store.find(image.id, platform) or image
         raise ImageError(f"cannot use `oci-layout://{place}`: no such image is in that layout")
 

@@ -13,7 +13,7 @@ Nothing is believed: digest and size of every blob, and every layer's DiffID, ar
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,30 @@ class _Several:
 
     references: tuple[Reference, ...]
     images: tuple[_Found, ...]
+    digest: Digest
+    """Of the index."""
+
+
+def load_one(store: Store, path: Path, tag: str = "", digest: str = "") -> Image | None:
+    """Have one image of the layout at `path`, the first with this tag and digest; no name in the store comes to mean another.
+
+    None where there is no such image. Raises as `load`.
+    """
+
+    def is_meant(one: _Found | _Several) -> bool:
+        digests = (
+            {one.digest, *(Digest.of(each.manifest) for each in one.images)}
+            if isinstance(one, _Several)
+            else {Digest.of(one.manifest)}
+        )
+        return (not tag or any(name.tag == tag for name in one.references)) and (
+            not digest or digest in map(str, digests)
+        )
+
+    def chosen(found: tuple[_Found | _Several, ...]) -> tuple[_Found | _Several, ...]:
+        return tuple(replace(one, references=()) for one in found if is_meant(one))[:1]
+
+    return next(iter(_load(store, path, chosen)), None)
 
 
 def load(store: Store, path: Path) -> tuple[Image, ...]:
@@ -67,9 +91,15 @@ def load(store: Store, path: Path) -> tuple[Image, ...]:
     An image without a name comes back without a reference: it can be used by its id. Blocks as long as reading and
     unpacking takes. Raises ImageError where anything is not what it says; images before that one stay loaded.
     """
+    return _load(store, path, lambda found: found)
+
+
+def _load(
+    store: Store, path: Path, chosen: Callable[[tuple[_Found | _Several, ...]], tuple[_Found | _Several, ...]]
+) -> tuple[Image, ...]:
     try:
         with store.adding(), open_archive(path, _existing(store.layout)) as archive:
-            found = tuple(_images(archive, path))
+            found = chosen(tuple(_images(archive, path)))
             for reference in (reference for one in found for reference in one.references):
                 refuse_reserved(str(reference))
             taken: list[Image] = []
@@ -109,7 +139,7 @@ def _oci_images(
         if len(present := _present(archive, entry)) > 1:
             reference = _name(entry, path)
             images = (_found(archive, (), _blob(archive, each)) for each in present)
-            yield _Several((reference,) if reference else (), tuple(images))
+            yield _Several((reference,) if reference else (), tuple(images), entry.digest)
             continue
         chosen = _for_this_platform(archive, entry)
         manifests[chosen.digest] = _blob(archive, chosen)

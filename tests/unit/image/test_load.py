@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,13 @@ import pytest
 import zstandard
 
 from composer.errors import ImageError
-from composer.image.load import load
+from composer.image.load import load, load_one
 from composer.image.root import read_file
 from composer.image.store import Store
 from composer.oci.digest import Digest
 from composer.oci.media_types import OCI_INDEX
 from composer.oci.platform import this_platform
+from composer.oci.reference import parse
 from composer.paths import Paths
 from tests.make.image import Made, docker_archive, entry, oci_archive, oci_layout, symlink, tar
 
@@ -90,6 +92,27 @@ def test_loading_again_changes_nothing(store: Store, tmp_path: Path) -> None:
 
     assert load(store, path) == load(store, path)
     assert len(store.list()) == 3
+
+
+def test_one_image_of_a_layout_is_had_without_its_names(store: Store, tmp_path: Path) -> None:
+    load(store, oci_archive(tmp_path / "mine.tar", [Made((TOP,), APP.names)]))
+    mine = store.find("app:1")
+    layout = oci_layout(tmp_path / "layout", [OTHER, APP])
+
+    assert load_one(store, layout, tag="3") is None
+    image = load_one(store, layout, tag="2")
+    other = load_one(store, layout, digest=str(Digest.of(OTHER.manifest.to_bytes())))
+
+    assert mine
+    assert image
+    assert other
+    assert (image.manifest, other.manifest) == (
+        Digest.of(APP.manifest.to_bytes()),
+        Digest.of(OTHER.manifest.to_bytes()),
+    )
+    assert store.find(image.id)
+    assert store.find("app:2") == replace(mine, reference=parse("app:2"))
+    assert store.find("ghcr.io/owner/other") is None
 
 
 def test_an_oci_manifest_keeps_its_digest(store: Store, tmp_path: Path) -> None:
