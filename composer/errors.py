@@ -65,6 +65,8 @@ class Diagnostic:
     hint: str = ""
     about_running: bool = False
     """Worth telling only when the project is run, not when its files are merely read."""
+    attribute: tuple[str, ...] = ()
+    """As an error's, where there is no `location` yet."""
 
 
 class ComposerError(Exception):

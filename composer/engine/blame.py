@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 from composer.engine.world import ContainerConfig
-from composer.errors import ComposerError, ContainerError
+from composer.errors import ComposerError, ContainerError, ProjectError
 from composer.project.document import Path
 from composer.project.model import Project, Service
 from composer.project.origins import Origins
@@ -51,11 +52,19 @@ def _mount(target: str, config: ContainerConfig) -> tuple[str, ...]:
     return ()
 
 
-@contextmanager
-def placed(project: Project, origins: Origins) -> Iterator[None]:
+@asynccontextmanager
+async def placed(project: Project, origins: Origins) -> AsyncIterator[None]:
     """Have an error that says what of the project it is about say where that was written."""
     try:
         yield
+    except ProjectError as error:
+        error.diagnostics = tuple(
+            replace(each, location=origins.near(_numbered(each.attribute, project)))
+            if each.attribute and each.location is None
+            else each
+            for each in error.diagnostics
+        )
+        raise
     except ComposerError as error:
         if error.attribute and error.location is None:
             error.location = origins.near(_numbered(error.attribute, project))

@@ -124,13 +124,16 @@ def _check_runtime(service: Service) -> None:
     if service.runtime not in (None, "", *_OWN_RUNTIMES):
         hint = "leave `runtime` out: containers run on the embedded runtime"
         message = f"cannot run `{service.name}`: there is no runtime `{service.runtime}` here"
-        problems.append(Diagnostic(Severity.ERROR, message, hint=hint))
+        where = ("services", service.name, "runtime")
+        problems.append(Diagnostic(Severity.ERROR, message, hint=hint, attribute=where))
     for mount in service.volumes:
         if mount.type not in ("bind", "volume", "tmpfs"):
             message = (
                 f"cannot mount `{mount.target}` of `{service.name}`: there are no mounts of type `{mount.type}` yet"
             )
-            problems.append(Diagnostic(Severity.ERROR, message, hint="copy the files into a volume, or bind them"))
+            place = ("services", service.name, "volumes", mount.target)
+            hint = "copy the files into a volume, or bind them"
+            problems.append(Diagnostic(Severity.ERROR, message, hint=hint, attribute=place))
     if problems:
         raise ProjectError(problems)
 
@@ -164,9 +167,14 @@ def _arguments(service: Service, image: ImageConfig, reference: str) -> tuple[st
     command = default if service.command is None else service.command
     if arguments := (*entrypoint, *command):
         return arguments
+    dropped = "entrypoint" if service.entrypoint is not None else "command" if service.command is not None else ""
     message = f"cannot run `{service.name}`: image `{reference}` has no command"
     hint = f"add `command:` to service `{service.name}`"
-    raise ProjectError([Diagnostic(Severity.ERROR, message, hint=hint)])
+    if dropped and (image.entrypoint or image.cmd):
+        message = f"cannot run `{service.name}`: its empty `{dropped}` drops the command that image `{reference}` has"
+        hint = f"leave `{dropped}` out, or say a command"
+    place = ("services", service.name, dropped or "image")
+    raise ProjectError([Diagnostic(Severity.ERROR, message, hint=hint, attribute=place)])
 
 
 def _variables(entries: Iterable[str]) -> dict[str, str]:

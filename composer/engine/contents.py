@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -56,7 +56,8 @@ def read_contents(project: Project, services: Iterable[Service]) -> dict[str, Co
                     found[name] = _content(kind, files[grant.source], project, service)
                 except ProjectError as error:
                     found[name] = Content("")
-                    problems += error.diagnostics
+                    place = (f"{kind}s", grant.source, "environment" if files[grant.source].environment else "file")
+                    problems += [replace(each, attribute=place) for each in error.diagnostics]
     if problems:
         raise ProjectError(problems)
     return found

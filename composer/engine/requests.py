@@ -113,7 +113,7 @@ class Requests:
         """Bring a project to what its file says; see `reconcile`."""
         project = Project.model_validate(request.project)
         origins = Origins.from_wire(request.origins)
-        async with self._turns.take(name, emit):
+        async with self._turns.take(name, emit), placed(project, origins):
             told = len(self._rooms.notes)
             pins = Pins.from_wire(request.lock)
             images, first = await self._images(project, request.options, origins, request.surroundings, emit, pins)
@@ -129,8 +129,7 @@ class Requests:
             if request.options.dry_run:
                 return await self._carrying.carry_out(name, known_after(first, plan), emit, dry_run=True)
             _tell_untouched(desired, plan, emit)
-            with placed(project, origins):
-                done = await self._carrying.carry_out(name, plan, emit)
+            done = await self._carrying.carry_out(name, plan, emit)
             for note in self._rooms.notes[told:]:
                 emit(Event("project", name, "warning", detail=note))
             return replace(done, changed=done.changed + len(first.nodes))
@@ -196,7 +195,7 @@ class Requests:
             quiet_pull=request.quiet_pull,
             quiet_build=request.quiet_build,
         )
-        async with self._turns.take(name, emit):
+        async with self._turns.take(name, emit), placed(project, origins):
             pins = Pins.from_wire(request.lock)
             images, first = await self._images(project, options, origins, request.surroundings, emit, pins)
             changed = len(first.nodes)
@@ -206,8 +205,7 @@ class Requests:
                 needed = replace(options, services=dependencies, no_deps=False)
                 desired = resolve(project, images, needed, contents)
                 plan = reconcile(desired, await self._observed(name), needed, locate_in(origins))
-                with placed(project, origins):
-                    changed += (await self._carrying.carry_out(name, plan, emit)).changed
+                changed += (await self._carrying.carry_out(name, plan, emit)).changed
             one_off = resolve_one_off(project, images, request, secrets.token_hex(6), contents)
             plan = reconcile(one_off, await self._observed(name), UpOptions(), locate_in(origins))
             self._remember(project)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 
+from composer.errors import ImageError
+from composer.oci import reference
 from composer.project.document import Mapping, Scalar, plain
 from composer.project.merged import (
     entries_of,
@@ -38,6 +41,8 @@ def images(tree: Mapping, report: Report) -> None:
             place = image.mark if image is not None else key_mark(tree, "services", name)
             hint = "the variable is empty: set it, or give it a default" if is_empty else "add `image:` or `build:`"
             report.error(f"services.{name} has neither an image nor a build context", place, hint=hint)
+        if isinstance(image, Scalar) and isinstance(image.value, str) and image.value:
+            _check_reference(name, image, report)
         build = service.get("build")
         platform, platforms = (
             service.get("platform"),
@@ -49,6 +54,18 @@ def images(tree: Mapping, report: Report) -> None:
         if isinstance(build, Mapping) and {"dockerfile", "dockerfile_inline"} <= build.entries.keys():
             message = f"services.{name}.build has both `dockerfile` and `dockerfile_inline`"
             report.error(message, build.key("dockerfile_inline"))
+
+
+_IMAGE_ID = re.compile(r"(sha256:)?[0-9a-f]{6,64}")
+
+
+def _check_reference(service: str, image: Scalar, report: Report) -> None:
+    if _IMAGE_ID.fullmatch(image.text) or (report.raw and "$" in image.text):
+        return
+    try:
+        reference.parse(str(image.value))
+    except ImageError as error:
+        report.refuse(f"services.{service}.image: {error.message}", image.mark, hint=error.hint)
 
 
 def places(tree: Mapping, report: Report) -> None:

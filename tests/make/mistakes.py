@@ -258,6 +258,7 @@ MISTAKES: dict[str, tuple[Files, ...]] = {
     "What cannot be brought up here": (
         _web("ports: ['80:80/sctp']"),
         _web(f"hostname: {'h' * 65}"),
+        "services:\n  web: {image: 'My/App:1'}\n",
         _web("ulimits: {nofiles: 1024}\nmem_limit: 512\ndns: [dns.example]"),
         _web("security_opt: ['no-new-privilege:true']"),
         _web("security_opt: ['apparmor:mine']"),

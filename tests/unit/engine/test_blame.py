@@ -1,3 +1,4 @@
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -5,9 +6,10 @@ import pytest
 
 from composer.engine.blame import blamed, placed
 from composer.engine.world import FileGrant, MountPoint
-from composer.errors import ComposerError, ContainerError
+from composer.errors import ComposerError, ContainerError, Diagnostic, ProjectError, Severity
 from composer.keeper.perform import subject
 from composer.keeper.steps import Bind, Files, ResourceLimit, Sysctl
+from composer.project.loader import Loaded
 from tests.unit.engine.shop import config
 from tests.unit.project.loading import load_in, with_web, write
 
@@ -36,6 +38,16 @@ TEXT = with_web(
 )
 
 
+def raised_again(error: ComposerError, loaded: Loaded) -> ComposerError:
+    async def raising() -> None:
+        async with placed(loaded.project, loaded.origins):
+            raise error
+
+    with pytest.raises(ComposerError) as caught:
+        asyncio.run(raising())
+    return caught.value
+
+
 @pytest.mark.parametrize(
     ("error", "marked"),
     [
@@ -62,10 +74,9 @@ def test_an_error_of_a_start_says_where_its_attribute_was_written(
     if path := blamed(error, config(**CONFIG)):
         error.attribute = ("services", "web", *path)
 
-    with pytest.raises(ComposerError) as caught, placed(loaded.project, loaded.origins):
-        raise error
+    raised = raised_again(error, loaded)
 
-    place = caught.value.location
+    place = raised.location
     assert (place.source[place.column - 1 :][: place.length].strip('"') if place else "") == marked
 
 
@@ -75,11 +86,23 @@ def test_an_error_that_says_what_it_is_about_is_believed(tmp_path: Path) -> None
     error = ComposerError("a port is taken")
     error.attribute = ("services", "web", "ports", "80/udp")
 
-    with pytest.raises(ComposerError) as caught, placed(loaded.project, loaded.origins):
-        raise error
+    place = raised_again(error, loaded).location
 
-    assert caught.value.location is not None
-    assert caught.value.location.source[caught.value.location.column - 1 :].startswith('"2:80/udp"')
+    assert place is not None
+    assert place.source[place.column - 1 :].startswith('"2:80/udp"')
+
+
+def test_each_problem_of_a_project_says_where_its_attribute_was_written(tmp_path: Path) -> None:
+    write(tmp_path, {"compose.yaml": TEXT})
+    loaded = load_in(tmp_path, {"KEY": "x"})
+    places = [("secrets", "key", "environment"), ("services", "web", "user"), ()]
+    problems = [Diagnostic(Severity.ERROR, "", attribute=place) for place in places]
+
+    raised = raised_again(ProjectError(problems), loaded)
+
+    assert isinstance(raised, ProjectError)
+    found = [each.location for each in raised.diagnostics]
+    assert [place and place.source[place.column - 1 :][: place.length] for place in found] == ["KEY", "bob", None]
 
 
 def test_a_step_that_failed_says_what_it_was_about() -> None:
