@@ -79,8 +79,10 @@ class Engine:
         """Let go of records and of what is watched, for another engine; who is attached stays so."""
         await self._close_what_was_made()
         self.loop.retire()
-        for task in self.rooms.background:
+        background = list(self.rooms.background)
+        for task in background:
             task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)  # what it changes is another engine's in a moment
         self.rooms.store.close()
 
     async def _close_what_was_made(self) -> None:
@@ -89,6 +91,7 @@ class Engine:
             await self.requests.watches.made.close()
         if self.workshop.made is not None:
             await self.workshop.made.builder.close()
+        self.uplink.close()
 
     async def close(self, *, everything: bool) -> bool:
         """Let go; with `everything` nothing of this engine stays in the kernel, and the keeper ends.

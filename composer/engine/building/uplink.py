@@ -106,6 +106,12 @@ class Uplink:
         store.drop_leases([lease for lease in store.leases if not lease.project and lease.service == _STEP])
         await self._remove()
 
+    def close(self) -> None:
+        """Leave the network of builds where it is: it is another engine's, or goes with everything."""
+        if self._leaving is not None:
+            self._leaving.cancel()
+            self._leaving = None
+
     def _leave(self) -> None:
         task = asyncio.create_task(self._remove())
         self.rooms.background.append(task)

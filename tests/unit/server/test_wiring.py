@@ -10,6 +10,7 @@ import pytest
 
 from composer.engine.later import Later
 from composer.server.wiring import Engine
+from composer.unbroken import whole
 
 
 class Kernel:
@@ -62,5 +63,25 @@ def test_an_engine_that_ends_takes_nothing_from_a_container_that_was_just_being_
         assert await closing is not starts
         assert ("networks.dismantle" in kernel.left) is not starts
         assert ("keeping.stop" in kernel.left) is not starts
+
+    asyncio.run(scenario())
+
+
+def test_an_engine_that_makes_way_has_ended_what_it_does_in_the_background() -> None:
+    async def scenario() -> None:
+        kernel = cast(Any, Kernel(starts=False))
+        engine = Engine(kernel, kernel, kernel, kernel, cast(Any, Later(object)), kernel)
+        kernel.watches = Later(object)
+        background = asyncio.create_task(whole(kernel.started()))
+        kernel.background = [background]
+        await asyncio.sleep(0)
+        retiring = asyncio.create_task(engine.retire())
+        await asyncio.sleep(0.01)
+        assert "store.close" not in kernel.left
+        kernel.go_on.set()
+        await retiring
+
+        assert background.done()
+        assert kernel.left[-1] == "store.close"
 
     asyncio.run(scenario())

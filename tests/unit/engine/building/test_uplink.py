@@ -11,11 +11,13 @@ from typing import Any, cast
 
 import pytest
 
+from composer.engine.building import uplink as building
 from composer.engine.building.uplink import NAME, Uplink
 from composer.engine.networking import Networking
 from composer.engine.store import Store
 from composer.network.driver import Networks
 from composer.network.spec import NetworkSpec
+from tests.patience import until
 
 
 class Driver:
@@ -70,5 +72,28 @@ def test_a_step_that_has_ended_holds_no_network(store: Store) -> None:
         for fd in fds:
             with pytest.raises(OSError, match="Bad file descriptor"):
                 os.fstat(fd)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("closes", [False, True])
+def test_the_network_of_builds_goes_some_time_after_the_last_but_not_from_another_engine(
+    store: Store, closes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(building, "_KEPT", 0.0)
+    driver = Driver()
+    networks = Networking(store, cast(Networks, driver))
+    uplink = Uplink(cast(Any, SimpleNamespace(networks=networks, store=store, background=[])))
+
+    async def scenario() -> None:
+        async with uplink.place("step-1"):
+            pass
+        if closes:
+            uplink.close()
+            await asyncio.sleep(0.01)
+            assert driver.there
+            await networks.remove(NAME)
+        else:
+            await until(lambda: not driver.there)
 
     asyncio.run(scenario())
