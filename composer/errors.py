@@ -191,6 +191,9 @@ class EngineError(ComposerError):
 class KeeperLostError(EngineError):
     """The keeper died under a request: whether it was carried out is unknown. Another is being started."""
 
+    def __init__(self, message: str, *, hint: str = "run the command again: another keeper is being started") -> None:
+        super().__init__(message, hint=hint)
+
 
 _KINDS: dict[str, type[ComposerError]] = {
     kind.__name__: kind
