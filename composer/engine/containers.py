@@ -133,19 +133,30 @@ class Containers:
                 signal.pidfd_send_signal(child.pidfd, number)
 
     async def remove(self, operation: RemoveContainer) -> None:
-        """Remove a container that does not run, with its writable layer and, if asked, its anonymous volumes."""
+        """Remove a container that does not run, with its writable layer and, if asked, its anonymous volumes.
+
+        Raises:
+            ContainerError: it runs, and is not to be stopped, or the kernel does not let go of it.
+        """
         record = self._rooms.store.containers.get(operation.id)
         if record is not None and record.state is State.RUNNING and record.id not in self._rooms.keeping.children:
             # Gone, and its end is just being recorded: by an engine that has come up a moment ago.
             await self._gone(record.id, _DEAD_WITHIN)
+        while not await self._remove_stopped(operation):
+            await self.stop(StopContainer(operation.id, operation.name, operation.service, operation.timeout))
+
+    async def _remove_stopped(self, operation: RemoveContainer) -> bool:
+        """Remove the container unless it runs and is to be stopped before; whether it is gone."""
         async with self._rooms.lock_of(operation.id):
             record = self._rooms.store.containers.get(operation.id)
-            if record is None:
-                return
-            if record.state is State.RUNNING:
+            if record is not None and record.state is State.RUNNING:
+                if operation.stop:
+                    return False
                 raise ContainerError(f"cannot remove `{record.name}`: it runs", hint="stop it first")
-            # Whoever is cancelled holds the lock to the end: half a removal would go on under who starts it next.
-            await whole(self._remove(record, volumes=operation.volumes))
+            if record is not None:
+                # Whoever is cancelled holds the lock to the end: half a removal would go on under who starts it next.
+                await whole(self._remove(record, volumes=operation.volumes))
+            return True
 
     async def _remove(self, record: ContainerRecord, *, volumes: bool) -> None:
         # It does not run: whatever is in its group is a remnant of a start that nobody saw the end of.

@@ -128,6 +128,10 @@ class RemoveContainer:
     name: str
     service: str
     volumes: bool = False
+    stop: bool = False
+    """Whether one that was started meanwhile is stopped first, instead of refused: who attaches takes no turn for that."""
+    timeout: float | None = None
+    """Seconds of grace for that; None is the container's own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,8 +56,7 @@ def down(
     cause = "down"
     for container in chosen:
         _stop(draft, container, chosen, cause, request.timeout)
-        remove = RemoveContainer(container.id, container.name, container.service, request.volumes)
-        draft.add(f"remove/{container.name}", remove, cause, [f"stop/{container.name}"])
+        draft.add(f"remove/{container.name}", _removal(container, request), cause, [f"stop/{container.name}"])
     _remove_images(draft, images, chosen)
     if request.services:
         return draft.finish(break_circles=True)
@@ -157,6 +156,12 @@ def _stop(
         draft.add(f"stop/{container.name}", stop, cause, dependents)
 
 
+def _removal(
+    container: ObservedContainer, request: DownRequest | ServicesRequest, *, stop: bool = True
+) -> RemoveContainer:
+    return RemoveContainer(container.id, container.name, container.service, request.volumes, stop, request.timeout)
+
+
 def _start(draft: Draft, container: ObservedContainer, all_of: Iterable[ObservedContainer], cause: str) -> None:
     """Start it after what it needs; conditions are awaited only of what this plan starts too."""
     needs = [f"stop/{container.name}"]
@@ -206,8 +211,12 @@ def _rm(draft: Draft, chosen: Iterable[ObservedContainer], request: ServicesRequ
             _stop(draft, container, members, "rm", request.timeout)
         elif is_up(container):
             continue
-        remove = RemoveContainer(container.id, container.name, container.service, request.volumes)
-        draft.add(f"remove/{container.name}", remove, "rm", [f"stop/{container.name}"])
+        draft.add(
+            f"remove/{container.name}",
+            _removal(container, request, stop=request.stop),
+            "rm",
+            [f"stop/{container.name}"],
+        )
 
 
 def _wait(draft: Draft, chosen: Iterable[ObservedContainer], timeout: float | None) -> None:

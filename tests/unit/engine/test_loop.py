@@ -25,6 +25,7 @@ from composer.engine.world import State
 from composer.errors import ContainerError
 from composer.keeper.runs import Exit
 from composer.paths import Paths
+from tests.patience import until
 from tests.unit.engine.shop import config
 
 RUNS = ContainerRecord("c1", "shop-web-1", "shop", "web", 1, config(), "", state=State.RUNNING, pid=7)
@@ -146,6 +147,33 @@ def test_a_restart_under_way_is_waited_for_by_who_ends_the_container(rooms: Room
         left = rooms.store.containers.get("c1")
         assert left is not None
         assert left.state is (State.EXITED if then == "stop" else State.RUNNING)
+
+    asyncio.run(scenario())
+
+
+def test_one_that_is_just_being_started_is_stopped_and_removed_where_a_project_is_taken_down(rooms: Rooms) -> None:
+    async def scenario() -> None:
+        starting = SlowStarting(rooms)
+        watching, containers = made(rooms, starting)
+        rooms.store.containers.put("c1", replace(RUNS, state=State.CREATED, pid=0))
+        attaching = asyncio.create_task(watching.start("shop-web-1"))
+        await starting.begun.wait()
+
+        removing = asyncio.create_task(containers.remove(RemoveContainer("c1", "c1", "web", stop=True, timeout=0.0)))
+        await asyncio.sleep(0)
+        starting.go_on.set()
+        await attaching
+
+        def told_to_end() -> bool:
+            record = rooms.store.containers.get("c1")
+            return record is not None and not record.wanted
+
+        await until(told_to_end)
+        started = rooms.store.containers.get("c1")
+        assert started is not None
+        await watching.lost(started)  # by the signal
+        await removing
+        assert rooms.store.containers.get("c1") is None
 
     asyncio.run(scenario())
 
