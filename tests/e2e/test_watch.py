@@ -263,6 +263,31 @@ def test_a_command_whose_container_ends_runs_in_the_next(engine: Engine) -> None
     eventually(lambda: ran.exists() and ran.read_text() == "one")
 
 
+def test_a_command_whose_engine_dies_runs_though_the_files_are_there(engine: Engine) -> None:
+    shop = engine.project(
+        f"""
+        services:
+          web:
+            image: host
+            command: {IDLE}
+            develop:
+              watch:
+                - action: sync+exec
+                  path: ./conf
+                  target: /srv/conf
+                  exec: {{command: [sh, -c, "test -e /srv/slow || {{ touch /srv/slow; sleep 1000; }}; cp /srv/conf /srv/ran"]}}
+        """,
+        files={"conf": "one"},
+    )
+    shop.start("up", "-d", "--watch")
+    slow = Path("srv/slow")
+    eventually(lambda: shop.ps() and (root_of(shop) / slow).exists())
+    engine.kill("engine")
+
+    ran = root_of(shop) / "srv/ran"
+    eventually(lambda: ran.exists() and ran.read_text() == "one")
+
+
 def test_a_container_that_starts_later_is_caught_up(shop: Project) -> None:
     shop.compose("stop", "web", check=True)
     (shop.directory / "src/a.py").write_text("while it was stopped")

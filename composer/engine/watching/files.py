@@ -39,10 +39,12 @@ class Work:
     files: SyncFiles
     catching_up: bool
     """Whether it is what was missed, rather than what has just changed."""
+    brought: frozenset[str] = frozenset()
+    """What an engine had brought in that died before it was done with what follows."""
 
     @property
     def targets(self) -> list[str]:
-        """The paths that it concerns."""
+        """The paths that are written or removed."""
         return [operation.target for operation in self.files.operations]
 
 
@@ -65,6 +67,8 @@ class Files:
         self._confinement = confinement
         self._ledger = ledger
         self._deleted = Deleted(ledger, project, service, [rule for rule, _ in self._watched])
+        self._unfollowed: dict[str, dict[str, Entry]] = {}
+        """What a container had missed and has now: in doubt on disk until what follows is done, by its id."""
 
     def running(self) -> list[ContainerRecord]:
         """The service's containers that run."""
@@ -81,13 +85,13 @@ class Files:
         works: list[Work] = []
         for record in self.running():
             if record.id in catch_up:
-                files = await _unless_gone(self._plan_all, record)
+                work = await _unless_gone(self._plan_all, record)
             elif paths:
-                files = await _unless_gone(self._plan_some, record, paths, some)
+                work = await _unless_gone(self._plan_some, record, paths, some)
             else:
                 continue
-            if files:
-                works.append(Work(record, files, record.id in catch_up))
+            if work and (work.files or work.brought):
+                works.append(work)
         return works
 
     def doubt(self, targets: Iterable[str]) -> list[str]:
@@ -106,6 +110,12 @@ class Files:
         identity = self._confinement.identity(work.record, self._confinement.image(work.record))
         return await _unless_gone(self._deliver, work, (identity.uid, identity.gid)) or Delivery()
 
+    async def followed(self) -> None:
+        """All that follows from what was missed is done: an engine that comes after us need not do it."""
+        unfollowed, self._unfollowed = self._unfollowed, {}
+        for container, entries in unfollowed.items():
+            await unbroken(self._enter_followed, container, entries)
+
     async def verify(self) -> list[Problem]:
         """Compare what every container has with what it should have, by content."""
         found: list[Problem] = []
@@ -115,20 +125,26 @@ class Files:
 
     # -- in threads ----------------------------------------------------------------------------------------------------
 
-    def _plan_all(self, record: ContainerRecord) -> SyncFiles:
+    def _plan_all(self, record: ContainerRecord) -> Work:
         given = self._ledger.entries(record.id)
         # What is about to be looked at again may be in the container as it is on disk, and not as it was seen.
         done = {rule.inside(path) for rule, tree in self._watched for path in list(tree.doubts)}
         want: dict[str, Wanted] = {}
         have: dict[str, Entry] = {}
         found: dict[str, Entry] = {}
+        brought: dict[str, Entry] = {}
+        unfollowed = self._unfollowed.setdefault(record.id, {})
         with self._root(record) as root:
             for target, rule, relative, entry in self._everything():
                 if target in done:
                     continue
                 done.add(target)
-                there = _look(root, target, given.get(target))
-                if there is not None and not there.same(given.get(target)):
+                former = given.get(target)
+                there = _look(root, target, former)
+                if former is not None and former.in_doubt and there is not None and entry.same(there):
+                    if target not in unfollowed:
+                        brought[target] = there
+                elif there is not None and not there.same(former):
                     found[target] = there
                 if not entry.same(there):
                     want[target] = _from(rule, relative, entry)
@@ -136,15 +152,16 @@ class Files:
             gone = (given.keys() | self._deleted_of(record)) - done
             have |= {target: there for target in gone if (there := _look(root, target, given.get(target))) is not None}
         self._ledger.enter(record.id, found)
-        return plan(want.keys() | gone, want, have)
+        unfollowed.update(brought)
+        return Work(record, plan(want.keys() | gone, want, have), True, frozenset(brought))
 
-    def _plan_some(self, record: ContainerRecord, touched: Sequence[str], want: Mapping[str, Wanted]) -> SyncFiles:
+    def _plan_some(self, record: ContainerRecord, touched: Sequence[str], want: Mapping[str, Wanted]) -> Work:
         given = self._ledger.of(record.id, touched)
         have = {target: entry for target, entry in given.items() if not entry.in_doubt}
         if doubtful := [target for target in given if target not in have]:
             with self._root(record) as root:
                 have |= {t: there for t in doubtful if (there := _look(root, t, None)) is not None}
-        return plan(touched, want, have)
+        return Work(record, plan(touched, want, have), False)
 
     def _deliver(self, work: Work, owner: tuple[int, int]) -> Delivery:
         with self._root(work.record, owner) as root:
@@ -153,8 +170,18 @@ class Files:
             delivery = root.deliver(work.files)
         with contextlib.suppress(ImageError):  # no container will be made from it again
             self._deleted.note(self._confinement.image(work.record), removed)
-        self._ledger.enter(work.record.id, delivery.done)
+        done = delivery.done
+        if work.catching_up:
+            kept = {target: entry for target, entry in done.items() if entry is not None}
+            self._unfollowed.setdefault(work.record.id, {}).update(kept)
+            done = dict.fromkeys(done.keys() - kept.keys())
+        self._ledger.enter(work.record.id, done)
         return delivery
+
+    def _enter_followed(self, container: str, entries: Mapping[str, Entry]) -> None:
+        # What has been written or removed since is no longer in doubt.
+        doubtful = (target for target, entry in self._ledger.of(container, entries).items() if entry.in_doubt)
+        self._ledger.enter(container, {target: entries[target] for target in doubtful})
 
     def _removed(self, work: Work) -> set[str]:
         """The paths that go with `work`, what is in directories among them."""

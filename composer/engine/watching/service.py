@@ -186,13 +186,16 @@ class ServiceWatch:
         if commands:  # they run in what has begun anew, once that has its files
             self._pending.absorb(commands)
             self._wake.set()
+        else:
+            await self._files.followed()
 
     async def _sync(self, pending: Pending) -> bool:
         """Bring files in and do what follows; whether containers began anew, and commands have not run yet."""
         try:
             works = await self._files.plan(pending.touched | pending.owed, pending.catch_up)
             missed = {target for work in works if work.catching_up for target in work.targets}
-            pending.due += self._reaching(missed)
+            brought = {target for work in works for target in work.brought}
+            pending.due += self._reaching(missed | brought)
             steps = self._follow.steps(pending)
             if is_intended := merged(pending.rules).restart and not steps:
                 self._deeds.intend(self.name, _cause(pending))
@@ -207,7 +210,7 @@ class ServiceWatch:
         triggers = Triggers(restart=True) if steps else merged(pending.rules)
         if triggers.restart and not is_intended:
             self._deeds.intend(self.name, _cause(pending))
-        await self._follow.follow(triggers, pending, wrote=bool(wrote))
+        await self._follow.follow(triggers, pending, wrote=bool(wrote or brought))
         return triggers.restart
 
     def _reaching(self, targets: Iterable[str]) -> list[Rule]:

@@ -46,6 +46,9 @@ class NoContainers:
     async def deliver(self, work: Work) -> Delivery:
         raise AssertionError(work)
 
+    async def followed(self) -> None:
+        return
+
     async def verify(self) -> list[Problem]:
         return []
 
