@@ -134,8 +134,6 @@ def endure(engine: Engine, rootfs: Path, seed: int, count: int, *, kills: bool) 
     for _ in range(count):
         commotion.act()
     commotion.end()
-    if kills:
-        shop.up()  # a `restart` whose engine dies over it has failed, and may have left a container stopped
 
     def behind() -> list[str]:
         found = []
