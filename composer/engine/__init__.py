@@ -6,7 +6,8 @@
 * acting      execute machine (the real `drivers`) containers starting networking storage processes sessions pipes
               logs loop recovery restarts store keeping: they carry out and record, they decide nothing
 * `building`  the engine's half of building; `provision` says what is pulled and built before anything else
-* `requests`  one method for each request of the API; `turns` says in which order they have a project
+* `requests`  one method for each request of the API, with `single looking image_requests`; `turns` says in which order they
+              have a project
 
 The engine knows Compose's words (service, replica, condition) and gets a `Project` that is already valid. Only `translate`
 knows the OCI vocabulary too. Rules: reconciliation is level-based; intent is recorded before the effect; every driver call

@@ -1,14 +1,12 @@
 """What clients ask of the engine: a method for each request that changes a project; `turns` says in which order.
 
-`image_requests` answers those that concern images alone, `looking` those that change nothing.
+`single` answers those that concern one container, `image_requests` images alone, `looking` those that change nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import os
 import secrets
 import signal
 from collections.abc import Callable, Mapping
@@ -19,7 +17,6 @@ from typing import TYPE_CHECKING
 from composer.api.messages import (
     DownRequest,
     Event,
-    ExecRequest,
     Result,
     RunRequest,
     ServicesRequest,
@@ -37,11 +34,11 @@ from composer.engine.contents import read_contents
 from composer.engine.image_requests import ImageRequests
 from composer.engine.later import Later
 from composer.engine.logs import Logs
-from composer.engine.looking import Looking, record_of
+from composer.engine.looking import Looking
 from composer.engine.loop import Loop
 from composer.engine.machine import observe
 from composer.engine.pictures import Pictures
-from composer.engine.plan import Plan, RemoveContainer, StartContainer, StopContainer
+from composer.engine.plan import Plan, StartContainer
 from composer.engine.processes import Processes
 from composer.engine.provision import Provision
 from composer.engine.quiet import untold, without_steps
@@ -51,10 +48,10 @@ from composer.engine.resolve import resolve, resolve_one_off
 from composer.engine.restarts import Restarts
 from composer.engine.rooms import Rooms
 from composer.engine.scope import dependencies, services_in_scope
-from composer.engine.sessions import AttachSession, DetachedSession, ProcessSession
+from composer.engine.single import Single
 from composer.engine.turns import Turns
 from composer.engine.world import Desired, Observed, State
-from composer.errors import ComposerError, ContainerError, EngineError, UsageError
+from composer.errors import ComposerError, ContainerError, EngineError
 from composer.lock.pins import Pins
 from composer.project.model import Project
 from composer.project.origins import Origins
@@ -94,16 +91,12 @@ class Requests:
         self._provision = Provision(pictures, making, rooms.clock)
         self._rooms = rooms
         self._containers = containers
-        self._loop = loop
-        self._processes = processes
-        self._logs = logs
         self._pictures = pictures
         self.images = ImageRequests(rooms, self._carrying, pictures, keeping_house)
         self.looking = Looking(rooms, loop, logs)
+        self.single = Single(rooms, containers, loop, processes, logs, self.looking)
         logs.at_work = self._turns.at_work
         self.stopping = False
-        self.beginning = 0
-        """How many attached containers are just being started."""
         self.watches: Later[Watching]
         """The watches over projects; they use our `up`, so they come after us."""
 
@@ -213,88 +206,12 @@ class Requests:
                 await self._carrying.carry_out(name, _without_start(plan), emit)
             except BaseException:
                 if request.remove:
-                    await self._discard(self._rooms.store.container_named(one_off.containers[0].name))
+                    await self.single.discard(self._rooms.store.container_named(one_off.containers[0].name))
                 raise
         container = self._container_named(one_off.containers[0].name)
         if request.remove:
             self._rooms.store.containers.put(container.id, replace(container, remove_on_exit=True))
         return Result(changed=changed + 1, container=container.id)
-
-    async def _discard(self, record: ContainerRecord | None) -> None:
-        """Remove a container that was to go with its end, and has not come to begin."""
-        if record is not None and record.state is State.CREATED:
-            with contextlib.suppress(ComposerError):
-                await self._containers.remove(RemoveContainer(record.id, record.name, record.service, volumes=True))
-
-    # -- single containers ----------------------------------------------------------------------------------------
-
-    async def exec(self, name: str, request: ExecRequest) -> ProcessSession | DetachedSession:
-        """A session with a process in a service's container; one that is over at once where it was detached.
-
-        Raises:
-            UsageError: the service has no running container of this index.
-        """
-        replicas = [
-            record
-            for record in self._rooms.store.containers_of(name)
-            if record.service == request.service and record.state is State.RUNNING and not record.one_off
-        ]
-        chosen = [record for record in replicas if request.index in (0, record.number)]
-        if not chosen:
-            which = f"container {request.index} of service" if request.index else "service"
-            raise UsageError(
-                f"{which} `{request.service}` is not running", hint=f"`compose up -d {request.service}` starts it"
-            )
-        if request.detach:
-            await self._processes.detached(chosen[0], request)
-            return DetachedSession()
-        return await self._processes.exec(chosen[0], request)
-
-    async def attach(self, container: str, *, start: bool, stdin: bool, logs: bool) -> AttachSession:
-        """A session with a container's own streams; with `start` it is started once the client listens."""
-        record = record_of(self._rooms.store, container)
-
-        async def begin() -> None:
-            self.beginning += 1
-            try:
-                await self._loop.start(record.name)
-            except ComposerError:
-                if record.remove_on_exit:
-                    await self._discard(self._rooms.store.containers.get(record.id))
-                raise
-            finally:
-                self.beginning -= 1
-
-        def descriptor(kind: str) -> int:
-            held = self._rooms.keeping.held(f"{kind}/{record.id}")
-            return os.dup(held.fds[0]) if held else -1
-
-        def end_of_input() -> None:
-            # As Docker has it: the input of a one-off ends with its client's, that of a service stays for the next one.
-            if record.one_off and not record.config.tty:
-                dropping = asyncio.create_task(self._rooms.keeping.drop(f"stdin/{record.id}"))
-                self._rooms.background.append(dropping)
-                dropping.add_done_callback(self._rooms.background.remove)
-
-        return AttachSession(
-            self._logs.raw(record, past=logs and not start),
-            lambda: self.looking.wait(record.id),
-            start=begin if start else None,
-            stdin=lambda: descriptor("pty" if record.config.tty else "stdin") if stdin else -1,
-            terminal=lambda: descriptor("pty"),
-            signal=lambda signal: self._containers.signal(record.id, signal),
-            on_end=end_of_input,
-        )
-
-    async def remove_container(self, container: str, *, force: bool, volumes: bool) -> Result:
-        """Remove a single container, stopping it first with `force`; one that is gone is fine."""
-        record = self._rooms.store.containers.get(container)
-        if record is None:
-            return Result()
-        if force:
-            await self._containers.stop(StopContainer(record.id, record.name, record.service, 0.0))
-        await self._containers.remove(RemoveContainer(record.id, record.name, record.service, volumes))
-        return Result(changed=1)
 
     # -- the end ------------------------------------------------------------------------------------------------------
 

@@ -108,7 +108,9 @@ async def _serve(paths: Paths, lock: int) -> bool:
 def _lifetime(engine: Engine, unfit: Mapping[str, str]) -> tuple[Lifetime, Succession]:
     requests = engine.requests
     lifetime = Lifetime(engine.busy, float(os.environ.get("COMPOSER_IDLE_SECONDS", IDLE_SECONDS)))
-    return lifetime, Succession(lifetime, lambda: requests.beginning > 0, lambda: requests.restarts.under_way, unfit)
+    return lifetime, Succession(
+        lifetime, lambda: requests.single.beginning > 0, lambda: requests.restarts.under_way, unfit
+    )
 
 
 async def _leave(paths: Paths, engine: Engine, server: Server, *, everything: bool) -> bool:

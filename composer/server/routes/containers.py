@@ -32,13 +32,13 @@ async def _events(engine: Requests, request: Request) -> None:
 
 
 async def _exec(engine: Requests, request: Request) -> None:
-    session = await engine.exec(project(request), message(ExecRequest, request))
+    session = await engine.single.exec(project(request), message(ExecRequest, request))
     await upgrade.serve(request, session)
 
 
 async def _attach(engine: Requests, request: Request) -> None:
     asked = request.json()
-    session = await engine.attach(
+    session = await engine.single.attach(
         request.places["container"],
         start=bool(asked.get("start")),
         stdin=bool(asked.get("stdin")),
@@ -49,7 +49,7 @@ async def _attach(engine: Requests, request: Request) -> None:
 
 async def _remove(engine: Requests, request: Request) -> Answer:
     asked = request.json()
-    result = await engine.remove_container(
+    result = await engine.single.remove(
         request.places["container"], force=bool(asked.get("force")), volumes=bool(asked.get("volumes"))
     )
     return answer(result)
