@@ -7,6 +7,7 @@ descriptor table: what lies too deep is moved up to the top of the tree and dele
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import stat
@@ -16,6 +17,7 @@ from pathlib import Path
 TRASH = ".trash-"
 
 _MAX_DEPTH = 64
+_ATTEMPTS = 1000
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -54,12 +56,30 @@ def delete_entry(name: str | bytes, parent: int | None = None) -> None:
             os.unlink(name, dir_fd=parent)
         return
     try:
-        while _empty(top, top, 0):
-            pass  # directories were moved up; they are entries of the top now
+        _delete_directory(name, parent, top, top, 0)
+    except FileNotFoundError:
+        pass
     finally:
         os.close(top)
-    with suppress(FileNotFoundError):
-        os.rmdir(name, dir_fd=parent)
+
+
+def _delete_directory(name: str | bytes, parent: int | None, directory: int, top: int, depth: int) -> bool:
+    """Delete `name`, which is open as `directory`, with all entries; whether any had to be moved up to `top` instead.
+
+    Somebody may still write into it, as a watch does until it notices: what has come meanwhile goes as well.
+    """
+    moved, attempts = False, 0
+    while True:
+        are_moved = _empty(directory, top, depth)
+        moved |= are_moved
+        try:
+            os.rmdir(name, dir_fd=parent)
+        except OSError as error:
+            attempts += not are_moved  # of the top they are entries now
+            if error.errno != errno.ENOTEMPTY or attempts >= _ATTEMPTS:
+                raise
+        else:
+            return moved
 
 
 def _empty(directory: int, top: int, depth: int) -> bool:
@@ -87,11 +107,9 @@ def _delete_present(name: str, parent: int, top: int, depth: int) -> bool:
         return True
     child = _open(name, parent)
     try:
-        moved = _empty(child, top, depth + 1)
+        return _delete_directory(name, parent, child, top, depth + 1)
     finally:
         os.close(child)
-    os.rmdir(name, dir_fd=parent)
-    return moved
 
 
 def _open(name: str | bytes, parent: int | None) -> int:

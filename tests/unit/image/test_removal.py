@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import os
+from itertools import islice
 from pathlib import Path
+
+import pytest
 
 from composer.image.removal import delete_tree, discard, empty_trash
 from composer.image.staging import staging, sweep
@@ -33,6 +36,25 @@ def test_symlinks_are_deleted_never_followed(tmp_path: Path) -> None:
 
     assert listed(tmp_path) == ["kept"]
     assert listed(tmp_path / "kept") == ["file"]
+
+
+def test_what_somebody_still_writes_is_deleted_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tree/a").mkdir(parents=True)
+    inside = os.open(tmp_path / "tree/a", os.O_PATH)
+    rmdir, writes = os.rmdir, iter(range(3))
+
+    def rmdir_of_what_was_just_written_to(name: str, *, dir_fd: int | None = None) -> None:
+        for number in islice(writes, 1):
+            os.close(os.open(str(number), os.O_CREAT, 0o600, dir_fd=inside))
+        rmdir(name, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "rmdir", rmdir_of_what_was_just_written_to)
+    try:
+        discard(tmp_path / "tree")
+    finally:
+        os.close(inside)
+
+    assert listed(tmp_path) == []
 
 
 def test_nothing_and_files_are_fine(tmp_path: Path) -> None:
