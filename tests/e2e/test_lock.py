@@ -424,6 +424,7 @@ def published(directory: Path, site: Path, engine: Engine) -> None:
     subprocess.run(["git", "-C", repository, "update-server-info"], check=True)
 
 
+@pytest.mark.soak
 def test_the_bases_of_a_dockerfile_in_a_repository_are_locked(
     engine: Engine, registry: Registry, tmp_path: Path
 ) -> None:
@@ -488,6 +489,7 @@ def test_an_archive_as_a_context_is_locked_with_what_its_dockerfile_builds_upon(
     assert after["image"][base]["used_by"] == [f"Dockerfile of {urls[0]}"]
 
 
+@pytest.mark.soak
 def test_what_a_base_asks_of_who_builds_on_it_is_locked(engine: Engine, registry: Registry, tmp_path: Path) -> None:
     taken = registry.push(busybox_image(tmp_path, greeting="taken"), "taken:1")
     site = tmp_path / "site"

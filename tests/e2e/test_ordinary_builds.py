@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.e2e.harness import Engine, Project, fetched
 from tests.make.ports import free_port
 
@@ -142,6 +144,7 @@ def test_python_with_apt_and_pip(connected: Engine) -> None:
     assert fetched(f"http://127.0.0.1:{port}/") == "hello from a build\n"
 
 
+@pytest.mark.soak
 def test_node_with_npm_and_vite(connected: Engine) -> None:
     web = project(connected, "node", NODE)
     port = free_port()

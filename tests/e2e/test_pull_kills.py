@@ -102,7 +102,7 @@ def check(engine: Engine, proxy: FaultyProxy, count: int) -> None:
 
 
 def test_an_engine_killed_during_pulls_leaves_a_whole_store(engine: Engine, proxy: FaultyProxy) -> None:
-    check(engine, proxy, 5)
+    check(engine, proxy, 3)
 
 
 @pytest.mark.soak

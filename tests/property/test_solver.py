@@ -109,7 +109,7 @@ def leftovers(directory: Path) -> list[str]:
     return [path.name for path in steps.iterdir()] if steps.is_dir() else []
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(files())
 def test_everything_is_run_once_however_many_want_it_and_never_again(stages: list[Stage]) -> None:
     with tempfile.TemporaryDirectory() as name:
@@ -128,7 +128,7 @@ def test_everything_is_run_once_however_many_want_it_and_never_again(stages: lis
         assert worker.ran == alone.ran
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(files(), st.integers(0, 8))
 def test_after_a_death_at_any_step_the_rest_is_run_and_the_result_is_the_same(stages: list[Stage], alive: int) -> None:
     with tempfile.TemporaryDirectory() as name:
@@ -145,7 +145,7 @@ def test_after_a_death_at_any_step_the_rest_is_run_and_the_result_is_the_same(st
         assert dying.ran + living.ran == whole.ran
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(files(), files(), st.booleans())
 def test_what_was_built_before_never_shows_in_the_result(before: list[Stage], after: list[Stage], fresh: bool) -> None:
     with tempfile.TemporaryDirectory() as name:
@@ -175,7 +175,7 @@ _turns = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(files(), _turns)
 def test_every_layer_was_made_on_those_below_it_whatever_was_run_again_or_lost(
     stages: list[Stage], turns: list[tuple[tuple[str, ...], set[int]]]

@@ -84,14 +84,14 @@ def judged_and_ours(directory: Path, *files: dict[str, Any]) -> tuple[Any, Any]:
     return yaml.safe_load(judged.stdout), ours(paths)
 
 
-@settings(max_examples=60, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 @given(files())
 def test_a_file_of_any_attributes_means_what_docker_compose_says(data: dict[str, Any]) -> None:
     with TemporaryDirectory() as directory:
         assert list(differences(*judged_and_ours(Path(directory), data))) == []
 
 
-@settings(max_examples=60, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 @given(files(names=("web",)), files(names=("web",), whole=False))
 def test_merged_files_mean_what_docker_compose_says(data: dict[str, Any], over: dict[str, Any]) -> None:
     with TemporaryDirectory() as directory:
