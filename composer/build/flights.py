@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from composer.build.events import Report, StepEvent
+from composer.unbroken import ended
 
 T = TypeVar("T")
 
@@ -46,7 +47,7 @@ class Flights(Generic[T]):
             if len(flight.listeners) == 1 and not flight.task.done():
                 self._flights.pop(key, None)  # whoever comes now begins anew
                 flight.task.cancel()
-                await asyncio.wait([flight.task])
+                await ended(flight.task)
             raise
         finally:
             flight.listeners.remove(listener)

@@ -28,6 +28,7 @@ from composer.registry.conduit import AbortedError, Conduit
 from composer.registry.progress import LayerProgress, Phase, Report
 from composer.registry.repository import Repository
 from composer.registry.retry import Patience
+from composer.unbroken import ended
 
 _WRONG = "DIGEST_INVALID"
 """The specification's code for content that is not what its digest says."""
@@ -86,10 +87,11 @@ class Download:
             await asyncio.shield(unpacking)
         finally:
             conduit.abort()
-            if not unpacking.done():
-                await asyncio.wait([unpacking])
-            if not unpacking.cancelled():
-                unpacking.exception()  # seen, where another error is on its way already
+            try:
+                await ended(unpacking)
+            finally:
+                if not unpacking.cancelled():
+                    unpacking.exception()  # seen, where another error is on its way already
         report(LayerProgress(layer.blob.digest, Phase.PULLED, layer.blob.size, layer.blob.size))
 
     async def _feed(self, conduit: Conduit, source: Repository, blob: Descriptor, report: Report) -> None:

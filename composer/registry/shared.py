@@ -9,6 +9,7 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from composer.registry.progress import LayerProgress, Report
+from composer.unbroken import ended
 
 T = TypeVar("T")
 
@@ -53,7 +54,7 @@ class Shared(Generic[T]):
             if not mine.listeners and not task.done():
                 self._forget(key, mine)  # whoever comes now begins anew
                 task.cancel()
-                await asyncio.wait([task])
+                await ended(task)
 
     def _ended(self, key: Hashable, work: _Work[T], _task: asyncio.Task[T]) -> None:
         self._forget(key, work)

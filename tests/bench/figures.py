@@ -100,10 +100,10 @@ def lifecycle(size: int) -> Callable[[Peer], dict[Figure, float]]:
 def memory(peer: Peer) -> dict[Figure, float]:
     """The tool's own processes: with nothing running (but after use), and what each container adds."""
     with Project(peer, "memory", projects.idle(MEMORY_SIZE)) as project:
-        time.sleep(1)
+        time.sleep(1)  # what the tool did just before has let its memory go by then
         idle = peer.memory()
         project.compose("up", "-d")
-        time.sleep(1)
+        time.sleep(1)  # the same
         busy = peer.memory()
     return {
         Figure("memory (PSS), nothing running", "MiB"): idle / 1024,
@@ -116,7 +116,7 @@ def network(peer: Peer) -> dict[Figure, float]:
     iperf, redis = _free_port(), _free_port()
     with Project(peer, "network", projects.network(iperf, redis)) as project:
         project.compose("up", "-d")
-        time.sleep(1.5)
+        time.sleep(1.5)  # the servers in the containers listen by then; what is measured must not meet their start
         inside = ("exec", "-T", "client")
         outside = peer.outside
 

@@ -64,7 +64,7 @@ def _saves(peer: Peer, action: str, program: str) -> float:
                     want=word,
                 )["seconds"]
             )
-            time.sleep(1.2)
+            time.sleep(1.2)  # longer than either tool gathers changes: each save is a batch of its own
     return float(statistics.median(values[1:]))
 
 
@@ -140,7 +140,7 @@ def _watch(project: Project) -> Iterator[int]:
 
 def _save(project: Project, text: str) -> None:
     """A save that is not measured, and its arrival: nothing is under way after it."""
-    time.sleep(2)
+    time.sleep(2)  # Docker Compose does not tell when it is ready or done
     _write(project, "src/f", f"{text}\n")
     time.sleep(3)
 
@@ -152,7 +152,7 @@ def _settle(project: Project) -> None:
         if all(service["in_sync"] for service in status["services"]):
             break
         time.sleep(1)
-    time.sleep(2)
+    time.sleep(2)  # so that memory and processors are at rest
 
 
 def _root(project: Project) -> str:

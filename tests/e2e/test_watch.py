@@ -237,34 +237,9 @@ def test_sync_and_exec_runs_a_command_once_for_a_batch(engine: Engine) -> None:
     assert ran.read_text() == "me\n"
 
 
-def test_a_command_whose_container_ends_runs_in_the_next(engine: Engine) -> None:
-    shop = engine.project(
-        f"""
-        services:
-          web:
-            image: host
-            command: {IDLE}
-            develop:
-              watch:
-                - action: sync+exec
-                  path: ./conf
-                  target: /app/conf
-                  exec: {{command: [sh, -c, "test -e /srv/slow || {{ touch /srv/slow; sleep 1000; }}; cp /app/conf /srv/ran"]}}
-        """,
-        files={"conf": "one"},
-    )
-    shop.up()
-    shop.exec("web", "mkdir", "-p", "/srv")
-    shop.start("watch", "--no-up").until("watching")
-    eventually((root_of(shop) / "srv/slow").exists)
-    shop.compose("restart", "web", check=True)
-
-    ran = root_of(shop) / "srv/ran"
-    eventually(lambda: ran.exists() and ran.read_text() == "one")
-
-
-def test_a_command_whose_engine_dies_runs_though_the_files_are_there(engine: Engine) -> None:
-    shop = engine.project(
+def with_a_command_that_hangs_once(engine: Engine) -> Project:
+    """It copies what was brought in to /srv/ran, but hangs in a container that has no /srv/slow yet, which it makes."""
+    return engine.project(
         f"""
         services:
           web:
@@ -279,6 +254,21 @@ def test_a_command_whose_engine_dies_runs_though_the_files_are_there(engine: Eng
         """,
         files={"conf": "one"},
     )
+
+
+def test_a_command_whose_container_ends_runs_in_the_next(engine: Engine) -> None:
+    shop = with_a_command_that_hangs_once(engine)
+    shop.up()
+    shop.start("watch", "--no-up").until("watching")
+    eventually((root_of(shop) / "srv/slow").exists)
+    shop.compose("restart", "web", check=True)
+
+    ran = root_of(shop) / "srv/ran"
+    eventually(lambda: ran.exists() and ran.read_text() == "one")
+
+
+def test_a_command_whose_engine_dies_runs_though_the_files_are_there(engine: Engine) -> None:
+    shop = with_a_command_that_hangs_once(engine)
     shop.start("up", "-d", "--watch")
     slow = Path("srv/slow")
     eventually(lambda: shop.ps() and (root_of(shop) / slow).exists())

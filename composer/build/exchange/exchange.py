@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -94,12 +95,9 @@ class Exchange:
             await unbroken(write_layout, self._store, manifest, Path(place.place))
             return
         reference = parse(place.place)
-        before = await asyncio.to_thread(self._store.find, str(reference))
-        try:  # who gives up while it gets the name, too, leaves that to whom it belongs
+        async with self._borrowed(reference):
             await unbroken(self._store.add, manifest, reference)
             await self._pusher.push(reference, access, lambda _progress: None)
-        finally:
-            await unbroken(self._store.restore, reference, before)
 
     async def _take_from_registry(self, reference: Reference, wanted: Platform, cache: Cache, access: Access) -> None:
         document = await self._asked(reference, access)
@@ -110,13 +108,19 @@ class Exchange:
         digest = str(document.descriptor.digest)
         if cache.alias(taken) == digest:
             return
-        before = await asyncio.to_thread(self._store.find, str(reference))
         platform = str(wanted) if several else ""
-        try:
+        async with self._borrowed(reference):
             pulled = await self._puller.pull(reference, access, lambda _progress: None, platform)
             if not await unbroken(take, self._store, pulled.image, cache, self._clock.now()):
                 raise ImageError("it tells of no steps", hint="build it with `cache_to: [type=inline]`")
             cache.put_alias(taken, digest)
+
+    @asynccontextmanager
+    async def _borrowed(self, reference: Reference) -> AsyncIterator[None]:
+        """Meanwhile the name may be given to a cache; in the end, given up or not, it is whose it was."""
+        before = await asyncio.to_thread(self._store.find, str(reference))
+        try:
+            yield
         finally:
             await unbroken(self._store.restore, reference, before)
 

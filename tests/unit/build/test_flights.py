@@ -71,3 +71,26 @@ def test_what_failed_is_tried_anew_by_the_next() -> None:
         assert await flights.join("key", succeed, lambda _: None) == "result"
 
     asyncio.run(scenario())
+
+
+def test_who_gives_up_twice_waits_for_its_end_too() -> None:
+    async def scenario() -> None:
+        may_end = asyncio.Event()
+
+        async def fly(_report: Report) -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await may_end.wait()
+
+        waiting = asyncio.create_task(Flights[None]().join("key", fly, lambda _: None))
+        for _ in range(3):
+            await asyncio.sleep(0.01)  # turns of the loop in which it would leave
+            waiting.cancel()
+        await asyncio.sleep(0.01)
+        assert not waiting.done()
+        may_end.set()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+    asyncio.run(scenario())

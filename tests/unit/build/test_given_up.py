@@ -61,7 +61,7 @@ def test_an_image_that_is_named_keeps_what_it_leads_to_whoever_gives_up(paths: P
             await until(lambda: len(list(store.blobs.all())) == 2)
             for _ in range(2):
                 building.cancel()
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.1)  # in which it would leave, and what nothing leads to be collected
         with pytest.raises(asyncio.CancelledError):
             await building
 

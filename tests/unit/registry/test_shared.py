@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from composer.registry.progress import Report
 from composer.registry.shared import Shared
 
@@ -37,5 +39,28 @@ def test_work_that_is_given_up_takes_nobodys_place_when_it_has_ended() -> None:
 
         assert [await second, await third] == ["result", "result"]
         assert begun == [0, 1]
+
+    asyncio.run(scenario())
+
+
+def test_who_gives_up_twice_waits_for_its_end_too() -> None:
+    may_end = asyncio.Event()
+
+    async def work(_report: Report) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await may_end.wait()
+
+    async def scenario() -> None:
+        doing = asyncio.create_task(Shared[None]().do("key", work, lambda _: None))
+        for _ in range(3):
+            await asyncio.sleep(0.01)  # turns of the loop in which it would leave
+            doing.cancel()
+        await asyncio.sleep(0.01)
+        assert not doing.done()
+        may_end.set()
+        with pytest.raises(asyncio.CancelledError):
+            await doing
 
     asyncio.run(scenario())
